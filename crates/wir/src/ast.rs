@@ -1,0 +1,267 @@
+//! The abstract syntax of Wir: plain data, comparable, without positions.
+//!
+//! Invariant: two definitions whose text differs only in white space and comments have equal
+//! ASTs. Positions live beside the tree: every node carries a [`NodeId`] that indexes the
+//! [`Spans`] of its item, so compiled code names nodes and stays valid when a definition moves.
+
+use std::sync::Arc;
+
+/// An identifier or an operator used as a function name (`+`, `==`, `!`).
+pub type Name = Arc<str>;
+
+/// Pre-order number of a node within its item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// Half-open byte range in the text of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// First byte.
+    pub lo: u32,
+    /// One past the last byte.
+    pub hi: u32,
+}
+
+/// A parsed file: its items in source order.
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// Definitions, in source order.
+    pub items: Vec<Item>,
+}
+
+/// A definition and where it stands.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What is defined.
+    pub kind: ItemKind,
+    /// The whole definition.
+    pub span: Span,
+    /// The span of every node of the item, indexed by [`NodeId`].
+    pub spans: Arc<[Span]>,
+}
+
+/// The three kinds of definition.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ItemKind {
+    /// `abstract type A <: B`
+    Abstract(Arc<AbstractDef>),
+    /// `struct P{T} <: A { x: T }`
+    Struct(Arc<StructDef>),
+    /// `fn f(x: T) where T <: Number { … }`
+    Method(Arc<MethodDef>),
+}
+
+/// `abstract type NAME{PARAMS} <: PARENT`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AbstractDef {
+    /// The node of the name.
+    pub id: NodeId,
+    /// The declared name.
+    pub name: Name,
+    /// Type parameters with their upper bounds.
+    pub params: Vec<TypeParam>,
+    /// Declared parent; `None` is `Any`.
+    pub parent: Option<TypeExpr>,
+}
+
+/// `struct NAME{PARAMS} <: PARENT { FIELDS }`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StructDef {
+    /// The node of the name.
+    pub id: NodeId,
+    /// The declared name.
+    pub name: Name,
+    /// Type parameters with their upper bounds.
+    pub params: Vec<TypeParam>,
+    /// Declared parent; `None` is `Any`.
+    pub parent: Option<TypeExpr>,
+    /// Fields in declaration order; an untyped field is `Any`.
+    pub fields: Vec<Param>,
+}
+
+/// A type variable with an optional upper bound (`None` is `Any`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TypeParam {
+    /// The node of the variable.
+    pub id: NodeId,
+    /// The variable's name.
+    pub name: Name,
+    /// Its upper bound.
+    pub upper: Option<TypeExpr>,
+}
+
+/// A parameter of a method or a field of a struct.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Param {
+    /// The node of the name.
+    pub id: NodeId,
+    /// The name.
+    pub name: Name,
+    /// The annotation; `None` is `Any`. `Vararg{T}` is allowed for the last parameter of a method.
+    pub ty: Option<TypeExpr>,
+}
+
+/// What `inline fn`, `noinline fn` or nothing says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Inlining {
+    /// The compiler decides.
+    #[default]
+    Auto,
+    /// `inline fn`: always, except at recursive and run-time-dispatched calls.
+    Always,
+    /// `noinline fn`: never.
+    Never,
+}
+
+/// One method of a generic function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodDef {
+    /// The node of the name.
+    pub id: NodeId,
+    /// The generic function's name (an operator for `fn +(…)`).
+    pub name: Name,
+    /// Parameters in order.
+    pub params: Vec<Param>,
+    /// The variables of the `where` clause.
+    pub vars: Vec<TypeParam>,
+    /// The result annotation (`-> T`): checked, not converted.
+    pub ret: Option<TypeExpr>,
+    /// `inline` or `noinline`.
+    pub inlining: Inlining,
+    /// `kernel fn`.
+    pub kernel: bool,
+    /// The body.
+    pub body: Block,
+}
+
+/// A type as written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TypeExpr {
+    /// This node.
+    pub id: NodeId,
+    /// The constructor: a declared type, a variable, `Union`, `Tuple`, `Array`, `Vararg`, …
+    pub name: Name,
+    /// Arguments, where `{…}` was written (`Some(vec![])` for `Tuple{}`).
+    pub args: Option<Vec<TypeArg>>,
+}
+
+/// An argument of a type.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum TypeArg {
+    /// A type.
+    Type(TypeExpr),
+    /// An integer constant.
+    Int(NodeId, i64),
+}
+
+/// Statements in braces; the value is that of the last statement if it is an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Block {
+    /// This node.
+    pub id: NodeId,
+    /// The statements.
+    pub stmts: Vec<Stmt>,
+}
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stmt {
+    /// This node.
+    pub id: NodeId,
+    /// What it does.
+    pub kind: StmtKind,
+}
+
+/// The kinds of statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StmtKind {
+    /// `var x = e`
+    Var(Name, Expr),
+    /// `x = e`
+    Assign(Name, Expr),
+    /// `xs[i] = e`: array, index, value.
+    AssignIndex(Expr, Expr, Expr),
+    /// An expression for its effect or as the value of its block.
+    Expr(Expr),
+    /// `while c { … }`
+    While(Expr, Block),
+    /// `for i in a..b { … }`
+    For(Name, Expr, Expr, Block),
+    /// `return` or `return e`
+    Return(Option<Expr>),
+    /// `break`
+    Break,
+    /// `continue`
+    Continue,
+}
+
+/// An expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// This node.
+    pub id: NodeId,
+    /// What it computes.
+    pub kind: ExprKind,
+}
+
+/// The kinds of expression.
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    /// `42`, `0xff`, `-9223372036854775808`
+    Int(i64),
+    /// `1.5`, `1e-9`; compared by bits.
+    Float(f64),
+    /// `true`, `false`
+    Bool(bool),
+    /// `"text"`, unescaped.
+    Str(Arc<str>),
+    /// `nothing`
+    Nothing,
+    /// A variable or a function's name (the resolver decides: variables in scope first).
+    Name(Name),
+    /// `f(a, b)`: a call by name or of any expression's value. Operators are calls of their
+    /// name: `a + b` is `Call(Name("+"), [a, b])`, `-a` is `Call(Name("-"), [a])`.
+    Call(Box<Expr>, Vec<Expr>),
+    /// `Pair{Int64, Int64}(1, 2)`: a constructor with explicit type arguments.
+    New(TypeExpr, Vec<Expr>),
+    /// A type in a value position, only as an argument of the forms that take one
+    /// (`array(T, n)`, `trunc(T, x)`, `isa(x, T)`, `shared(T, n)`); parsed as a type when it
+    /// carries `{…}`, otherwise a plain `Name` that the resolver reads as a type there.
+    Type(TypeExpr),
+    /// `(Integer, Int64)` as second argument of `invoke`: parsed as a tuple expression, read as
+    /// types by the resolver. Everywhere else a tuple value `(a, b)`.
+    Tuple(Vec<Expr>),
+    /// `e.field`
+    Field(Box<Expr>, Name),
+    /// `xs[i]`
+    Index(Box<Expr>, Box<Expr>),
+    /// `a && b`
+    And(Box<Expr>, Box<Expr>),
+    /// `a || b`
+    Or(Box<Expr>, Box<Expr>),
+    /// `if c { … } else { … }`; the `else` of an `else if` is a block of that one expression.
+    If(Box<Expr>, Block, Option<Block>),
+}
+
+impl PartialEq for ExprKind {
+    fn eq(&self, other: &Self) -> bool {
+        use ExprKind::*;
+        match (self, other) {
+            (Int(a), Int(b)) => a == b,
+            (Float(a), Float(b)) => a.to_bits() == b.to_bits(),
+            (Bool(a), Bool(b)) => a == b,
+            (Str(a), Str(b)) => a == b,
+            (Nothing, Nothing) => true,
+            (Name(a), Name(b)) => a == b,
+            (Call(f, a), Call(g, b)) => f == g && a == b,
+            (New(t, a), New(u, b)) => t == u && a == b,
+            (Type(a), Type(b)) => a == b,
+            (Tuple(a), Tuple(b)) => a == b,
+            (Field(a, x), Field(b, y)) => x == y && a == b,
+            (Index(a, i), Index(b, j)) => a == b && i == j,
+            (And(a, b), And(c, d)) | (Or(a, b), Or(c, d)) => a == c && b == d,
+            (If(a, b, c), If(d, e, f)) => a == d && b == e && c == f,
+            _ => false,
+        }
+    }
+}

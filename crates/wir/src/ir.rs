@@ -1,0 +1,1 @@
+//! Typed SSA (being written).
