@@ -1,0 +1,163 @@
+//! What the tasks need, and how it gets onto the machine.
+//!
+//! Invariant: what is present is left as it is, and nothing that fails to install stops the
+//! tests that do without it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::process::{cargo, is_available, succeeds};
+use crate::report::{Outcome, Report};
+
+/// A cargo subcommand that the tests use.
+pub(crate) struct Tool {
+    /// As in `cargo NAME`.
+    pub(crate) name: &'static str,
+    /// The package that brings it, and the arguments that install it.
+    install: &'static [&'static str],
+}
+
+/// Runs each test in a process of its own.
+pub(crate) const NEXTEST: Tool = Tool {
+    name: "nextest",
+    install: &["cargo-nextest", "--locked"],
+};
+
+/// Checks licences, sources and advisories of the dependencies. Built without optimisation:
+/// that takes one minute rather than many, and its run two seconds rather than one.
+pub(crate) const DENY: Tool = Tool {
+    name: "deny",
+    install: &["cargo-deny@0.20.2", "--locked", "--debug"],
+};
+
+impl Tool {
+    /// Whether cargo finds it.
+    pub(crate) fn is_present(&self) -> bool {
+        is_available(&mut cargo([self.name, "--version"]))
+    }
+
+    fn ensure(&self) -> Result<Outcome> {
+        if self.is_present() {
+            println!("cargo {} is present", self.name);
+            return Ok(Outcome::Passed);
+        }
+        let mut command = cargo(["install", "--quiet"]);
+        if succeeds(command.args(self.install))? && self.is_present() {
+            return Ok(Outcome::Passed);
+        }
+        Ok(Outcome::Skipped(format!(
+            "cargo {} could not be installed (cargo install {})",
+            self.name,
+            self.install.join(" ")
+        )))
+    }
+}
+
+/// A component of the Rust toolchain: cargo's subcommand, and rustup's name for it.
+const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
+
+/// A part of the project that rests on system packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// PTX through LLVM 22
+    Llvm,
+    /// OpenCL on the CPU
+    Opencl,
+}
+
+impl Part {
+    /// Every part, in the order in which they are reported.
+    pub(crate) const ALL: [Part; 2] = [Part::Llvm, Part::Opencl];
+
+    /// The folder of the package that needs the part.
+    pub(crate) fn folder(self) -> &'static Path {
+        Path::new(match self {
+            Part::Llvm => "crates/llvm",
+            Part::Opencl => "crates/opencl",
+        })
+    }
+
+    /// The package that does not even build without the part.
+    pub(crate) fn package_that_cannot_build(self) -> Option<&'static str> {
+        match self {
+            Part::Llvm => Some("worldage-llvm"),
+            // The OpenCL driver is loaded at run time.
+            Part::Opencl => None,
+        }
+    }
+
+    fn apt_packages(self) -> &'static [&'static str] {
+        match self {
+            Part::Llvm => &["llvm-22-dev"],
+            Part::Opencl => &["pocl-opencl-icd", "ocl-icd-libopencl1"],
+        }
+    }
+
+    /// `None` where the part is here, otherwise what is missing and how to get it.
+    pub(crate) fn missing(self) -> Option<String> {
+        let (what, is_present) = match self {
+            Part::Llvm => (
+                "LLVM 22 not found",
+                is_available(Command::new("llvm-config-22").arg("--version")),
+            ),
+            Part::Opencl => (
+                "no OpenCL driver is registered in /etc/OpenCL/vendors",
+                std::fs::read_dir("/etc/OpenCL/vendors")
+                    .is_ok_and(|mut drivers| drivers.next().is_some()),
+            ),
+        };
+        let install = format!("apt-get install {}", self.apt_packages().join(" "));
+        (!is_present).then(|| format!("{what} ({install})"))
+    }
+
+    fn ensure(self) -> Result<Outcome> {
+        if self.missing().is_none() {
+            println!("{self:?} is present");
+            return Ok(Outcome::Passed);
+        }
+        // dpkg sometimes fails the first time, so one retry.
+        for _ in 0..2 {
+            let mut apt = Command::new("apt-get");
+            apt.env("DEBIAN_FRONTEND", "noninteractive")
+                .args(["install", "--yes", "--no-install-recommends"])
+                .args(self.apt_packages());
+            if succeeds(&mut apt)? && self.missing().is_none() {
+                return Ok(Outcome::Passed);
+            }
+            succeeds(Command::new("apt-get").arg("update"))?;
+        }
+        println!("still missing: {}", self.missing().unwrap_or_default());
+        Ok(Outcome::Failed)
+    }
+}
+
+/// Installs what is missing; system packages only for the parts in `with`;
+/// whether nothing failed.
+pub(crate) fn run(with: &[Part]) -> bool {
+    let mut report = Report::default();
+    steps(&mut report, with);
+    report.finish()
+}
+
+/// The steps of the set-up, for the report of a longer run.
+pub(crate) fn steps(report: &mut Report, with: &[Part]) {
+    for (subcommand, component) in COMPONENTS {
+        report.step(&format!("set-up: {component}"), || {
+            if is_available(&mut cargo([subcommand, "--version"])) {
+                println!("cargo {subcommand} is present");
+                return Ok(Outcome::Passed);
+            }
+            succeeds(Command::new("rustup").args(["component", "add", component]))
+                .map(Outcome::from)
+        });
+    }
+    for tool in [&NEXTEST, &DENY] {
+        report.step(&format!("set-up: cargo-{}", tool.name), || tool.ensure());
+    }
+    for part in with {
+        report.step(&format!("set-up: {part:?}"), || part.ensure());
+    }
+}

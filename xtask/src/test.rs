@@ -1,0 +1,109 @@
+//! Everything that must hold before a merge, in the order in which a mistake is cheapest to find.
+
+use anyhow::Result;
+
+use crate::process::{cargo, is_available, succeeds};
+use crate::report::{Outcome, Report};
+use crate::setup::{self, DENY, NEXTEST, Part};
+use crate::tidy;
+
+/// Sets up, runs every step also where an earlier one failed, and prints the summary;
+/// whether nothing failed.
+///
+/// All steps use the dev profile, so what one compiles serves the next.
+pub(crate) fn run() -> bool {
+    let mut report = Report::default();
+    setup::steps(&mut report, &[]);
+
+    let missing: Vec<(Part, String)> = Part::ALL
+        .into_iter()
+        .filter(|part| part.folder().exists())
+        .filter_map(|part| part.missing().map(|why| (part, why)))
+        .collect();
+    let excluded: Vec<String> = missing
+        .iter()
+        .filter_map(|(part, _)| part.package_that_cannot_build())
+        .map(|package| format!("--exclude={package}"))
+        .collect();
+
+    report.step("rustfmt", || {
+        succeeds(&mut cargo(["fmt", "--all", "--", "--check"])).map(Outcome::from)
+    });
+    report.step("tidy", || tidy::run().map(Outcome::from));
+    report.step("clippy", || {
+        succeeds(
+            cargo(["clippy", "--locked", "--workspace", "--all-targets"])
+                .args(&excluded)
+                .args(["--", "-D", "warnings"]),
+        )
+        .map(Outcome::from)
+    });
+    report.step("unit, file and scenario tests", || {
+        let mut command = if NEXTEST.is_present() {
+            cargo([
+                "nextest",
+                "run",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+            ])
+        } else {
+            println!("without cargo-nextest: `cargo test` runs the same tests");
+            cargo([
+                "test",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+                "--lib",
+                "--bins",
+                "--tests",
+            ])
+        };
+        succeeds(command.args(&excluded)).map(Outcome::from)
+    });
+    report.step("doctests", || {
+        succeeds(
+            cargo(["test", "--locked", "--workspace", "--no-fail-fast", "--doc"]).args(&excluded),
+        )
+        .map(Outcome::from)
+    });
+    report.step("rustdoc", || {
+        succeeds(
+            cargo(["doc", "--locked", "--workspace", "--no-deps"])
+                .args(&excluded)
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+        .map(Outcome::from)
+    });
+    report.step("licences and sources of dependencies", || {
+        let checks = ["deny", "--locked", "check", "bans", "licenses", "sources"];
+        if_deny_is_present(|| succeeds(&mut cargo(checks)).map(Outcome::from))
+    });
+    report.step("advisories on dependencies", || {
+        if_deny_is_present(|| {
+            if !is_available(&mut cargo(["deny", "fetch", "db"])) {
+                return Ok(Outcome::Skipped(
+                    "the RustSec advisory database cannot be reached".to_owned(),
+                ));
+            }
+            let checks = ["deny", "--locked", "check", "--disable-fetch", "advisories"];
+            succeeds(&mut cargo(checks)).map(Outcome::from)
+        })
+    });
+    for (part, why) in missing {
+        report.step(&format!("tests that need {part:?}"), || {
+            Ok(Outcome::Skipped(why))
+        });
+    }
+    report.finish()
+}
+
+fn if_deny_is_present(check: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
+    if DENY.is_present() {
+        check()
+    } else {
+        Ok(Outcome::Skipped(
+            "cargo-deny not found (cargo xtask setup)".to_owned(),
+        ))
+    }
+}
