@@ -7,4 +7,6 @@
 //! (bodies into callers, at codegen), [`interp`] (the reference semantics, on the AST).
 
 pub mod ast;
+pub mod diag;
 pub mod ir;
+pub mod syntax;

@@ -1,0 +1,154 @@
+//! The texts that programs came from, by file, with positions in lines and columns.
+//!
+//! Invariants: a [`FileId`] stays valid and its text unchanged; a file read again is a new file.
+//! A position is found by binary search among the line starts plus one walk over its line.
+
+use std::sync::Arc;
+
+use crate::ast::Span;
+
+/// A file in a [`Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// A position for people: both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineCol {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub col: u32,
+}
+
+/// Why a file has no usable text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadText {
+    /// The byte at this offset does not continue a UTF-8 text.
+    InvalidUtf8(u32),
+    /// Byte offsets do not fit 32 bits.
+    TooLarge,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    name: Arc<str>,
+    text: Arc<str>,
+    bad: Option<BadText>,
+    /// The offset of the first byte of every line.
+    line_starts: Arc<[u32]>,
+}
+
+/// A growing set of named texts.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<Source>,
+}
+
+impl Sources {
+    /// An empty set.
+    pub fn new() -> Sources {
+        Sources::default()
+    }
+
+    /// Adds a text under a name (a path, or something like `<repl 3>`).
+    pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
+        self.insert(name.into(), text.into(), None)
+    }
+
+    /// Adds what was read from a file. Bytes that are no UTF-8 are kept, with replacement
+    /// characters, so that the parser can report where they stand.
+    pub fn add_bytes(&mut self, name: impl Into<Arc<str>>, bytes: Vec<u8>) -> FileId {
+        match String::from_utf8(bytes) {
+            Ok(text) => self.add(name, text),
+            Err(error) => {
+                let at = u32::try_from(error.utf8_error().valid_up_to()).unwrap_or(u32::MAX);
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                self.insert(name.into(), text.into(), Some(BadText::InvalidUtf8(at)))
+            }
+        }
+    }
+
+    fn insert(&mut self, name: Arc<str>, text: Arc<str>, bad: Option<BadText>) -> FileId {
+        // A span is two u32; one value is kept free so that the end of the text is a position too.
+        let (text, bad) = if text.len() >= u32::MAX as usize {
+            (Arc::from(""), Some(BadText::TooLarge))
+        } else {
+            (text, bad)
+        };
+        let starts = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
+        let line_starts = std::iter::once(0).chain(starts).collect();
+        let id = FileId(self.files.len() as u32);
+        self.files.push(Source {
+            name,
+            text,
+            bad,
+            line_starts,
+        });
+        id
+    }
+
+    /// The file's name.
+    pub fn name(&self, file: FileId) -> &str {
+        &self.files[file.0 as usize].name
+    }
+
+    /// The file's text.
+    pub fn text(&self, file: FileId) -> &str {
+        &self.files[file.0 as usize].text
+    }
+
+    pub(crate) fn bad(&self, file: FileId) -> Option<BadText> {
+        self.files[file.0 as usize].bad
+    }
+
+    /// The line and column of a byte offset; an offset past the end is the end.
+    pub fn line_col(&self, file: FileId, offset: u32) -> LineCol {
+        let (line, start) = self.line_of(file, offset);
+        let text = self.text(file);
+        let end = floor_boundary(text, offset as usize);
+        LineCol {
+            line,
+            col: text[start as usize..end].chars().count() as u32 + 1,
+        }
+    }
+
+    /// `name:line:col` of the beginning of a span.
+    pub fn position(&self, file: FileId, span: Span) -> String {
+        let LineCol { line, col } = self.line_col(file, span.lo);
+        format!("{}:{line}:{col}", self.name(file))
+    }
+
+    /// The line (from 1) that holds an offset, and where it starts.
+    fn line_of(&self, file: FileId, offset: u32) -> (u32, u32) {
+        let starts = &self.files[file.0 as usize].line_starts;
+        let line = starts.partition_point(|&start| start <= offset);
+        (line as u32, starts[line - 1])
+    }
+
+    /// The byte range, without its line end, of the line that holds an offset.
+    pub(crate) fn line_range(&self, file: FileId, offset: u32) -> std::ops::Range<usize> {
+        let (line, start) = self.line_of(file, offset);
+        let text = self.text(file);
+        let starts = &self.files[file.0 as usize].line_starts;
+        let end = match starts.get(line as usize) {
+            Some(&next) => next as usize - 1,
+            None => text.len(),
+        };
+        let start = start as usize;
+        let end = if text[start..end].ends_with('\r') {
+            end - 1
+        } else {
+            end
+        };
+        start..end
+    }
+}
+
+/// The last character boundary that is not after `offset`.
+pub(crate) fn floor_boundary(text: &str, offset: usize) -> usize {
+    let mut at = offset.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

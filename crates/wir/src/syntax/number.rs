@@ -1,0 +1,145 @@
+//! Pre-order numbers for the nodes of an item.
+//!
+//! Invariant: the visit order is the order of the fields in the AST's types, so the numbers
+//! depend on the tree alone and equal trees have equal numbers.
+
+use std::sync::Arc;
+
+use crate::ast::*;
+
+/// Gives every node of an item its pre-order number and returns how many there are. For trees
+/// that were built rather than parsed; the parser's trees are numbered already.
+pub fn number(item: &mut ItemKind) -> u32 {
+    let mut next = 0;
+    visit_item(item, &mut |id| {
+        *id = NodeId(next);
+        next += 1;
+    });
+    next
+}
+
+type Visit<'a> = &'a mut dyn FnMut(&mut NodeId);
+
+pub(crate) fn visit_item(item: &mut ItemKind, f: Visit<'_>) {
+    match item {
+        ItemKind::Abstract(def) => {
+            let def = Arc::make_mut(def);
+            f(&mut def.id);
+            visit_type_params(&mut def.params, f);
+            if let Some(parent) = &mut def.parent {
+                visit_type(parent, f);
+            }
+        }
+        ItemKind::Struct(def) => {
+            let def = Arc::make_mut(def);
+            f(&mut def.id);
+            visit_type_params(&mut def.params, f);
+            if let Some(parent) = &mut def.parent {
+                visit_type(parent, f);
+            }
+            visit_params(&mut def.fields, f);
+        }
+        ItemKind::Method(def) => {
+            let def = Arc::make_mut(def);
+            f(&mut def.id);
+            visit_params(&mut def.params, f);
+            visit_type_params(&mut def.vars, f);
+            if let Some(ret) = &mut def.ret {
+                visit_type(ret, f);
+            }
+            visit_block(&mut def.body, f);
+        }
+    }
+}
+
+pub(crate) fn visit_type_params(params: &mut [TypeParam], f: Visit<'_>) {
+    for param in params {
+        f(&mut param.id);
+        if let Some(upper) = &mut param.upper {
+            visit_type(upper, f);
+        }
+    }
+}
+
+fn visit_params(params: &mut [Param], f: Visit<'_>) {
+    for param in params {
+        f(&mut param.id);
+        if let Some(ty) = &mut param.ty {
+            visit_type(ty, f);
+        }
+    }
+}
+
+pub(crate) fn visit_type(ty: &mut TypeExpr, f: Visit<'_>) {
+    f(&mut ty.id);
+    for arg in ty.args.iter_mut().flatten() {
+        match arg {
+            TypeArg::Type(ty) => visit_type(ty, f),
+            TypeArg::Int(id, _) => f(id),
+        }
+    }
+}
+
+fn visit_block(block: &mut Block, f: Visit<'_>) {
+    f(&mut block.id);
+    for stmt in &mut block.stmts {
+        f(&mut stmt.id);
+        match &mut stmt.kind {
+            StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => visit_expr(e, f),
+            StmtKind::AssignIndex(a, i, v) => {
+                visit_expr(a, f);
+                visit_expr(i, f);
+                visit_expr(v, f);
+            }
+            StmtKind::While(c, body) => {
+                visit_expr(c, f);
+                visit_block(body, f);
+            }
+            StmtKind::For(_, from, to, body) => {
+                visit_expr(from, f);
+                visit_expr(to, f);
+                visit_block(body, f);
+            }
+            StmtKind::Return(value) => {
+                if let Some(e) = value {
+                    visit_expr(e, f);
+                }
+            }
+            StmtKind::Break | StmtKind::Continue => {}
+        }
+    }
+}
+
+pub(crate) fn visit_expr(expr: &mut Expr, f: Visit<'_>) {
+    f(&mut expr.id);
+    match &mut expr.kind {
+        ExprKind::Int(_)
+        | ExprKind::Float(_)
+        | ExprKind::Bool(_)
+        | ExprKind::Str(_)
+        | ExprKind::Nothing
+        | ExprKind::Name(_) => {}
+        ExprKind::Call(callee, args) => {
+            visit_expr(callee, f);
+            args.iter_mut().for_each(|e| visit_expr(e, f));
+        }
+        ExprKind::New(ty, args) => {
+            visit_type(ty, f);
+            args.iter_mut().for_each(|e| visit_expr(e, f));
+        }
+        ExprKind::Type(ty) => visit_type(ty, f),
+        ExprKind::Tuple(items) => items.iter_mut().for_each(|e| visit_expr(e, f)),
+        ExprKind::Field(base, _) => visit_expr(base, f),
+        ExprKind::Index(a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
+            visit_expr(a, f);
+            visit_expr(b, f);
+        }
+        ExprKind::If(cond, then, otherwise) => {
+            visit_expr(cond, f);
+            visit_block(then, f);
+            if let Some(block) = otherwise {
+                visit_block(block, f);
+            }
+        }
+    }
+}
