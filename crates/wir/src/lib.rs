@@ -1,12 +1,13 @@
 //! Wir, the built-in language of worldage: a `Compiler` front half like any other.
 //!
-//! Reading order: [`ast`] (what the parser makes), [`syntax`] (text to AST and back),
-//! [`prelude`] (built-in types), [`prim`] (what scalar operations mean), [`builtins`]
-//! (built-in functions), [`lower`] (AST to untyped SSA, once per method), [`infer`]
-//! (untyped SSA to typed SSA, once per method instance), [`ir`] (typed SSA), [`inline`]
-//! (bodies into callers, at codegen), [`interp`] (the reference semantics, on the AST).
+//! Reading order: [`ast`] (what the parser makes), `syntax` (text to AST and back), `universe`
+//! (types), [`prim`] (what scalar operations mean), `builtins` (built-in functions), `lower`
+//! (AST to untyped SSA, once per method), `infer` (untyped SSA to typed SSA, once per method
+//! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), `interp` (the
+//! reference semantics, on the AST).
 
 pub mod ast;
 pub mod diag;
 pub mod ir;
+pub mod prim;
 pub mod syntax;

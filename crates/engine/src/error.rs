@@ -1,0 +1,48 @@
+//! Why a stage did not give a result.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A stage stops early. Pass it on with `?`; only [`Stop::Failed`] is ever made by an embedder.
+#[derive(Clone, Debug)]
+pub enum Stop {
+    /// The program is wrong in a way that the stage reports (deterministic, memoised).
+    Failed(Failed),
+    /// The engine needs something else first and will run the stage again.
+    Suspended,
+    /// An edit came in between; the stage runs again in the new world.
+    Cancelled,
+}
+
+/// The deterministic failure of a stage: the embedder's own error value.
+#[derive(Clone)]
+pub struct Failed(pub Arc<dyn StageError>);
+
+/// An embedder's error value; equality is what early cutoff rests on.
+pub trait StageError: fmt::Display + fmt::Debug + Send + Sync + 'static {}
+impl<T: fmt::Display + fmt::Debug + Send + Sync + 'static> StageError for T {}
+
+impl Stop {
+    /// A failure with the embedder's error.
+    pub fn failed(error: impl StageError) -> Stop {
+        Stop::Failed(Failed(Arc::new(error)))
+    }
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl PartialEq for Failed {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.to_string() == other.0.to_string()
+    }
+}
