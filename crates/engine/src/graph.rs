@@ -1,0 +1,446 @@
+//! The dependency graph of one world: units, what they read, and who read them.
+//!
+//! An *infer unit* is an instance in a view, a *code unit* an instance in a shard. Forward edges
+//! say what a result was decided on, with the value that was seen; reverse edges say whom to
+//! mark. The graph of the newest world lives through edits; a graph of an older world is built
+//! when somebody calls there.
+//!
+//! Invariants: a clean unit reads clean units only; forward and reverse edges agree; an edge
+//! stands once per reader.
+
+use crate::answers::{Answers, Call};
+use crate::code_instance::{CodeInstance, Front};
+use crate::compiler::Compiler;
+use crate::cx::ExternalKey;
+use crate::definitions::{Answer, CallKey, Definitions, Question};
+use crate::error::Failed;
+use crate::explain::Why;
+use crate::ids::{Mi, ShardId, ViewId};
+use crate::instances::Instances;
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
+
+/// What all graphs of a session share.
+pub(crate) struct Shared<C: Compiler> {
+    pub(crate) compiler: C,
+    pub(crate) types: Arc<Types>,
+    pub(crate) definitions: Arc<RwLock<Definitions>>,
+    pub(crate) sources: RwLock<crate::definitions::Sources<C::Source>>,
+    pub(crate) instances: Instances,
+    /// Every shard and the view that its inference sees.
+    pub(crate) shards: RwLock<Vec<(C::Shard, ViewId)>>,
+    pub(crate) threads: usize,
+}
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(pub(crate) u32);
+        impl $name {
+            pub(crate) fn ix(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+index!(
+    /// An infer unit.
+    InferId
+);
+index!(
+    /// A code unit.
+    CodeId
+);
+index!(
+    /// A recorded question.
+    CallId
+);
+index!(
+    /// A recorded external fact.
+    ExternalId
+);
+
+/// How far a unit's result can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Never computed.
+    New,
+    /// Valid in the graph's world.
+    Clean,
+    /// Something below changed; what it read itself may be equal.
+    Marked,
+    /// Something that it read itself changed.
+    Dirty,
+    /// Being settled: readers see the provisional value.
+    Active,
+}
+
+/// The result of inference, or its failure.
+pub(crate) struct Outcome<C: Compiler> {
+    pub(crate) inferred: Result<Arc<C::Inferred>, Failed>,
+    /// `None` only where inference failed.
+    pub(crate) summary: Option<C::Summary>,
+    /// Digests of the summary's parts.
+    pub(crate) parts: [u64; 4],
+}
+
+/// Something that inference read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum InferEdge {
+    Source(MethodId),
+    Call(CallId),
+    External(ExternalId),
+    /// A part of another unit's summary and the digest that was seen.
+    Part { unit: InferId, part: u8, digest: u64 },
+}
+
+/// An instance in a view.
+pub(crate) struct InferUnit<C: Compiler> {
+    pub(crate) mi: Mi,
+    pub(crate) view: ViewId,
+    pub(crate) state: State,
+    /// On the evaluation stack now.
+    pub(crate) running: bool,
+    pub(crate) queued: bool,
+    pub(crate) runs: u32,
+    pub(crate) outcome: Option<Arc<Outcome<C>>>,
+    /// The provisional result while the unit is active.
+    pub(crate) fresh: Option<Arc<Outcome<C>>>,
+    pub(crate) edges: Vec<InferEdge>,
+    pub(crate) readers: Vec<InferId>,
+    /// Code units that read this unit's parts or body, its own among them.
+    pub(crate) code_readers: Vec<CodeId>,
+    /// The world that the result is valid from.
+    pub(crate) first: World,
+    /// First and last world that marked it since it was clean.
+    pub(crate) marked: Option<WorldRange>,
+    pub(crate) past: Vec<(WorldRange, Arc<Outcome<C>>)>,
+    pub(crate) why: Why,
+    pub(crate) ran_in: World,
+    pub(crate) visit: u32,
+}
+
+/// Something that codegen read of an infer unit.
+pub(crate) struct CodeRead<C: Compiler> {
+    pub(crate) unit: InferId,
+    pub(crate) what: CodeReadKind<C>,
+}
+
+/// What it read there.
+pub(crate) enum CodeReadKind<C: Compiler> {
+    /// A part, with the digest that was seen.
+    Part(u8, u64),
+    /// The body that was inlined or folded.
+    Body(Arc<C::Inferred>),
+}
+
+/// An instance in a shard.
+pub(crate) struct CodeUnit<C: Compiler> {
+    pub(crate) mi: Mi,
+    pub(crate) shard: ShardId,
+    pub(crate) infer: InferId,
+    pub(crate) state: State,
+    pub(crate) code: Option<Result<Arc<C::Code>, Failed>>,
+    /// What the code was generated from.
+    pub(crate) inferred: Option<Arc<C::Inferred>>,
+    pub(crate) reads: Vec<CodeRead<C>>,
+    pub(crate) calls: Vec<CodeId>,
+    pub(crate) callers: Vec<CodeId>,
+    pub(crate) ci: Option<Arc<CodeInstance<C>>>,
+    /// The code instances of `calls` that `ci` is linked to.
+    pub(crate) linked_to: Vec<u64>,
+    pub(crate) first: World,
+    pub(crate) marked: Option<WorldRange>,
+    pub(crate) past: Vec<(WorldRange, Arc<CodeInstance<C>>)>,
+    pub(crate) front: Arc<Front<C>>,
+    pub(crate) why_codegen: Why,
+    pub(crate) why_link: Why,
+    pub(crate) generated_in: World,
+    pub(crate) linked_in: World,
+    pub(crate) visit: u32,
+}
+
+/// A recorded question, its answer, and who asked.
+pub(crate) struct CallRecord {
+    pub(crate) key: CallKey,
+    /// The memo in the database; older worlds have none.
+    pub(crate) call: Option<Call>,
+    pub(crate) answer: Answer,
+    pub(crate) readers: Vec<InferId>,
+    /// The world and method of the last edit that changed the answer, for explanations.
+    pub(crate) changed: Option<crate::explain::Cause>,
+}
+
+/// A recorded external fact and who read it.
+pub(crate) struct ExternalRecord {
+    pub(crate) key: ExternalKey,
+    pub(crate) readers: Vec<InferId>,
+    pub(crate) changed: Option<crate::explain::Cause>,
+}
+
+/// Which stages ran, since the log was last taken.
+#[derive(Default)]
+pub(crate) struct StageLog {
+    pub(crate) events: Vec<crate::events::StageEvent>,
+}
+
+/// The graph of one world.
+pub(crate) struct Graph<C: Compiler> {
+    pub(crate) world: World,
+    /// The database of answers; only the newest world has one.
+    pub(crate) answers: Option<Answers>,
+    pub(crate) infers: Vec<InferUnit<C>>,
+    infer_ix: FxHashMap<(Mi, ViewId), InferId>,
+    pub(crate) codes: Vec<CodeUnit<C>>,
+    code_ix: FxHashMap<(Mi, ShardId), CodeId>,
+    pub(crate) calls: Vec<CallRecord>,
+    call_ix: FxHashMap<CallKey, CallId>,
+    /// Recorded questions by function, to find those that an edit can affect.
+    pub(crate) asked: FxHashMap<Symbol, Asked>,
+    pub(crate) externals: Vec<ExternalRecord>,
+    external_ix: FxHashMap<ExternalKey, ExternalId>,
+    /// Infer units of a method.
+    pub(crate) of_method: FxHashMap<MethodId, Vec<InferId>>,
+    /// The last change of a method's source, for explanations.
+    pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
+    pub(crate) log: StageLog,
+    pub(crate) visits: u32,
+    pub(crate) next_ci: u64,
+    /// Infer units to run again, while settling.
+    pub(crate) queue: std::collections::VecDeque<InferId>,
+    /// Units activated since the settling began.
+    pub(crate) active: Vec<InferId>,
+    /// Edges that suspended a run: reader and what must be settled first.
+    pub(crate) pending: Vec<(InferId, InferId)>,
+}
+
+/// The questions recorded about one function.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) index: CallIndex,
+    /// Questions that any change of the function's methods above the base can affect.
+    pub(crate) overlaid: Vec<CallId>,
+}
+
+impl<C: Compiler> Graph<C> {
+    pub(crate) fn new(world: World, answers: Option<Answers>) -> Self {
+        Graph {
+            world,
+            answers,
+            infers: Vec::new(),
+            infer_ix: FxHashMap::default(),
+            codes: Vec::new(),
+            code_ix: FxHashMap::default(),
+            calls: Vec::new(),
+            call_ix: FxHashMap::default(),
+            asked: FxHashMap::default(),
+            externals: Vec::new(),
+            external_ix: FxHashMap::default(),
+            of_method: FxHashMap::default(),
+            source_changed: FxHashMap::default(),
+            log: StageLog::default(),
+            visits: 0,
+            next_ci: 1,
+            queue: std::collections::VecDeque::new(),
+            active: Vec::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn infer(&self, id: InferId) -> &InferUnit<C> {
+        &self.infers[id.ix()]
+    }
+
+    pub(crate) fn infer_mut(&mut self, id: InferId) -> &mut InferUnit<C> {
+        &mut self.infers[id.ix()]
+    }
+
+    pub(crate) fn code(&self, id: CodeId) -> &CodeUnit<C> {
+        &self.codes[id.ix()]
+    }
+
+    pub(crate) fn code_mut(&mut self, id: CodeId) -> &mut CodeUnit<C> {
+        &mut self.codes[id.ix()]
+    }
+
+    pub(crate) fn find_infer(&self, mi: Mi, view: ViewId) -> Option<InferId> {
+        self.infer_ix.get(&(mi, view)).copied()
+    }
+
+    pub(crate) fn find_code(&self, mi: Mi, shard: ShardId) -> Option<CodeId> {
+        self.code_ix.get(&(mi, shard)).copied()
+    }
+
+    /// The infer unit of an instance in a view, made if need be.
+    pub(crate) fn infer_unit(&mut self, shared: &Shared<C>, mi: Mi, view: ViewId) -> InferId {
+        let world = self.world;
+        let next = InferId(u32::try_from(self.infers.len()).expect("fewer than 2^32 units"));
+        let id = *self.infer_ix.entry((mi, view)).or_insert(next);
+        if id == next {
+            self.infers.push(InferUnit {
+                mi,
+                view,
+                state: State::New,
+                running: false,
+                queued: false,
+                runs: 0,
+                outcome: None,
+                fresh: None,
+                edges: Vec::new(),
+                readers: Vec::new(),
+                code_readers: Vec::new(),
+                first: world,
+                marked: None,
+                past: Vec::new(),
+                why: Why::FirstCall,
+                ran_in: World(0),
+                visit: 0,
+            });
+            self.of_method.entry(shared.instances.key(mi).method).or_default().push(id);
+        }
+        id
+    }
+
+    /// The code unit of an instance in a shard, made if need be.
+    pub(crate) fn code_unit(&mut self, shared: &Shared<C>, mi: Mi, shard: ShardId) -> CodeId {
+        if let Some(id) = self.code_ix.get(&(mi, shard)) {
+            return *id;
+        }
+        let view = shared.shards.read()[shard.0 as usize].1;
+        let infer = self.infer_unit(shared, mi, view);
+        let id = CodeId(u32::try_from(self.codes.len()).expect("fewer than 2^32 units"));
+        self.code_ix.insert((mi, shard), id);
+        self.codes.push(CodeUnit {
+            mi,
+            shard,
+            infer,
+            state: State::New,
+            code: None,
+            inferred: None,
+            reads: Vec::new(),
+            calls: Vec::new(),
+            callers: Vec::new(),
+            ci: None,
+            linked_to: Vec::new(),
+            first: self.world,
+            marked: None,
+            past: Vec::new(),
+            front: Arc::new(Front::new(mi, shard)),
+            why_codegen: Why::FirstCall,
+            why_link: Why::FirstCall,
+            generated_in: World(0),
+            linked_in: World(0),
+            visit: 0,
+        });
+        self.infers[infer.ix()].code_readers.push(id);
+        id
+    }
+
+    /// The record of a question, asked now if it is new.
+    pub(crate) fn call(&mut self, shared: &Shared<C>, key: CallKey) -> CallId {
+        if let Some(id) = self.call_ix.get(&key) {
+            return *id;
+        }
+        let (call, answer) = match &self.answers {
+            Some(answers) => {
+                let call = answers.call(key);
+                let answer = answers.get(call).clone();
+                (Some(call), answer)
+            }
+            None => (None, shared.definitions.read().answer(&key, self.world)),
+        };
+        let id = CallId(u32::try_from(self.calls.len()).expect("fewer than 2^32 calls"));
+        self.call_ix.insert(key, id);
+        self.calls.push(CallRecord { key, call, answer, readers: Vec::new(), changed: None });
+        if self.answers.is_some() {
+            let asked = self.asked.entry(key.function).or_default();
+            match key.question {
+                Question::Overlaid => asked.overlaid.push(id),
+                _ => asked.index.insert(&shared.types, key.args, id.0),
+            }
+        }
+        id
+    }
+
+    /// The record of an external fact.
+    pub(crate) fn external(&mut self, key: &ExternalKey) -> ExternalId {
+        if let Some(id) = self.external_ix.get(key) {
+            return *id;
+        }
+        let id = ExternalId(u32::try_from(self.externals.len()).expect("fewer than 2^32 facts"));
+        self.external_ix.insert(key.clone(), id);
+        self.externals.push(ExternalRecord {
+            key: key.clone(),
+            readers: Vec::new(),
+            changed: None,
+        });
+        id
+    }
+
+    pub(crate) fn find_external(&self, key: &ExternalKey) -> Option<ExternalId> {
+        self.external_ix.get(key).copied()
+    }
+
+    /// Replaces what a unit read, in both directions.
+    pub(crate) fn set_edges(&mut self, id: InferId, edges: Vec<InferEdge>) {
+        let old = std::mem::take(&mut self.infers[id.ix()].edges);
+        if old.is_empty() {
+            for edge in &edges {
+                self.add_reader(id, edge, &[]);
+            }
+        } else if !old.iter().map(target).eq(edges.iter().map(target)) {
+            for edge in old.iter().filter(|e| !edges.iter().any(|n| target(n) == target(e))) {
+                self.remove_reader(id, edge);
+            }
+            for edge in &edges {
+                self.add_reader(id, edge, &old);
+            }
+        }
+        self.infers[id.ix()].edges = edges;
+    }
+
+    fn readers_mut(&mut self, edge: &InferEdge) -> Option<&mut Vec<InferId>> {
+        match edge {
+            InferEdge::Source(_) => None,
+            InferEdge::Call(call) => Some(&mut self.calls[call.ix()].readers),
+            InferEdge::External(external) => Some(&mut self.externals[external.ix()].readers),
+            InferEdge::Part { unit, .. } => Some(&mut self.infers[unit.ix()].readers),
+        }
+    }
+
+    fn add_reader(&mut self, id: InferId, edge: &InferEdge, old: &[InferEdge]) {
+        if old.iter().any(|o| target(o) == target(edge)) {
+            return;
+        }
+        if let Some(readers) = self.readers_mut(edge)
+            && readers.last() != Some(&id)
+        {
+            readers.push(id);
+        }
+    }
+
+    fn remove_reader(&mut self, id: InferId, edge: &InferEdge) {
+        if let Some(readers) = self.readers_mut(edge) {
+            readers.retain(|reader| *reader != id);
+        }
+    }
+
+    /// A fresh stamp for one walk.
+    pub(crate) fn new_visit(&mut self) -> u32 {
+        self.visits += 1;
+        self.visits
+    }
+}
+
+/// What an edge points at, without the value that was seen.
+fn target(edge: &InferEdge) -> (u8, u32) {
+    match edge {
+        InferEdge::Source(method) => (0, method.0),
+        InferEdge::Call(call) => (1, call.0),
+        InferEdge::External(external) => (2, external.0),
+        InferEdge::Part { unit, .. } => (3, unit.0),
+    }
+}
