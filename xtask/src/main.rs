@@ -1,7 +1,7 @@
 //! Project tasks: `cargo xtask setup|test|tidy|bless`.
 //!
 //! Reading order: [`report`] (steps and their summary), [`setup`] (what the tasks need),
-//! [`test`] (everything that must hold before a merge), [`tidy`] (the rules that neither
+//! [`mod@test`] (everything that must hold before a merge), [`tidy`] (the rules that neither
 //! rustc nor clippy knows), [`bless`] (accept the new expected outputs).
 //!
 //! Invariant: a task never waits for input and never needs the network for anything but
