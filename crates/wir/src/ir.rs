@@ -47,8 +47,9 @@ pub struct Body {
     /// A *concrete* type has one static representation (see `layout`); any other type (a union,
     /// an abstract type, `Any`) is *dynamic*: a tag and a payload.
     pub vals: Vec<Ty>,
-    /// The blocks; the parameters of block 0 are the method's parameters (a trailing `Vararg`
-    /// is one tuple parameter). Zero-size parameters are present like any other.
+    /// The blocks; the parameters of block 0 are exactly the instance's argument types, one by
+    /// one (the tuple that a trailing `Vararg` binds is made by the body's first operation, so a
+    /// caller need not know). Zero-size parameters are present like any other.
     pub blocks: Vec<Block>,
     /// The join of everything that is returned; `Ty::BOTTOM` if the body never returns.
     /// Every [`Term::Return`] has exactly this type.
@@ -152,6 +153,16 @@ pub enum Op {
     Check(Val),
     /// Whether a dynamic value is of a type; Bool.
     IsA(Val, Ty),
+    /// A field, by name, of a value whose type is not known: any struct; the result is `Any`.
+    /// Fails with `missing-field`.
+    FieldDyn(Val, Symbol),
+    /// `xs[i]` where the type of one of them is not known: array or tuple, any integer; the
+    /// result is `Any`, or the element type of an array that is known. Fails as
+    /// [`Op::ArrayGet`] does and with `type-mismatch` where that is no indexing.
+    IndexDyn(Val, Val),
+    /// `xs[i] = v` where the type of one of them is not known; result `Nothing`. Fails as
+    /// [`Op::ArraySet`] does and with `type-mismatch`.
+    SetIndexDyn(Val, Val, Val),
     /// `array(T, n)`: result `Array{T}`; length Int64; fails if negative or out of memory.
     ArrayNew(Val),
     /// Length, Int64.
@@ -167,10 +178,13 @@ pub enum Op {
     /// Length of a string in bytes, Int64.
     StrLen(Val),
     /// A static call; arguments exactly of the instance's argument types, result of its return
-    /// type.
+    /// type. A result that nothing uses has type `Any` whatever the callee returns: inference
+    /// did not ask, so the backend reads the callee's ABI and drops what comes back. A callee
+    /// that never returns gives `Ty::BOTTOM`.
     Call(Mi, Box<[Val]>),
     /// Run-time dispatch of a generic function on the arguments' run-time types. Arguments of
-    /// any type (concrete ones are passed with their type); the result is `Any`.
+    /// any type (concrete ones are passed with their type); the result is `Any`, or
+    /// `Ty::BOTTOM` where no method is left that could take them (the call makes the error).
     CallDyn(Symbol, Box<[Val]>),
     /// Run-time call of a function value (dynamic); otherwise like [`Op::CallDyn`].
     CallValue(Val, Box<[Val]>),
@@ -238,6 +252,11 @@ pub enum Failure {
     /// A name that is not bound to what is asked of it; found when reached, since a later edit
     /// may define it.
     Unknown(UnknownKind, Symbol),
+    /// A type that cannot be built where it stands in the body (wrong arity, out of its
+    /// parameter's bound, not a type); the sentence says why.
+    BadType(Arc<str>),
+    /// `type-limit`: the argument types of this call nest too deep.
+    TypeLimit(Symbol),
     /// Something that this target cannot do; the sentence says what.
     Unsupported(Arc<str>),
 }
