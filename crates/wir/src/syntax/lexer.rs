@@ -84,9 +84,10 @@ impl<'a> Lexer<'a> {
             (b'"', _) => return self.string(),
             (b'.', b'.') => (2, Kind::DotDot),
             (b'.', b'0'..=b'9') => {
+                let lo = self.pos;
                 self.pos += 1;
                 self.skip_word();
-                return self.bad(Bad::DigitBeforePoint, self.pos - 1, self.pos);
+                return self.bad(Bad::DigitBeforePoint, lo, self.pos);
             }
             (b'-', b'>') => (2, Kind::Arrow),
             (b'<', b':') => (2, Kind::Subtype),

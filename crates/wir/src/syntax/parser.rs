@@ -58,6 +58,8 @@ pub(super) struct Parser<'a> {
     /// The brackets that are open: which token closes each, and where it was opened.
     open: Vec<(Kind, Span)>,
     context: Context,
+    /// Where the current statement or definition begins.
+    start: u32,
     nesting: u32,
     loops: u32,
 }
@@ -101,6 +103,7 @@ impl<'a> Parser<'a> {
             last_error: None,
             open: Vec::new(),
             context: Context::default(),
+            start: 0,
             nesting: 0,
             loops: 0,
         }
@@ -174,12 +177,7 @@ impl<'a> Parser<'a> {
     /// Enters a bracket whose opening token is next, consuming it.
     fn enter(&mut self) -> PResult<Context> {
         let tok = self.tok;
-        if self.nesting >= MAX_NESTING {
-            let message = format!("brackets nest more than {MAX_NESTING} deep");
-            let hint = "name inner parts with `var`, or move them into a function of their own";
-            return Err(self.error(span(tok), message, Some(hint.to_string())));
-        }
-        self.nesting += 1;
+        self.deepen()?;
         let saved = self.context;
         if let Some(closer) = tok.kind.closer() {
             self.open.push((closer, span(tok)));
@@ -190,6 +188,23 @@ impl<'a> Parser<'a> {
         };
         self.bump();
         Ok(saved)
+    }
+
+    /// Counts one more level of recursion, which the caller uncounts.
+    fn deepen(&mut self) -> PResult<()> {
+        if self.nesting >= MAX_NESTING {
+            let message = format!("this nests more than {MAX_NESTING} deep");
+            let hint = "name inner parts with `var`, or move them into a function of their own";
+            return Err(self.error(span(self.tok), message, Some(hint.to_string())));
+        }
+        self.nesting += 1;
+        Ok(())
+    }
+
+    /// Runs a rule that may recurse. Up to [`MAX_NESTING`] levels fit no small stack in a build
+    /// without optimisation, and callers should not have to care.
+    fn on_enough_stack<T>(&mut self, rule: impl FnOnce(&mut Self) -> T) -> T {
+        stacker::maybe_grow(128 << 10, 1 << 20, || rule(self))
     }
 
     /// Leaves a bracket after an attempt at its contents.
@@ -209,7 +224,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let reported = self.unexpected(what);
-        self.label_last(opened, "the bracket that is open");
+        self.label_last(opened, "opened here");
         Err(reported)
     }
 
@@ -322,7 +337,7 @@ impl<'a> Parser<'a> {
         // What is missing at the end of a line is missing there, not on the next one.
         let (at, found) = if self.at(Kind::Eof) {
             (self.after_prev(), "the end of the file".to_string())
-        } else if self.line_ended() {
+        } else if self.line_ended() && self.tok.lo != self.start {
             (self.after_prev(), "the end of the line".to_string())
         } else {
             (span(self.tok), describe(self.slice(self.tok)))
@@ -342,8 +357,14 @@ impl<'a> Parser<'a> {
         Some(match self.tok.kind {
             Kind::DotDot => "a range `a..b` stands only in `for i in a..b`".to_string(),
             Kind::Assign => "`=` assigns in a statement of its own; `==` compares".to_string(),
-            Kind::Colon if self.peek().kind == Kind::Colon => {
+            Kind::Colon if self.text[..self.tok.lo as usize].ends_with(':') => {
                 "a type is written after one colon: `x: T`".to_string()
+            }
+            Kind::Dot | Kind::LBracket if self.tok.lo == self.start => {
+                "a field, an index or a call stands on the line of what it applies to".to_string()
+            }
+            kind if kind.binary_level().is_some() && self.tok.lo == self.start => {
+                "a line that goes on in the next one ends with the operator".to_string()
             }
             Kind::Else => "`else` follows the `}` of an `if`".to_string(),
             _ => return None,

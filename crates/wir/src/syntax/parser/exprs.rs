@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Kind, MAX_HEIGHT, PResult, Parser, Token, span};
 use crate::ast::*;
 use crate::syntax::lexer::decode_scalar;
-use crate::syntax::token::level;
+use crate::syntax::token::{Bad, level};
 
 /// A left operand and its operator that wait for the right operand.
 struct Pending {
@@ -18,6 +18,10 @@ struct Pending {
 
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> PResult<Expr> {
+        self.on_enough_stack(Self::operation)
+    }
+
+    fn operation(&mut self) -> PResult<Expr> {
         let mut lo = self.tok.lo;
         let mut operand = self.unary()?;
         let mut stack: Vec<Pending> = Vec::new();
@@ -221,24 +225,26 @@ impl Parser<'_> {
             }
             Kind::If => return self.if_expr(),
             Kind::Bad(bad)
-                if matches!(
-                    self.text.as_bytes()[tok.lo as usize],
-                    b'"' | b'.' | b'0'..=b'9'
-                ) =>
+                if bad != Bad::UnterminatedString
+                    && matches!(
+                        self.text.as_bytes()[tok.lo as usize],
+                        b'"' | b'.' | b'0'..=b'9'
+                    ) =>
             {
                 // What was meant is clear enough to go on; the item is dropped all the same.
                 self.bad_token(bad);
                 self.bump();
                 ExprKind::Nothing
             }
-            Kind::LBracket => {
+            Kind::LBracket if self.tok.lo != self.start => {
                 let hint = "arrays are made by `array(T, n)`; tuples are written `(a, b)`";
                 return Err(self.unexpected_with("an expression", Some(hint.to_string())));
             }
             kind if kind.operator().is_some() => {
                 let op = self.slice(tok);
                 let hint = format!("to pass the operator as a function, write `({op})`");
-                let hint = matches!(self.peek().kind, Kind::Comma | Kind::RParen).then_some(hint);
+                let next = self.peek().kind;
+                let hint = matches!(next, Kind::Comma | Kind::RParen).then_some(hint);
                 return Err(self.unexpected_with("an expression", hint));
             }
             kind => {
@@ -298,6 +304,13 @@ impl Parser<'_> {
     /// `if c { … } else if d { … } else { … }`: the branches are collected, then linked from the
     /// last one, so that a long chain needs no recursion here.
     pub(super) fn if_expr(&mut self) -> PResult<Expr> {
+        self.deepen()?;
+        let result = self.if_chain();
+        self.nesting -= 1;
+        result
+    }
+
+    fn if_chain(&mut self) -> PResult<Expr> {
         let mut branches = Vec::new();
         let otherwise = loop {
             let lo = self.tok.lo;

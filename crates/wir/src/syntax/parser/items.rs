@@ -18,6 +18,7 @@ impl Parser<'_> {
             }
             let errors = self.errors;
             let lo = self.tok.lo;
+            self.start = lo;
             self.context = Context::default();
             self.spans.clear();
             self.heights.clear();

@@ -12,7 +12,7 @@ impl Parser<'_> {
         let lo = self.tok.lo;
         let saved = self.enter()?;
         self.context = Context::default();
-        let stmts = self.stmts();
+        let stmts = self.on_enough_stack(Self::stmts);
         let stmts = self.leave(saved, stmts)?;
         let height = stmts.iter().map(|s| self.height(s.id)).max().unwrap_or(0);
         let id = self.node(lo, height.saturating_sub(1));
@@ -36,6 +36,7 @@ impl Parser<'_> {
                 break;
             }
             let lo = self.tok.lo;
+            self.start = lo;
             match self.stmt() {
                 Ok(stmt) => {
                     if let StmtKind::Var(name, _) = &stmt.kind {
@@ -67,7 +68,7 @@ impl Parser<'_> {
                 Some("add the missing `}`".to_string()),
             );
             if let Some(&(_, opened)) = self.open.last() {
-                self.label_last(opened, "the block that is open");
+                self.label_last(opened, "opened here");
             }
             return Err(reported);
         }

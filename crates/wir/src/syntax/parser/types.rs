@@ -85,8 +85,9 @@ impl Parser<'_> {
     /// `{A, 3, B}`
     fn type_args(&mut self) -> PResult<Vec<TypeArg>> {
         let saved = self.enter()?;
-        let result = self.list(Kind::RBrace, "`,` or `}` of the type arguments", |p| {
-            p.type_arg()
+        let result = self.on_enough_stack(|p| {
+            let what = "`,` or `}` of the type arguments";
+            p.list(Kind::RBrace, what, |p| p.type_arg())
         });
         self.leave(saved, result)
     }

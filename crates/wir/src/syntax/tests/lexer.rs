@@ -86,7 +86,7 @@ fn wrong_numbers() {
     check(
         "1. 1.x .5 1.5.5",
         expect![
-            "‿DigitAfterPoint(1. at 1..2) DigitAfterPoint(1. at 4..5) ‿Ident(x) DigitBeforePoint(.5 at 8..9) Float(1.5) ‿DigitBeforePoint(.5 at 14..15)"
+            "‿DigitAfterPoint(1. at 1..2) DigitAfterPoint(1. at 4..5) ‿Ident(x) DigitBeforePoint(.5 at 7..9) Float(1.5) ‿DigitBeforePoint(.5 at 13..15)"
         ],
     );
     check(
