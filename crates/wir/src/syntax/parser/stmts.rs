@@ -73,6 +73,8 @@ impl Parser<'_> {
             return Err(reported);
         }
         self.close("`}` of the block")?;
+        // A vector begins with room for four, and statements are large.
+        stmts.shrink_to_fit();
         Ok(stmts)
     }
 

@@ -114,6 +114,10 @@ impl Parser<'_> {
         mut element: impl FnMut(&mut Self) -> PResult<T>,
     ) -> PResult<Vec<T>> {
         let mut list = Vec::new();
+        if !self.at(closer) {
+            // Most lists hold one or two elements, for as long as the tree lives.
+            list.reserve_exact(2);
+        }
         while !self.at(closer) {
             list.push(element(self)?);
             if !self.eat(Kind::Comma) {
@@ -121,6 +125,7 @@ impl Parser<'_> {
             }
         }
         self.close(what)?;
+        list.shrink_to_fit();
         Ok(list)
     }
 
