@@ -7,7 +7,11 @@
 //! reference semantics, on the AST).
 
 pub mod ast;
+pub mod builtins;
 pub mod diag;
+pub mod env;
 pub mod ir;
 pub mod prim;
+pub mod source;
 pub mod syntax;
+pub mod universe;

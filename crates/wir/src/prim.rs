@@ -1,6 +1,15 @@
 //! Scalar operations: their types, their failures, and what they mean — the one place that the
 //! interpreter and constant folding evaluate with, and that every backend must agree with.
 
+mod eval;
+mod scalar;
+
+pub use eval::{math, math32};
+pub use scalar::ScalarValue;
+
+use crate::diag::Code;
+use std::fmt;
+
 /// A machine scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -117,4 +126,148 @@ pub enum PrimError {
     Division,
     /// `conversion-error`
     Conversion,
+}
+
+impl Prim {
+    /// The operand types: one or two.
+    #[must_use]
+    pub fn operands(self) -> (Scalar, Option<Scalar>) {
+        use Prim::*;
+        match self {
+            Add(s)
+            | Sub(s)
+            | Mul(s)
+            | Div(s)
+            | Rem(s)
+            | And(s)
+            | Or(s)
+            | Xor(s)
+            | Eq(s)
+            | Lt(s)
+            | Le(s)
+            | Min(s)
+            | Max(s)
+            | Math(MathFn::Pow, s) => (s, Some(s)),
+            Shl(s) | Shr(s) | PowInt(s) => (s, Some(Scalar::I64)),
+            EqMixed(a, b) | LtMixed(a, b) | LeMixed(a, b) => (a, Some(b)),
+            Neg(s)
+            | Abs(s)
+            | BitNot(s)
+            | Sqrt(s)
+            | Floor(s)
+            | Ceil(s)
+            | Round(s)
+            | Trunc(s)
+            | Math(_, s) => (s, None),
+            Not => (Scalar::Bool, None),
+            Cast(from, _) | Convert(from, _) | TruncTo(from, _) => (from, None),
+        }
+    }
+
+    /// The result type.
+    #[must_use]
+    pub fn result(self) -> Scalar {
+        use Prim::*;
+        match self {
+            Eq(_) | Lt(_) | Le(_) | EqMixed(..) | LtMixed(..) | LeMixed(..) => Scalar::Bool,
+            Cast(_, to) | Convert(_, to) | TruncTo(_, to) => to,
+            _ => self.operands().0,
+        }
+    }
+
+    /// How it may fail; `None` if it never does. Such an operation can be removed where its result
+    /// is not used.
+    #[must_use]
+    pub fn failure(self) -> Option<PrimError> {
+        use Prim::*;
+        match self {
+            Div(s) | Rem(s) if s.is_int() => Some(PrimError::Division),
+            PowInt(_) => Some(PrimError::Conversion),
+            TruncTo(from, to) | Convert(from, to) if !from.fits_in(to) && !to.is_float() => {
+                Some(PrimError::Conversion)
+            }
+            _ => None,
+        }
+    }
+
+    /// The operation's name without its types.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        use Prim::*;
+        match self {
+            Add(_) => "add",
+            Sub(_) => "sub",
+            Mul(_) => "mul",
+            Div(_) => "div",
+            Rem(_) => "rem",
+            Neg(_) => "neg",
+            Abs(_) => "abs",
+            BitNot(_) => "bitnot",
+            Not => "not",
+            And(_) => "and",
+            Or(_) => "or",
+            Xor(_) => "xor",
+            Shl(_) => "shl",
+            Shr(_) => "shr",
+            Eq(_) | EqMixed(..) => "eq",
+            Lt(_) | LtMixed(..) => "lt",
+            Le(_) | LeMixed(..) => "le",
+            Min(_) => "min",
+            Max(_) => "max",
+            Sqrt(_) => "sqrt",
+            Floor(_) => "floor",
+            Ceil(_) => "ceil",
+            Round(_) => "round",
+            Math(f, _) => f.name(),
+            PowInt(_) => "powint",
+            Cast(..) => "cast",
+            Convert(..) => "convert",
+            TruncTo(..) => "truncto",
+            Trunc(_) => "trunc",
+        }
+    }
+}
+
+/// `add.Int64`, `lt.Int64.Float64`, `convert.Float64.Int8`.
+impl fmt::Display for Prim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Prim::*;
+        f.write_str(self.name())?;
+        match *self {
+            Not => Ok(()),
+            EqMixed(a, b)
+            | LtMixed(a, b)
+            | LeMixed(a, b)
+            | Cast(a, b)
+            | Convert(a, b)
+            | TruncTo(a, b) => write!(f, ".{a}.{b}"),
+            _ => write!(f, ".{}", self.operands().0),
+        }
+    }
+}
+
+impl MathFn {
+    /// As Wir spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            MathFn::Sin => "sin",
+            MathFn::Cos => "cos",
+            MathFn::Tan => "tan",
+            MathFn::Exp => "exp",
+            MathFn::Log => "log",
+            MathFn::Pow => "pow",
+        }
+    }
+}
+
+impl PrimError {
+    /// The code that users see.
+    #[must_use]
+    pub fn code(self) -> Code {
+        match self {
+            PrimError::Division => Code::DivisionError,
+            PrimError::Conversion => Code::ConversionError,
+        }
+    }
 }

@@ -1,0 +1,40 @@
+//! What a method's body is: the engine's `Source` for Wir.
+//!
+//! Invariant: equality decides whether a redefinition is one, so positions are not part of it.
+
+use crate::ast::MethodDef;
+use crate::builtins::BuiltinId;
+use std::sync::Arc;
+use worldage_dispatch::DeclId;
+
+/// The source of a method.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A built-in operation: expanded at the call by its recipe, without stages of its own.
+    Builtin(BuiltinId),
+    /// The default constructor of a struct: an intrinsic like a built-in operation.
+    Constructor(DeclId),
+    /// A method that the program wrote.
+    Method(Arc<MethodSource>),
+}
+
+/// A method that the program wrote.
+#[derive(Debug)]
+pub struct MethodSource {
+    /// Its definition.
+    pub def: Arc<MethodDef>,
+}
+
+impl MethodSource {
+    /// From a definition.
+    #[must_use]
+    pub fn new(def: Arc<MethodDef>) -> MethodSource {
+        MethodSource { def }
+    }
+}
+
+impl PartialEq for MethodSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.def == other.def
+    }
+}
