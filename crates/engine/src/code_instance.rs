@@ -23,7 +23,14 @@ pub struct CodeInstance<C: Compiler> {
 
 impl<C: Compiler> CodeInstance<C> {
     pub(crate) fn new(id: u64, mi: Mi, shard: ShardId, code: std::sync::Arc<C::Code>) -> Self {
-        CodeInstance { id, mi, shard, cell: AtomicUsize::new(0), linked: OnceLock::new(), code }
+        CodeInstance {
+            id,
+            mi,
+            shard,
+            cell: AtomicUsize::new(0),
+            linked: OnceLock::new(),
+            code,
+        }
     }
 
     /// The address of the cell: a word that holds the entry.
@@ -43,7 +50,9 @@ impl<C: Compiler> CodeInstance<C> {
     /// # Panics
     /// Never for a code instance that the engine handed out: those are linked.
     pub fn linked(&self) -> &C::Linked {
-        self.linked.get().expect("handed out code instances are linked")
+        self.linked
+            .get()
+            .expect("handed out code instances are linked")
     }
 
     /// The portable code that it was linked from.
@@ -63,7 +72,11 @@ pub struct Front<C: Compiler> {
 
 impl<C: Compiler> Front<C> {
     pub(crate) fn new(mi: Mi, shard: ShardId) -> Self {
-        Front { mi, shard, current: ArcSwapOption::empty() }
+        Front {
+            mi,
+            shard,
+            current: ArcSwapOption::empty(),
+        }
     }
 
     /// The code instance of the newest world; `None` means "ask the engine".

@@ -1,11 +1,17 @@
 //! The contexts through which stages learn everything; each question records its edge.
 
+use crate::code_instance::CodeInstance;
 use crate::compiler::{Compiler, Part};
+use crate::definitions::{Answer, CallKey, Question};
 use crate::error::Stop;
+use crate::graph::{
+    CallId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Outcome, State, external_digest,
+};
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
-use std::marker::PhantomData;
+use crate::settle;
 use std::sync::Arc;
-use worldage_dispatch::{MethodId, Symbol, Ty, Types, World};
+use std::time::Instant;
+use worldage_dispatch::{Arg, Lookup, Matches, MethodId, Symbol, Ty, Types, World, sig_bindings};
 
 /// The answer to "which method takes this call?".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,133 +63,464 @@ pub struct ExternalKey {
 
 /// What a stage `infer` may ask.
 pub struct InferCx<'a, C: Compiler> {
-    _todo: PhantomData<&'a C>,
+    shared: Env<'a, C>,
+    graph: &'a mut Graph<C>,
+    unit: InferId,
+    depth: u32,
+    edges: Vec<InferEdge>,
+    /// Time spent in nested runs, which they account for themselves.
+    nested_ns: u64,
 }
 
-#[expect(unused_variables, clippy::todo, missing_docs, reason = "being written")]
 impl<'a, C: Compiler> InferCx<'a, C> {
+    pub(crate) fn new(
+        shared: Env<'a, C>,
+        graph: &'a mut Graph<C>,
+        unit: InferId,
+        depth: u32,
+    ) -> Self {
+        InferCx {
+            shared,
+            graph,
+            unit,
+            depth,
+            edges: Vec::new(),
+            nested_ns: 0,
+        }
+    }
+
+    pub(crate) fn into_edges(self) -> (Vec<InferEdge>, u64) {
+        (self.edges, self.nested_ns)
+    }
+
     /// The lattice.
     pub fn types(&self) -> &'a Types {
-        todo!()
+        &self.shared.shared.types
     }
+
     /// The view that this instance is inferred in.
     pub fn view(&self) -> ViewId {
-        todo!()
+        self.graph.infer(self.unit).view
     }
-    /// The world that is asked.
-    pub fn world(&self) -> World {
-        todo!()
-    }
+
     /// What an instance stands for. No edge: an instance never changes its meaning.
     pub fn key(&self, mi: Mi) -> MiKey {
-        todo!()
+        self.shared.instances.key(mi)
     }
+
     /// The values of the method's type variables for this instance (static parameters).
-    pub fn bindings(&self, mi: Mi) -> Vec<worldage_dispatch::Arg> {
-        todo!()
+    /// No edge: they follow from the instance and its method's signature.
+    pub fn bindings(&self, mi: Mi) -> Vec<Arg> {
+        let key = self.shared.instances.key(mi);
+        let definitions = self.shared.definitions.read();
+        let sig = &definitions.method(key.method).sig;
+        if sig.vars.is_empty() {
+            return Vec::new();
+        }
+        sig_bindings(&self.shared.types, key.args, sig).unwrap_or_default()
     }
+
     /// The embedder's number of an intrinsic method, if the instance's method is one. Intrinsics
     /// never change, have no stages and never appear in logs. No edge.
     pub fn intrinsic(&self, mi: Mi) -> Option<u32> {
-        todo!()
+        let key = self.shared.instances.key(mi);
+        self.shared.definitions.read().method(key.method).intrinsic
     }
-    /// Whether a table above the base has (or had) methods of this function in this view; while
-    /// false, protected intrinsics need no lookup. An edge of its own.
+
+    /// Whether a table above the base holds methods of this function in this view; while it is
+    /// false, an intrinsic that the embedder protects needs no lookup. *Lookup* edge, except in
+    /// a view of the base table alone.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn overlaid(&mut self, function: Symbol) -> Result<bool, Stop> {
-        todo!()
+        let view = self.view();
+        if self.shared.definitions.read().views[view.0 as usize].len() == 1 {
+            return Ok(false);
+        }
+        let key = CallKey {
+            function,
+            view,
+            question: Question::Overlaid,
+            args: Ty::BOTTOM,
+        };
+        match self.ask(key) {
+            Answer::Overlaid(yes) => Ok(yes),
+            other => unreachable!("not an answer to this question: {other:?}"),
+        }
     }
+
     /// The method for concrete argument types (a tuple type). *Lookup* edge.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn lookup(&mut self, function: Symbol, args: Ty) -> Result<Resolved, Stop> {
-        todo!()
+        let view = self.view();
+        let key = CallKey {
+            function,
+            view,
+            question: Question::Lookup,
+            args,
+        };
+        Ok(self.resolved(key, args))
     }
+
     /// The methods for abstract argument types. *Lookup* edge.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn find_all(
         &mut self,
         function: Symbol,
         args: Ty,
         limit: usize,
     ) -> Result<Candidates, Stop> {
-        todo!()
+        let view = self.view();
+        let question = Question::FindAll(u32::try_from(limit).unwrap_or(u32::MAX));
+        let answer = self.ask(CallKey {
+            function,
+            view,
+            question,
+            args,
+        });
+        let Answer::Many(matches) = answer else {
+            unreachable!("not an answer to this question: {answer:?}")
+        };
+        Ok(match matches {
+            Matches::TooMany => Candidates::TooMany,
+            Matches::Matches {
+                matches,
+                covered,
+                ambiguous,
+            } => Candidates::Few {
+                matches: matches
+                    .into_iter()
+                    .map(|m| Candidate {
+                        method: m.method,
+                        args: m.args,
+                        mi: self.shared.types.is_concrete(m.args).then(|| {
+                            let key = MiKey {
+                                function,
+                                method: m.method,
+                                args: m.args,
+                            };
+                            self.shared.instances.intern(key)
+                        }),
+                    })
+                    .collect(),
+                covered,
+                ambiguous,
+            },
+        })
     }
+
     /// The method that answers an explicit signature, instantiated for concrete argument types.
     /// *Lookup* edge on the signature.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn invoke(&mut self, function: Symbol, sig: Ty, args: Ty) -> Result<Resolved, Stop> {
-        todo!()
+        let view = self.view();
+        let key = CallKey {
+            function,
+            view,
+            question: Question::Invoke,
+            args: sig,
+        };
+        Ok(self.resolved(key, args))
     }
-    /// A part of a callee's summary. *Summary* edge on that part.
+
+    /// The instance of a method for concrete argument types that it takes. No edge.
+    pub fn instance(&self, method: MethodId, args: Ty) -> Mi {
+        let function = self.shared.definitions.read().method(method).function;
+        self.shared.instances.intern(MiKey {
+            function,
+            method,
+            args,
+        })
+    }
+
+    /// A part of a callee's summary. *Summary* edge on that part. A callee that is being
+    /// inferred (recursion) shows what is known of it so far, from bottom.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn read<V>(&mut self, callee: Mi, part: &Part<C::Summary, V>) -> Result<V, Stop> {
-        todo!()
+        let (unit, outcome) = self.outcome(callee)?;
+        let index = part.index;
+        let Some(outcome) = outcome else {
+            let bottom = self.shared.compiler.bottom(callee);
+            let digest = settle::digests(&self.shared, &bottom)[index];
+            self.record_part(unit, index, digest);
+            return Ok((part.get)(&bottom));
+        };
+        self.record_part(unit, index, outcome.parts[index]);
+        match (&outcome.summary, &outcome.inferred) {
+            (Some(summary), _) => Ok((part.get)(summary)),
+            (None, Err(failed)) => Err(Stop::Failed(failed.clone())),
+            (None, Ok(_)) => unreachable!("only a failed unit has no summary"),
+        }
     }
+
     /// The value of an external fact; `None` if there is none. *External* edge, also on absence.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn external(&mut self, key: &ExternalKey) -> Result<Option<Arc<[u8]>>, Stop> {
-        todo!()
+        let id = self.graph.external(key);
+        let value = self
+            .shared
+            .definitions
+            .read()
+            .external(key, self.graph.world)
+            .cloned();
+        let digest = external_digest(value.as_deref());
+        self.record(InferEdge::External {
+            external: id,
+            digest,
+        });
+        Ok(value)
     }
-    /// An edge on an instance that the IR hides.
+
+    /// An edge on the whole summary of an instance that the IR hides.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn depends_on(&mut self, callee: Mi) -> Result<(), Stop> {
-        todo!()
+        let (unit, outcome) = self.outcome(callee)?;
+        let parts = match outcome {
+            Some(outcome) => outcome.parts,
+            None => settle::digests(&self.shared, &self.shared.compiler.bottom(callee)),
+        };
+        for (index, digest) in parts.into_iter().enumerate() {
+            self.record_part(unit, index, digest);
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, callee: Mi) -> Result<(InferId, Option<Arc<Outcome<C>>>), Stop> {
+        let view = self.view();
+        let unit = self.graph.infer_unit(&self.shared, callee, view);
+        let start = (self.graph.infer(unit).state == State::New).then(Instant::now);
+        let outcome = settle::value(self.shared, self.graph, self.unit, unit, self.depth)?;
+        if let Some(start) = start {
+            self.nested_ns += start.elapsed().as_nanos() as u64;
+        }
+        Ok((unit, outcome))
+    }
+
+    fn resolved(&mut self, key: CallKey, args: Ty) -> Resolved {
+        let function = key.function;
+        match self.ask(key) {
+            Answer::One(Lookup::Method(method)) => {
+                Resolved::Method(self.shared.instances.intern(MiKey {
+                    function,
+                    method,
+                    args,
+                }))
+            }
+            Answer::One(Lookup::NoMethod) => Resolved::NoMethod,
+            Answer::One(Lookup::Ambiguous(methods)) => Resolved::Ambiguous(methods),
+            other => unreachable!("not an answer to this question: {other:?}"),
+        }
+    }
+
+    fn ask(&mut self, key: CallKey) -> Answer {
+        let id: CallId = self.graph.call(&self.shared, key);
+        let answer = self.graph.calls[id.ix()].current;
+        self.record(InferEdge::Call { call: id, answer });
+        self.graph.calls[id.ix()].answer().clone()
+    }
+
+    fn record_part(&mut self, unit: InferId, index: usize, digest: u64) {
+        let part = u8::try_from(index).expect("at most four parts");
+        self.record(InferEdge::Part { unit, part, digest });
+    }
+
+    fn record(&mut self, edge: InferEdge) {
+        if !self.edges.contains(&edge) {
+            self.edges.push(edge);
+        }
     }
 }
 
 /// What a stage `codegen` may ask.
 pub struct CodegenCx<'a, C: Compiler> {
-    _todo: PhantomData<&'a C>,
+    shared: Env<'a, C>,
+    graph: &'a Graph<C>,
+    shard: C::Shard,
+    view: ViewId,
+    reads: Vec<CodeRead<C>>,
+    calls: Vec<Mi>,
+    /// An instance that inference never reached; it must be settled before codegen can go on.
+    missing: Option<Mi>,
 }
 
-#[expect(unused_variables, clippy::todo, missing_docs, reason = "being written")]
+/// What codegen learned: its reads, its calls, and what it needs first.
+pub(crate) struct CodegenTrace<C: Compiler> {
+    pub(crate) reads: Vec<CodeRead<C>>,
+    pub(crate) calls: Vec<Mi>,
+    pub(crate) missing: Option<Mi>,
+}
+
 impl<'a, C: Compiler> CodegenCx<'a, C> {
+    pub(crate) fn new(
+        shared: Env<'a, C>,
+        graph: &'a Graph<C>,
+        shard: C::Shard,
+        view: ViewId,
+    ) -> Self {
+        CodegenCx {
+            shared,
+            graph,
+            shard,
+            view,
+            reads: Vec::new(),
+            calls: Vec::new(),
+            missing: None,
+        }
+    }
+
+    pub(crate) fn into_trace(self) -> CodegenTrace<C> {
+        CodegenTrace {
+            reads: self.reads,
+            calls: self.calls,
+            missing: self.missing,
+        }
+    }
+
     /// The lattice.
     pub fn types(&self) -> &'a Types {
-        todo!()
+        &self.shared.shared.types
     }
+
     /// The shard that code is made for.
-    pub fn shard(&self) -> &'a C::Shard {
-        todo!()
+    pub fn shard(&self) -> &C::Shard {
+        &self.shard
     }
+
     /// What an instance stands for.
     pub fn key(&self, mi: Mi) -> MiKey {
-        todo!()
+        self.shared.instances.key(mi)
     }
+
     /// The embedder's number of an intrinsic method.
     pub fn intrinsic(&self, mi: Mi) -> Option<u32> {
-        todo!()
+        let key = self.shared.instances.key(mi);
+        self.shared.definitions.read().method(key.method).intrinsic
     }
+
     /// A part of a callee's summary. *Summary* edge on that part.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn read<V>(&mut self, callee: Mi, part: &Part<C::Summary, V>) -> Result<V, Stop> {
-        todo!()
+        let (unit, outcome) = self.outcome(callee)?;
+        let index = u8::try_from(part.index).expect("at most four parts");
+        let digest = outcome.parts[part.index];
+        let known = self.reads.iter().any(|read| {
+            read.unit == unit
+                && matches!(read.what, CodeReadKind::Part(p, d) if p == index && d == digest)
+        });
+        if !known {
+            self.reads.push(CodeRead {
+                unit,
+                what: CodeReadKind::Part(index, digest),
+            });
+        }
+        match (&outcome.summary, &outcome.inferred) {
+            (Some(summary), _) => Ok((part.get)(summary)),
+            (None, Err(failed)) => Err(Stop::Failed(failed.clone())),
+            (None, Ok(_)) => unreachable!("only a failed unit has no summary"),
+        }
     }
+
     /// A callee's body, to inline or fold it. *Body* edge.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
     pub fn inferred(&mut self, callee: Mi) -> Result<Arc<C::Inferred>, Stop> {
-        todo!()
+        let (unit, outcome) = self.outcome(callee)?;
+        let inferred = outcome.inferred.clone().map_err(Stop::Failed)?;
+        let known = self
+            .reads
+            .iter()
+            .any(|read| read.unit == unit && matches!(read.what, CodeReadKind::Body(_)));
+        if !known {
+            let what = CodeReadKind::Body(Arc::clone(&inferred));
+            self.reads.push(CodeRead { unit, what });
+        }
+        Ok(inferred)
     }
+
     /// Declares that the code calls this instance through its cell. *Code* edge; link may then
     /// ask for the cell.
     pub fn calls(&mut self, callee: Mi) {
-        todo!()
+        if !self.calls.contains(&callee) {
+            self.calls.push(callee);
+        }
+    }
+
+    fn outcome(&mut self, callee: Mi) -> Result<(InferId, &'a Outcome<C>), Stop> {
+        let unit = self.graph.find_infer(callee, self.view);
+        let settled = unit.filter(|unit| self.graph.infer(*unit).state == State::Clean);
+        match settled {
+            Some(unit) => {
+                let outcome = self.graph.infer(unit).outcome.as_deref();
+                Ok((unit, outcome.expect("a clean unit has a result")))
+            }
+            None => {
+                self.missing = Some(callee);
+                Err(Stop::Suspended)
+            }
+        }
     }
 }
 
 /// What a stage `link` may ask.
 pub struct LinkCx<'a, C: Compiler> {
-    _todo: PhantomData<&'a C>,
+    pub(crate) shared: Env<'a, C>,
+    pub(crate) shard: (C::Shard, ShardId),
+    pub(crate) world: World,
+    pub(crate) callees: &'a [(Mi, Arc<CodeInstance<C>>)],
+    pub(crate) own_cell: *const usize,
 }
 
-#[expect(unused_variables, clippy::todo, missing_docs, reason = "being written")]
-impl<'a, C: Compiler> LinkCx<'a, C> {
+impl<C: Compiler> LinkCx<'_, C> {
     /// The shard.
-    pub fn shard(&self) -> (&'a C::Shard, ShardId) {
-        todo!()
+    pub fn shard(&self) -> (&C::Shard, ShardId) {
+        (&self.shard.0, self.shard.1)
     }
+
     /// The world that this code instance starts in.
     pub fn world(&self) -> World {
-        todo!()
+        self.world
     }
+
     /// The address of the cell of a callee that codegen declared with [`CodegenCx::calls`]: a
     /// word that holds the entry to call, stable as long as this code instance lives.
-    pub fn cell(&mut self, callee: Mi) -> *const usize {
-        todo!()
+    ///
+    /// # Panics
+    /// If codegen did not declare the callee: a mistake of the embedder, reported as the failure
+    /// of this stage.
+    pub fn cell(&self, callee: Mi) -> *const usize {
+        let found = self.callees.iter().find(|(mi, _)| *mi == callee);
+        match found {
+            Some((_, ci)) => ci.cell(),
+            None => panic!(
+                "link asked for the cell of {}, which codegen did not declare with `calls`",
+                crate::names::instance_name(&self.shared, callee)
+            ),
+        }
     }
+
+    /// The address of this code instance's own cell.
+    pub fn own_cell(&self) -> *const usize {
+        self.own_cell
+    }
+
     /// What an instance stands for.
     pub fn key(&self, mi: Mi) -> MiKey {
-        todo!()
+        self.shared.instances.key(mi)
     }
 }

@@ -147,18 +147,26 @@ impl Definitions {
             .collect();
         match key.question {
             Question::Lookup => Answer::One(lookup(&self.types, &stack, key.args, world)),
-            Question::FindAll(limit) => {
-                Answer::Many(find_all(&self.types, &stack, key.args, limit as usize, world))
-            }
+            Question::FindAll(limit) => Answer::Many(find_all(
+                &self.types,
+                &stack,
+                key.args,
+                limit as usize,
+                world,
+            )),
             Question::Invoke => Answer::One(invoke(&self.types, &stack, key.args, world)),
             Question::Overlaid => Answer::Overlaid(
-                stack[..stack.len() - 1].iter().any(|m| m.iter(world).next().is_some()),
+                stack[..stack.len() - 1]
+                    .iter()
+                    .any(|m| m.iter(world).next().is_some()),
             ),
         }
     }
 
     pub(crate) fn external(&self, key: &ExternalKey, world: World) -> Option<&Arc<[u8]>> {
-        self.externals.get(key).and_then(|history| history.at(world))
+        self.externals
+            .get(key)
+            .and_then(|history| history.at(world))
     }
 
     /// Adds a method at `world`. `Ok(old)` where a type-equal signature is valid: the id stays.
@@ -176,13 +184,24 @@ impl Definitions {
             let info = &mut self.methods[id.0 as usize];
             let old_sig = std::mem::replace(&mut info.sig, sig);
             let old_intrinsic = std::mem::replace(&mut info.intrinsic, intrinsic);
-            return Defined { id, replaced: Some((old_sig, old_intrinsic)) };
+            return Defined {
+                id,
+                replaced: Some((old_sig, old_intrinsic)),
+            };
         }
         let next = MethodId(u32::try_from(self.methods.len()).expect("fewer than 2^32 methods"));
-        let id = *self.ids.entry((table, function, sig.clone())).or_insert(next);
+        let id = *self
+            .ids
+            .entry((table, function, sig.clone()))
+            .or_insert(next);
         methods.insert(&types, sig.clone(), id, world);
         if id == next {
-            self.methods.push(MethodInfo { function, table, sig, intrinsic });
+            self.methods.push(MethodInfo {
+                function,
+                table,
+                sig,
+                intrinsic,
+            });
         } else {
             self.methods[id.0 as usize].intrinsic = intrinsic;
         }
@@ -205,7 +224,9 @@ impl Definitions {
         world: World,
     ) -> Option<MethodId> {
         let types = Arc::clone(&self.types);
-        self.functions.get_mut(&(table, function))?.delete(&types, sig, world)
+        self.functions
+            .get_mut(&(table, function))?
+            .delete(&types, sig, world)
     }
 
     /// Undoes every insertion and deletion made at `world` in one function of one table.
@@ -221,7 +242,10 @@ impl Definitions {
         value: Option<Arc<[u8]>>,
         world: World,
     ) {
-        self.externals.entry(key.clone()).or_default().set(world, value);
+        self.externals
+            .entry(key.clone())
+            .or_default()
+            .set(world, value);
     }
 
     pub(crate) fn rollback_external(&mut self, key: &ExternalKey, world: World) {
@@ -257,7 +281,9 @@ impl<S> Sources<S> {
     }
 
     pub(crate) fn at(&self, id: MethodId, world: World) -> Option<&Arc<S>> {
-        self.0.get(id.0 as usize).and_then(|history| history.at(world))
+        self.0
+            .get(id.0 as usize)
+            .and_then(|history| history.at(world))
     }
 
     pub(crate) fn set(&mut self, id: MethodId, world: World, source: Option<Arc<S>>) {

@@ -29,6 +29,41 @@ impl Stop {
     }
 }
 
+impl Failed {
+    /// The engine's own sentence.
+    pub(crate) fn message(message: &str) -> Failed {
+        Failed(Arc::new(EngineError(message.into())))
+    }
+
+    /// A panic of an embedder's stage.
+    pub(crate) fn panicked(stage: &str, panic: &(dyn std::any::Any + Send)) -> Failed {
+        let message = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("(no message)");
+        Failed(Arc::new(EngineError(
+            format!("stage `{stage}` panicked: {message}").into(),
+        )))
+    }
+
+    /// Equal errors give equal digests.
+    pub(crate) fn digest(&self) -> u64 {
+        let hash = blake3::hash(self.0.to_string().as_bytes());
+        u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"))
+    }
+}
+
+/// A failure that the engine itself reports.
+#[derive(Debug)]
+struct EngineError(Arc<str>);
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl fmt::Debug for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)

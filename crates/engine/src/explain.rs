@@ -1,7 +1,11 @@
 //! Why a stage ran: the edge that differed, followed down to the edit.
 
-use crate::graph::{CallId, CodeId, ExternalId, InferId};
-use worldage_dispatch::{MethodId, World};
+use crate::compiler::Compiler;
+use crate::definitions::Question;
+use crate::events::Stage;
+use crate::graph::{CallId, CodeId, ExternalId, Graph, InferId, Shared};
+use crate::names::instance_name;
+use worldage_dispatch::{MethodId, TyKind, World, display_sig};
 
 /// Why a stage last ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,4 +48,192 @@ pub enum ChangeKind {
     Replaced,
     /// A method or fact was taken away.
     Deleted,
+}
+
+impl std::fmt::Display for ChangeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ChangeKind::Inserted => "inserted",
+            ChangeKind::Replaced => "replaced",
+            ChangeKind::Deleted => "deleted",
+        })
+    }
+}
+
+/// What bringing one instance up to date after the newest edit did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The instance, printed.
+    pub name: String,
+    /// The three stages in order.
+    pub stages: Vec<StageExplanation>,
+}
+
+/// One stage of an [`Explanation`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageExplanation {
+    /// The stage.
+    pub stage: Stage,
+    /// Whether it ran since the newest edit; otherwise its result was reused.
+    pub ran: bool,
+    /// If it ran: the edge that differed, and under it its cause, down to the edit.
+    pub because: Vec<String>,
+}
+
+/// Longest chain that is printed; cyclic chains end here.
+const CHAIN_LIMIT: usize = 64;
+
+pub(crate) fn explain<C: Compiler>(
+    shared: &Shared<C>,
+    graph: &Graph<C>,
+    id: CodeId,
+) -> Explanation {
+    let code = graph.code(id);
+    let infer = graph.infer(code.infer);
+    let name = instance_name(shared, code.mi);
+    let chain = Chain { shared, graph };
+    let stage = |stage, ran_in: World, because: &dyn Fn() -> Vec<String>| {
+        let ran = ran_in == graph.world;
+        StageExplanation {
+            stage,
+            ran,
+            because: if ran { because() } else { Vec::new() },
+        }
+    };
+    let stages = vec![
+        stage(Stage::Infer, infer.ran_in, &|| {
+            chain.of_infer(code.infer, infer.why)
+        }),
+        stage(
+            Stage::Codegen,
+            code.generated_in,
+            &|| match code.why_codegen {
+                Why::Own | Why::FirstCall => vec![format!("inferred {name}")],
+                why => chain.of_infer(code.infer, why),
+            },
+        ),
+        stage(Stage::Link, code.linked_in, &|| match code.why_link {
+            Why::Own | Why::FirstCall => vec![format!("code {name}")],
+            why => chain.of_code(why),
+        }),
+    ];
+    Explanation { name, stages }
+}
+
+struct Chain<'a, C: Compiler> {
+    shared: &'a Shared<C>,
+    graph: &'a Graph<C>,
+}
+
+impl<C: Compiler> Chain<'_, C> {
+    /// The chain below a stage that read something of an infer unit.
+    fn of_infer(&self, unit: InferId, why: Why) -> Vec<String> {
+        let (mut lines, mut unit, mut why) = (Vec::new(), unit, why);
+        while lines.len() < CHAIN_LIMIT {
+            match why {
+                Why::Part(callee, _) | Why::Body(callee) => {
+                    let edge = if matches!(why, Why::Part(..)) {
+                        "summary"
+                    } else {
+                        "body"
+                    };
+                    lines.push(format!("{edge} {}", self.infer_name(callee)));
+                    (unit, why) = (callee, self.graph.infer(callee).why);
+                }
+                Why::Own => why = self.graph.infer(unit).why,
+                last => {
+                    lines.extend(self.last(unit, last));
+                    break;
+                }
+            }
+        }
+        lines
+    }
+
+    /// The chain below a link that followed a callee's code.
+    fn of_code(&self, why: Why) -> Vec<String> {
+        let (mut lines, mut why) = (Vec::new(), why);
+        while let Why::Code(callee) = why {
+            if lines.len() >= CHAIN_LIMIT {
+                return lines;
+            }
+            let unit = self.graph.code(callee);
+            lines.push(format!("code {}", instance_name(self.shared, unit.mi)));
+            match unit.why_link {
+                Why::Code(_) => why = unit.why_link,
+                _ => {
+                    let below = match unit.why_codegen {
+                        Why::Own | Why::FirstCall => self.graph.infer(unit.infer).why,
+                        other => other,
+                    };
+                    lines.extend(self.of_infer(unit.infer, below));
+                    return lines;
+                }
+            }
+        }
+        lines
+    }
+
+    /// The end of a chain: an edge to a definition and its edit.
+    fn last(&self, unit: InferId, why: Why) -> Vec<String> {
+        match why {
+            Why::Source(method) => match self.graph.source_changed.get(&method) {
+                Some(cause) => vec![self.cause(*cause)],
+                None => vec![format!("source {}", self.infer_name(unit))],
+            },
+            Why::Call(call) => {
+                let record = &self.graph.calls[call.ix()];
+                let edge = match record.key.question {
+                    Question::Invoke => "invoke",
+                    _ => "lookup",
+                };
+                let function = self.shared.types.symbol_str(record.key.function);
+                let mut lines = vec![format!("{edge} {function}({})", self.args(record.key.args))];
+                lines.extend(record.changed.map(|cause| self.cause(cause)));
+                lines
+            }
+            Why::External(external) => {
+                let record = &self.graph.externals[external.ix()];
+                let name = format!("{} {}", record.key.kind, record.key.name);
+                match record.changed {
+                    Some(cause) if record.key.kind == "external" => {
+                        vec![format!("{name}  changed in world {}", cause.world)]
+                    }
+                    Some(cause) => {
+                        vec![format!("{name}  {} in world {}", cause.change, cause.world)]
+                    }
+                    None => vec![name],
+                }
+            }
+            _ => vec!["first call".to_string()],
+        }
+    }
+
+    fn cause(&self, cause: Cause) -> String {
+        let method = cause
+            .method
+            .expect("a cause of a lookup or source is a method");
+        let definitions = self.shared.definitions.read();
+        let info = definitions.method(method);
+        let name = self.shared.types.symbol_str(info.function);
+        let sig = display_sig(&self.shared.types, name, &info.sig);
+        format!("source {sig}  {} in world {}", cause.change, cause.world)
+    }
+
+    fn infer_name(&self, unit: InferId) -> String {
+        instance_name(self.shared, self.graph.infer(unit).mi)
+    }
+
+    fn args(&self, args: worldage_dispatch::Ty) -> String {
+        match self.shared.types.kind(args) {
+            TyKind::Tuple { elems, .. } => {
+                let names: Vec<_> = elems
+                    .iter()
+                    .map(|ty| self.shared.types.display(*ty).to_string())
+                    .collect();
+                names.join(", ")
+            }
+            _ => self.shared.types.display(args).to_string(),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::error::Failed;
 use crate::explain::Why;
 use crate::ids::{Mi, ShardId, ViewId};
 use crate::instances::Instances;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
@@ -32,6 +32,28 @@ pub(crate) struct Shared<C: Compiler> {
     /// Every shard and the view that its inference sees.
     pub(crate) shards: RwLock<Vec<(C::Shard, ViewId)>>,
     pub(crate) threads: usize,
+}
+
+/// What evaluation in one graph may look at beside the graph.
+pub(crate) struct Env<'a, C: Compiler> {
+    pub(crate) shared: &'a Shared<C>,
+    /// For a graph of an older world: the graph of the newest one, whose results may hold there.
+    pub(crate) newest: Option<&'a Graph<C>>,
+}
+
+impl<C: Compiler> Clone for Env<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Compiler> Copy for Env<'_, C> {}
+
+impl<C: Compiler> std::ops::Deref for Env<'_, C> {
+    type Target = Shared<C>;
+    fn deref(&self) -> &Shared<C> {
+        self.shared
+    }
 }
 
 macro_rules! index {
@@ -90,11 +112,18 @@ pub(crate) struct Outcome<C: Compiler> {
 /// Something that inference read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum InferEdge {
+    /// The method's source (the unit keeps the one that was seen).
     Source(MethodId),
-    Call(CallId),
-    External(ExternalId),
+    /// An answer: its number in the record of the question.
+    Call { call: CallId, answer: u32 },
+    /// An external fact and the digest of the value that was seen.
+    External { external: ExternalId, digest: u64 },
     /// A part of another unit's summary and the digest that was seen.
-    Part { unit: InferId, part: u8, digest: u64 },
+    Part {
+        unit: InferId,
+        part: u8,
+        digest: u64,
+    },
 }
 
 /// An instance in a view.
@@ -107,6 +136,8 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) queued: bool,
     pub(crate) runs: u32,
     pub(crate) outcome: Option<Arc<Outcome<C>>>,
+    /// The source that `outcome` was made from.
+    pub(crate) source: Option<Arc<C::Source>>,
     /// The provisional result while the unit is active.
     pub(crate) fresh: Option<Arc<Outcome<C>>>,
     pub(crate) edges: Vec<InferEdge>,
@@ -168,7 +199,10 @@ pub(crate) struct CallRecord {
     pub(crate) key: CallKey,
     /// The memo in the database; older worlds have none.
     pub(crate) call: Option<Call>,
-    pub(crate) answer: Answer,
+    /// Every answer that was ever given, once; an edge names one by its number.
+    pub(crate) answers: Vec<Answer>,
+    /// The number of the answer in the graph's world.
+    pub(crate) current: u32,
     pub(crate) readers: Vec<InferId>,
     /// The world and method of the last edit that changed the answer, for explanations.
     pub(crate) changed: Option<crate::explain::Cause>,
@@ -190,8 +224,10 @@ pub(crate) struct StageLog {
 /// The graph of one world.
 pub(crate) struct Graph<C: Compiler> {
     pub(crate) world: World,
+    /// No world before this one is callable.
+    pub(crate) oldest: World,
     /// The database of answers; only the newest world has one.
-    pub(crate) answers: Option<Answers>,
+    pub(crate) answers: Option<Mutex<Answers>>,
     pub(crate) infers: Vec<InferUnit<C>>,
     infer_ix: FxHashMap<(Mi, ViewId), InferId>,
     pub(crate) codes: Vec<CodeUnit<C>>,
@@ -225,11 +261,43 @@ pub(crate) struct Asked {
     pub(crate) overlaid: Vec<CallId>,
 }
 
+impl CallRecord {
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answers[self.current as usize]
+    }
+
+    /// Takes over an answer; false if it is the current one.
+    pub(crate) fn set_answer(&mut self, answer: Answer) -> bool {
+        if answer == *self.answer() {
+            return false;
+        }
+        let known = self.answers.iter().position(|known| *known == answer);
+        let number = known.unwrap_or_else(|| {
+            self.answers.push(answer);
+            self.answers.len() - 1
+        });
+        self.current = u32::try_from(number).expect("fewer than 2^32 answers");
+        true
+    }
+}
+
+/// Equal values of an external fact give equal digests.
+pub(crate) fn external_digest(value: Option<&[u8]>) -> u64 {
+    match value {
+        None => 0,
+        Some(value) => {
+            let hash = blake3::hash(value);
+            u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes")) | 1
+        }
+    }
+}
+
 impl<C: Compiler> Graph<C> {
     pub(crate) fn new(world: World, answers: Option<Answers>) -> Self {
         Graph {
             world,
-            answers,
+            oldest: World(0),
+            answers: answers.map(Mutex::new),
             infers: Vec::new(),
             infer_ix: FxHashMap::default(),
             codes: Vec::new(),
@@ -288,6 +356,7 @@ impl<C: Compiler> Graph<C> {
                 queued: false,
                 runs: 0,
                 outcome: None,
+                source: None,
                 fresh: None,
                 edges: Vec::new(),
                 readers: Vec::new(),
@@ -299,7 +368,10 @@ impl<C: Compiler> Graph<C> {
                 ran_in: World(0),
                 visit: 0,
             });
-            self.of_method.entry(shared.instances.key(mi).method).or_default().push(id);
+            self.of_method
+                .entry(shared.instances.key(mi).method)
+                .or_default()
+                .push(id);
         }
         id
     }
@@ -344,8 +416,9 @@ impl<C: Compiler> Graph<C> {
         if let Some(id) = self.call_ix.get(&key) {
             return *id;
         }
-        let (call, answer) = match &self.answers {
+        let (call, answer) = match &mut self.answers {
             Some(answers) => {
+                let answers = answers.get_mut();
                 let call = answers.call(key);
                 let answer = answers.get(call).clone();
                 (Some(call), answer)
@@ -354,7 +427,14 @@ impl<C: Compiler> Graph<C> {
         };
         let id = CallId(u32::try_from(self.calls.len()).expect("fewer than 2^32 calls"));
         self.call_ix.insert(key, id);
-        self.calls.push(CallRecord { key, call, answer, readers: Vec::new(), changed: None });
+        self.calls.push(CallRecord {
+            key,
+            call,
+            answers: vec![answer],
+            current: 0,
+            readers: Vec::new(),
+            changed: None,
+        });
         if self.answers.is_some() {
             let asked = self.asked.entry(key.function).or_default();
             match key.question {
@@ -392,7 +472,10 @@ impl<C: Compiler> Graph<C> {
                 self.add_reader(id, edge, &[]);
             }
         } else if !old.iter().map(target).eq(edges.iter().map(target)) {
-            for edge in old.iter().filter(|e| !edges.iter().any(|n| target(n) == target(e))) {
+            for edge in old
+                .iter()
+                .filter(|e| !edges.iter().any(|n| target(n) == target(e)))
+            {
                 self.remove_reader(id, edge);
             }
             for edge in &edges {
@@ -405,8 +488,10 @@ impl<C: Compiler> Graph<C> {
     fn readers_mut(&mut self, edge: &InferEdge) -> Option<&mut Vec<InferId>> {
         match edge {
             InferEdge::Source(_) => None,
-            InferEdge::Call(call) => Some(&mut self.calls[call.ix()].readers),
-            InferEdge::External(external) => Some(&mut self.externals[external.ix()].readers),
+            InferEdge::Call { call, .. } => Some(&mut self.calls[call.ix()].readers),
+            InferEdge::External { external, .. } => {
+                Some(&mut self.externals[external.ix()].readers)
+            }
             InferEdge::Part { unit, .. } => Some(&mut self.infers[unit.ix()].readers),
         }
     }
@@ -435,12 +520,25 @@ impl<C: Compiler> Graph<C> {
     }
 }
 
+/// Keeps a superseded result while a callable world can see it; lets go of those that none can.
+pub(crate) fn push_past<T>(
+    past: &mut Vec<(WorldRange, T)>,
+    range: WorldRange,
+    value: T,
+    oldest: World,
+) {
+    past.retain(|(range, _)| range.last >= oldest);
+    if range.last >= oldest && range.first <= range.last {
+        past.push((range, value));
+    }
+}
+
 /// What an edge points at, without the value that was seen.
 fn target(edge: &InferEdge) -> (u8, u32) {
     match edge {
         InferEdge::Source(method) => (0, method.0),
-        InferEdge::Call(call) => (1, call.0),
-        InferEdge::External(external) => (2, external.0),
+        InferEdge::Call { call, .. } => (1, call.0),
+        InferEdge::External { external, .. } => (2, external.0),
         InferEdge::Part { unit, .. } => (3, unit.0),
     }
 }

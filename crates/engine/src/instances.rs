@@ -12,7 +12,10 @@ pub(crate) struct Instances {
 
 impl Instances {
     pub(crate) fn new() -> Self {
-        Instances { keys: boxcar::Vec::new(), index: DashMap::with_hasher(FxBuildHasher) }
+        Instances {
+            keys: boxcar::Vec::new(),
+            index: DashMap::with_hasher(FxBuildHasher),
+        }
     }
 
     pub(crate) fn intern(&self, key: MiKey) -> Mi {

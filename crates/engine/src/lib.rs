@@ -1,14 +1,36 @@
 //! Worlds, stages, edges, invalidation and cells: the incremental engine.
 //!
 //! Reading order: [`compiler`] (what an embedder implements), [`cx`] (what a stage may ask),
-//! [`ids`], [`error`].
+//! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
+//! `graph` (units and edges), `edit` (marking), `settle` (inference), `generate` (codegen and
+//! link), `older` (calls in older worlds), `explain`.
 
+mod answers;
+pub mod code_instance;
 pub mod compiler;
 pub mod cx;
+mod definitions;
+pub mod edit;
+pub mod engine;
 pub mod error;
+pub mod events;
+pub mod explain;
+mod generate;
+mod graph;
 pub mod ids;
+mod instances;
+mod names;
+mod older;
+mod settle;
 
+pub use code_instance::{CodeInstance, Front};
 pub use compiler::{Compiler, Linked, Part, PartDigest};
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
+pub use definitions::MethodInfo;
+pub use edit::{Commit, Committed, Edit, EditError};
+pub use engine::{Engine, Options};
 pub use error::{Failed, Stop};
+pub use events::{Origin, Stage, StageEvent};
+pub use explain::{Cause, ChangeKind};
+pub use generate::StageFailed;
 pub use ids::{Mi, MiKey, ShardId, TableId, ViewId};

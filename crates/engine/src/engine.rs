@@ -1,0 +1,563 @@
+//! The façade of the engine: one session's definitions, worlds and code.
+//!
+//! All evaluation and every edit hold one lock; a hit ([`Front::get`]) takes none. Compiled code
+//! never runs under the lock, so it may come back and ask for more.
+
+use crate::answers::Answers;
+use crate::code_instance::{CodeInstance, Front};
+use crate::compiler::Compiler;
+use crate::cx::{ExternalKey, Resolved};
+use crate::definitions::{Answer, CallKey, Definitions, MethodInfo, Question, Sources};
+use crate::edit::{Commit, Edit, EditError};
+use crate::error::Failed;
+use crate::events::{Stage, StageEvent};
+use crate::explain::{self, Explanation};
+use crate::generate::{self, StageFailed};
+use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
+use crate::ids::{Mi, MiKey, ShardId, TableId, ViewId};
+use crate::instances::Instances;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use worldage_dispatch::{Lookup, MethodId, Methods, Sig, Symbol, Ty, Types, World, display_sig};
+
+/// How a session behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads for codegen; at least 1.
+    pub threads: usize,
+    /// How many of the newest worlds stay callable without being held.
+    pub callable_worlds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Options {
+            threads,
+            callable_worlds: 64,
+        }
+    }
+}
+
+/// Why a demand failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DemandError {
+    /// A stage failed.
+    #[error(transparent)]
+    Stage(#[from] StageFailed),
+    /// The world is older than any that is held or among the newest.
+    #[error("world-expired: world {0} is no longer callable: hold it with `Engine::hold`")]
+    WorldExpired(World),
+    /// The world is yet to come.
+    #[error("world {asked} does not exist: the newest is {newest}")]
+    NoSuchWorld {
+        /// The world that was asked for.
+        asked: World,
+        /// The newest world.
+        newest: World,
+    },
+    /// A demand from inside a stage: a stage asks its context.
+    #[error("a stage asked the session that runs it: ask the stage's context instead")]
+    DuringStage,
+}
+
+/// Graphs by world, and which worlds are held.
+struct Worlds<C: Compiler> {
+    newest: Graph<C>,
+    older: FxHashMap<World, Graph<C>>,
+    held: BTreeMap<World, usize>,
+}
+
+/// One session: definitions, worlds, code.
+pub struct Engine<C: Compiler> {
+    shared: Shared<C>,
+    worlds: Mutex<Worlds<C>>,
+    newest: AtomicU64,
+    options: Options,
+}
+
+thread_local! {
+    /// Set while this thread evaluates: a stage must not come back to the session.
+    static EVALUATING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Resets the mark of this thread also on a panic.
+struct Evaluating;
+
+impl Evaluating {
+    fn begin() -> Option<Evaluating> {
+        EVALUATING.with(|flag| (!flag.replace(true)).then_some(Evaluating))
+    }
+}
+
+impl Drop for Evaluating {
+    fn drop(&mut self) {
+        EVALUATING.with(|flag| flag.set(false));
+    }
+}
+
+/// Keeps a world callable while it lives.
+pub struct WorldGuard<'a, C: Compiler> {
+    engine: &'a Engine<C>,
+    /// The world.
+    pub world: World,
+}
+
+impl<C: Compiler> Drop for WorldGuard<'_, C> {
+    fn drop(&mut self) {
+        let mut worlds = self.engine.worlds.lock();
+        if let Some(count) = worlds.held.get_mut(&self.world) {
+            *count -= 1;
+            if *count == 0 {
+                worlds.held.remove(&self.world);
+            }
+        }
+    }
+}
+
+impl<C: Compiler> Engine<C> {
+    /// A session in world 1, with nothing defined but what `prelude` commits without a world of
+    /// its own (intrinsics).
+    ///
+    /// # Errors
+    /// If the prelude is refused.
+    pub fn new(
+        compiler: C,
+        types: Arc<Types>,
+        options: Options,
+        prelude: Edit<C::Source>,
+    ) -> Result<Self, EditError> {
+        let definitions = Arc::new(RwLock::new(Definitions::new(Arc::clone(&types))));
+        let answers = Answers::new(Arc::clone(&definitions));
+        let shared = Shared {
+            compiler,
+            types,
+            definitions,
+            sources: RwLock::new(Sources::new()),
+            instances: Instances::new(),
+            shards: RwLock::new(Vec::new()),
+            threads: options.threads.max(1),
+        };
+        // World 0 is the prelude's; the first edit of a user makes world 1.
+        let mut newest = Graph::new(World(0), Some(answers));
+        crate::edit::commit_in(&shared, &mut newest, prelude, World(0))?;
+        let worlds = Worlds {
+            newest,
+            older: FxHashMap::default(),
+            held: BTreeMap::new(),
+        };
+        Ok(Engine {
+            shared,
+            worlds: Mutex::new(worlds),
+            newest: AtomicU64::new(0),
+            options,
+        })
+    }
+
+    /// The embedder's compiler.
+    pub fn compiler(&self) -> &C {
+        &self.shared.compiler
+    }
+
+    /// The lattice.
+    pub fn types(&self) -> &Arc<Types> {
+        &self.shared.types
+    }
+
+    /// The newest world.
+    pub fn world(&self) -> World {
+        World(self.newest.load(Ordering::Acquire))
+    }
+
+    /// Makes a table; a name may be used again and makes another table.
+    pub fn table(&self, name: &str) -> TableId {
+        let mut definitions = self.shared.definitions.write();
+        definitions.tables.push(name.into());
+        TableId(u32::try_from(definitions.tables.len() - 1).expect("fewer than 2^32 tables"))
+    }
+
+    /// The name of a table.
+    pub fn table_name(&self, table: TableId) -> Arc<str> {
+        Arc::clone(&self.shared.definitions.read().tables[table.0 as usize])
+    }
+
+    /// The view that stacks these tables over the base, top first (the base is implied).
+    pub fn view(&self, tables: &[TableId]) -> ViewId {
+        let mut stack = tables.to_vec();
+        stack.retain(|table| *table != TableId::BASE);
+        stack.push(TableId::BASE);
+        let mut definitions = self.shared.definitions.write();
+        let known = definitions.views.iter().position(|view| *view == stack);
+        let ix = known.unwrap_or_else(|| {
+            definitions.views.push(stack);
+            definitions.views.len() - 1
+        });
+        ViewId(u32::try_from(ix).expect("fewer than 2^32 views"))
+    }
+
+    /// The shard with this value over this view.
+    pub fn shard(&self, shard: C::Shard, view: ViewId) -> ShardId {
+        let mut shards = self.shared.shards.write();
+        let known = shards
+            .iter()
+            .position(|known| known.0 == shard && known.1 == view);
+        let ix = known.unwrap_or_else(|| {
+            shards.push((shard, view));
+            shards.len() - 1
+        });
+        ShardId(u32::try_from(ix).expect("fewer than 2^32 shards"))
+    }
+
+    /// The view of a shard.
+    pub fn view_of(&self, shard: ShardId) -> ViewId {
+        self.shared.shards.read()[shard.0 as usize].1
+    }
+
+    /// Commits an edit: one new world, or an error and no change.
+    ///
+    /// # Errors
+    /// [`EditError`]; the session is as before.
+    pub fn commit(&self, edit: Edit<C::Source>) -> Result<Commit, EditError> {
+        let _evaluating = Evaluating::begin().ok_or(EditError::DuringStage)?;
+        let mut worlds = self.worlds.lock();
+        let world = World(worlds.newest.world.0 + 1);
+        let commit = crate::edit::commit_in(&self.shared, &mut worlds.newest, edit, world)?;
+        self.newest.store(commit.world.0, Ordering::Release);
+        let oldest = self.oldest(&worlds);
+        worlds.newest.oldest = oldest;
+        worlds.older.retain(|world, _| *world >= oldest);
+        if commit.world.0 % 64 == 0 {
+            self.shared.definitions.write().forget_before(oldest);
+            self.shared.sources.write().forget_before(oldest);
+        }
+        Ok(commit)
+    }
+
+    fn oldest(&self, worlds: &Worlds<C>) -> World {
+        let newest = worlds.newest.world.0;
+        let recent = World(newest.saturating_sub(self.options.callable_worlds - 1));
+        worlds
+            .held
+            .keys()
+            .next()
+            .map_or(recent, |held| recent.min(*held))
+    }
+
+    /// Keeps a world callable until the guard is dropped; `None` is the newest.
+    ///
+    /// # Errors
+    /// If the world is not callable any more, or not yet.
+    pub fn hold(&self, world: Option<World>) -> Result<WorldGuard<'_, C>, DemandError> {
+        let mut worlds = self.worlds.lock();
+        let world = world.unwrap_or(worlds.newest.world);
+        self.check_callable(&worlds, world)?;
+        *worlds.held.entry(world).or_insert(0) += 1;
+        Ok(WorldGuard {
+            engine: self,
+            world,
+        })
+    }
+
+    fn check_callable(&self, worlds: &Worlds<C>, world: World) -> Result<(), DemandError> {
+        let newest = worlds.newest.world;
+        if world > newest {
+            return Err(DemandError::NoSuchWorld {
+                asked: world,
+                newest,
+            });
+        }
+        let recent = newest.0 - world.0 < self.options.callable_worlds;
+        if recent || worlds.held.contains_key(&world) {
+            Ok(())
+        } else {
+            Err(DemandError::WorldExpired(world))
+        }
+    }
+
+    /// What an instance stands for.
+    pub fn key(&self, mi: Mi) -> MiKey {
+        self.shared.instances.key(mi)
+    }
+
+    /// The instance of a method for concrete argument types that it takes.
+    pub fn instance(&self, method: MethodId, args: Ty) -> Mi {
+        let function = self.shared.definitions.read().method(method).function;
+        self.shared.instances.intern(MiKey {
+            function,
+            method,
+            args,
+        })
+    }
+
+    /// `f(Int64)`
+    pub fn name(&self, mi: Mi) -> String {
+        crate::names::instance_name(&self.shared, mi)
+    }
+
+    /// What is fixed about a method.
+    pub fn method(&self, method: MethodId) -> MethodInfo {
+        self.shared.definitions.read().method(method).clone()
+    }
+
+    /// A method's signature, printed as it was defined.
+    pub fn method_name(&self, method: MethodId) -> String {
+        let info = self.method(method);
+        display_sig(
+            &self.shared.types,
+            self.shared.types.symbol_str(info.function),
+            &info.sig,
+        )
+    }
+
+    /// A method's source in a world.
+    pub fn source(&self, method: MethodId, world: World) -> Option<Arc<C::Source>> {
+        self.shared.sources.read().at(method, world).cloned()
+    }
+
+    /// An external fact in a world.
+    pub fn external(&self, key: &ExternalKey, world: World) -> Option<Arc<[u8]>> {
+        self.shared.definitions.read().external(key, world).cloned()
+    }
+
+    /// Reads the methods of a function in a table.
+    pub fn with_methods<R>(
+        &self,
+        table: TableId,
+        function: Symbol,
+        read: impl FnOnce(Option<&Methods>) -> R,
+    ) -> R {
+        read(self.shared.definitions.read().methods_of(table, function))
+    }
+
+    /// All methods of a table that are valid in a world: their ids, by function name.
+    pub fn methods_in(&self, table: TableId, world: World) -> Vec<MethodId> {
+        let definitions = self.shared.definitions.read();
+        let mut all: Vec<_> = definitions
+            .functions_of(table)
+            .flat_map(|(_, methods)| methods.iter(world).map(|entry| entry.id))
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The method with exactly this signature in a world.
+    pub fn find_method(
+        &self,
+        table: TableId,
+        function: Symbol,
+        sig: &Sig,
+        world: World,
+    ) -> Option<MethodId> {
+        let definitions = self.shared.definitions.read();
+        definitions
+            .methods_of(table, function)?
+            .find_exact(&self.shared.types, sig, world)
+    }
+
+    /// The method for concrete argument types, from the tables (nothing is recorded).
+    pub fn lookup(&self, function: Symbol, args: Ty, view: ViewId, world: World) -> Resolved {
+        self.resolve(
+            CallKey {
+                function,
+                view,
+                question: Question::Lookup,
+                args,
+            },
+            args,
+            world,
+        )
+    }
+
+    /// The method that answers an explicit signature, for concrete argument types.
+    pub fn invoke(
+        &self,
+        function: Symbol,
+        sig: Ty,
+        args: Ty,
+        view: ViewId,
+        world: World,
+    ) -> Resolved {
+        self.resolve(
+            CallKey {
+                function,
+                view,
+                question: Question::Invoke,
+                args: sig,
+            },
+            args,
+            world,
+        )
+    }
+
+    fn resolve(&self, key: CallKey, args: Ty, world: World) -> Resolved {
+        let function = key.function;
+        match self.shared.definitions.read().answer(&key, world) {
+            Answer::One(Lookup::Method(method)) => {
+                Resolved::Method(self.shared.instances.intern(MiKey {
+                    function,
+                    method,
+                    args,
+                }))
+            }
+            Answer::One(Lookup::Ambiguous(methods)) => Resolved::Ambiguous(methods),
+            _ => Resolved::NoMethod,
+        }
+    }
+
+    /// Brings an instance up to date in a shard and a world (`None`: the newest) and gives its
+    /// code instance. Runs exactly the stages whose inputs changed.
+    ///
+    /// # Errors
+    /// [`DemandError`]: a stage failed, or the world is not callable.
+    pub fn demand(
+        &self,
+        mi: Mi,
+        shard: ShardId,
+        world: Option<World>,
+    ) -> Result<Arc<CodeInstance<C>>, DemandError> {
+        self.evaluate(world, |env, graph| {
+            let unit = graph.code_unit(&env, mi, shard);
+            generate::demand(env, graph, unit)
+        })?
+        .map_err(DemandError::from)
+    }
+
+    /// The front of an instance: follows the newest world without asking.
+    pub fn front(&self, mi: Mi, shard: ShardId) -> Arc<Front<C>> {
+        let mut worlds = self.worlds.lock();
+        let unit = worlds.newest.code_unit(&self.shared, mi, shard);
+        Arc::clone(&worlds.newest.code(unit).front)
+    }
+
+    /// The result of inference, brought up to date.
+    ///
+    /// # Errors
+    /// [`DemandError`]: inference failed, or the world is not callable.
+    pub fn inferred(
+        &self,
+        mi: Mi,
+        view: ViewId,
+        world: Option<World>,
+    ) -> Result<Arc<C::Inferred>, DemandError> {
+        let outcome = self.evaluate(world, |env, graph| {
+            let unit = graph.infer_unit(&env, mi, view);
+            crate::settle::settle(env, graph, unit);
+            Arc::clone(
+                graph
+                    .infer(unit)
+                    .outcome
+                    .as_ref()
+                    .expect("settled just now"),
+            )
+        })?;
+        match &outcome.inferred {
+            Ok(inferred) => Ok(Arc::clone(inferred)),
+            Err(error) => Err(self.stage_failed(Stage::Infer, mi, error.clone())),
+        }
+    }
+
+    fn stage_failed(&self, stage: Stage, mi: Mi, error: Failed) -> DemandError {
+        StageFailed {
+            stage,
+            name: self.name(mi),
+            mi,
+            error,
+        }
+        .into()
+    }
+
+    fn evaluate<R>(
+        &self,
+        world: Option<World>,
+        work: impl FnOnce(Env<'_, C>, &mut Graph<C>) -> R,
+    ) -> Result<R, DemandError> {
+        let _evaluating = Evaluating::begin().ok_or(DemandError::DuringStage)?;
+        let mut worlds = self.worlds.lock();
+        let world = world.unwrap_or(worlds.newest.world);
+        self.check_callable(&worlds, world)?;
+        let Worlds { newest, older, .. } = &mut *worlds;
+        if world == newest.world {
+            let env = Env {
+                shared: &self.shared,
+                newest: None,
+            };
+            return Ok(work(env, newest));
+        }
+        let graph = older
+            .entry(world)
+            .or_insert_with(|| Graph::new(world, None));
+        let env = Env {
+            shared: &self.shared,
+            newest: Some(newest),
+        };
+        Ok(work(env, graph))
+    }
+
+    /// The stages that ran since this was last asked, in the order in which they ended.
+    pub fn take_log(&self) -> Vec<StageEvent> {
+        let mut worlds = self.worlds.lock();
+        let mut events = std::mem::take(&mut worlds.newest.log.events);
+        for graph in worlds.older.values_mut() {
+            events.append(&mut graph.log.events);
+        }
+        events
+    }
+
+    /// Compiled instances of a shard whose next call in the newest world would run no stage.
+    pub fn valid(&self, shard: ShardId) -> Vec<Mi> {
+        let worlds = self.worlds.lock();
+        let graph = &worlds.newest;
+        let env = Env {
+            shared: &self.shared,
+            newest: None,
+        };
+        let units = (0..graph.codes.len()).map(|ix| CodeId(ix as u32));
+        units
+            .filter(|id| graph.code(*id).shard == shard && graph.code(*id).ci.is_some())
+            .filter(|id| would_run_nothing(env, graph, *id))
+            .map(|id| graph.code(id).mi)
+            .collect()
+    }
+
+    /// What bringing an instance up to date after the newest edit did, and why.
+    pub fn explain(&self, mi: Mi, shard: ShardId) -> Option<Explanation> {
+        let worlds = self.worlds.lock();
+        let unit = worlds.newest.find_code(mi, shard)?;
+        Some(explain::explain(&self.shared, &worlds.newest, unit))
+    }
+
+    /// Numbers of units, for statistics: infer units, code units.
+    pub fn counts(&self) -> (usize, usize) {
+        let worlds = self.worlds.lock();
+        (worlds.newest.infers.len(), worlds.newest.codes.len())
+    }
+}
+
+/// Whether a demand of the unit would find every input unchanged.
+fn would_run_nothing<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, root: CodeId) -> bool {
+    let mut codes = vec![root];
+    let mut seen: FxHashSet<CodeId> = codes.iter().copied().collect();
+    let mut infers: Vec<InferId> = Vec::new();
+    while let Some(id) = codes.pop() {
+        let unit = graph.code(id);
+        if unit.state == State::Clean {
+            continue;
+        }
+        if generate::would_generate_or_link(graph, id) {
+            return false;
+        }
+        infers.push(unit.infer);
+        infers.extend(unit.reads.iter().map(|read| read.unit));
+        codes.extend(
+            unit.calls
+                .iter()
+                .copied()
+                .filter(|callee| seen.insert(*callee)),
+        );
+    }
+    crate::settle::would_run_nothing(env, graph, infers)
+}

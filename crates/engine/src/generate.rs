@@ -1,0 +1,530 @@
+//! Codegen and link: from settled facts to code instances.
+//!
+//! A demand walks down marked code units only. What must be generated is generated in batches on
+//! all threads (codegen reads settled facts, so it needs no lock); then the touched units are
+//! linked in components, callees first, members of a recursive group together.
+
+use crate::code_instance::CodeInstance;
+use crate::compiler::Compiler;
+use crate::cx::{CodegenCx, CodegenTrace, LinkCx};
+use crate::error::{Failed, Stop};
+use crate::events::{Origin, Stage, StageEvent};
+use crate::explain::Why;
+use crate::graph::{CodeId, CodeReadKind, Env, Graph, State, push_past};
+use crate::ids::{Mi, ShardId};
+use crate::settle;
+use petgraph::graph::{DiGraph, NodeIndex};
+use rustc_hash::FxHashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use worldage_dispatch::{World, WorldRange};
+
+/// A stage of an instance failed: the embedder's error, or a panic.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{stage} of {name} failed: {error}")]
+pub struct StageFailed {
+    /// The stage.
+    pub stage: Stage,
+    /// The instance, printed.
+    pub name: String,
+    /// The instance.
+    pub mi: Mi,
+    /// The embedder's error.
+    pub error: Failed,
+}
+
+/// Fewer units than this are not worth waking other threads for.
+const PARALLEL_FROM: usize = 8;
+
+/// Brings a code unit and everything that it calls up to date and gives its code instance.
+pub(crate) fn demand<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    root: CodeId,
+) -> Result<Arc<CodeInstance<C>>, StageFailed> {
+    if graph.code(root).state == State::Clean {
+        return Ok(Arc::clone(
+            graph
+                .code(root)
+                .ci
+                .as_ref()
+                .expect("a clean unit is linked"),
+        ));
+    }
+    crate::older::adopt_code(shared, graph, root);
+    if let (State::Clean, Some(ci)) = (graph.code(root).state, &graph.code(root).ci) {
+        return Ok(Arc::clone(ci));
+    }
+    let infer = graph.code(root).infer;
+    settle::settle(shared, graph, infer);
+    let touched = generate(shared, graph, root)?;
+    link(shared, graph, touched)?;
+    Ok(Arc::clone(
+        graph.code(root).ci.as_ref().expect("linked just now"),
+    ))
+}
+
+/// Generates what must be generated below `root`; gives the marked and new units that it met.
+fn generate<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    root: CodeId,
+) -> Result<Vec<CodeId>, StageFailed> {
+    let visit = graph.new_visit();
+    let mut touched = Vec::new();
+    let mut work = vec![root];
+    let mut batch = Vec::new();
+    graph.code_mut(root).visit = visit;
+    loop {
+        while let Some(id) = work.pop() {
+            crate::older::adopt_code(shared, graph, id);
+            if graph.code(id).state == State::Clean {
+                continue;
+            }
+            touched.push(id);
+            match why_generate(graph, id) {
+                Some(why) => {
+                    graph.code_mut(id).why_codegen = why;
+                    batch.push(id);
+                }
+                None => push_callees(graph, id, visit, &mut work),
+            }
+        }
+        if batch.is_empty() {
+            break;
+        }
+        for (id, result) in run_batch(shared, graph, &batch) {
+            if let Some(missing) = result.trace.missing {
+                let view = graph.infer(graph.code(id).infer).view;
+                let unit = graph.infer_unit(&shared, missing, view);
+                settle::settle(shared, graph, unit);
+                work.push(id);
+                touched.retain(|unit| *unit != id);
+                continue;
+            }
+            store(shared, graph, id, result)?;
+            push_callees(graph, id, visit, &mut work);
+        }
+        batch.clear();
+    }
+    Ok(touched)
+}
+
+fn push_callees<C: Compiler>(graph: &mut Graph<C>, id: CodeId, visit: u32, work: &mut Vec<CodeId>) {
+    for ix in 0..graph.code(id).calls.len() {
+        let callee = graph.code(id).calls[ix];
+        let unit = graph.code_mut(callee);
+        if unit.state != State::Clean && unit.visit != visit {
+            unit.visit = visit;
+            work.push(callee);
+        }
+    }
+}
+
+/// The first thing that the code was generated from and that differs now.
+fn why_generate<C: Compiler>(graph: &Graph<C>, id: CodeId) -> Option<Why> {
+    let unit = graph.code(id);
+    if unit.code.is_none() {
+        return Some(Why::FirstCall);
+    }
+    let outcome = graph.infer(unit.infer).outcome.as_ref()?;
+    let own = match (&outcome.inferred, &unit.inferred) {
+        (Ok(now), Some(then)) => Arc::ptr_eq(now, then),
+        (Err(_), None) => true,
+        _ => false,
+    };
+    if !own {
+        return Some(Why::Own);
+    }
+    unit.reads.iter().find_map(|read| {
+        let outcome = graph.infer(read.unit).outcome.as_ref();
+        let same = match (&read.what, outcome) {
+            (CodeReadKind::Part(part, digest), Some(now)) => {
+                now.parts[usize::from(*part)] == *digest
+            }
+            (CodeReadKind::Body(then), Some(now)) => now
+                .inferred
+                .as_ref()
+                .is_ok_and(|now| Arc::ptr_eq(now, then) || **now == **then),
+            (_, None) => false,
+        };
+        let why = match read.what {
+            CodeReadKind::Part(part, _) => Why::Part(read.unit, part),
+            CodeReadKind::Body(_) => Why::Body(read.unit),
+        };
+        (!same).then_some(why)
+    })
+}
+
+struct Generated<C: Compiler> {
+    code: Result<C::Code, Failed>,
+    inferred: Option<Arc<C::Inferred>>,
+    trace: CodegenTrace<C>,
+    ns: u64,
+}
+
+/// Runs codegen of all units of the batch, on all threads.
+fn run_batch<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    batch: &[CodeId],
+) -> Vec<(CodeId, Generated<C>)> {
+    let threads = shared.threads.min(batch.len());
+    if threads <= 1 || batch.len() < PARALLEL_FROM {
+        return batch
+            .iter()
+            .map(|id| (*id, run(shared, graph, *id)))
+            .collect();
+    }
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let ix = next.fetch_add(1, Ordering::Relaxed);
+            let Some(id) = batch.get(ix) else { return done };
+            done.push((ix, *id, run(shared, graph, *id)));
+        }
+    };
+    let mut all: Vec<_> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(worker)).collect();
+        let mut all = worker();
+        for other in others {
+            all.extend(
+                other
+                    .join()
+                    .expect("codegen catches the panics of its stage"),
+            );
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(ix, _, _)| *ix);
+    all.into_iter()
+        .map(|(_, id, generated)| (id, generated))
+        .collect()
+}
+
+/// Runs codegen of one unit.
+fn run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Generated<C> {
+    let start = Instant::now();
+    let unit = graph.code(id);
+    let (shard, view) = shared.shards.read()[unit.shard.0 as usize].clone();
+    let mut cx = CodegenCx::new(shared, graph, shard, view);
+    let outcome = graph
+        .infer(unit.infer)
+        .outcome
+        .as_ref()
+        .expect("inference is settled");
+    let (code, inferred) = match &outcome.inferred {
+        Ok(inferred) => {
+            let code = catch_unwind(AssertUnwindSafe(|| {
+                shared.compiler.codegen(&mut cx, unit.mi, inferred)
+            }))
+            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("codegen", &*panic))));
+            (code, Some(Arc::clone(inferred)))
+        }
+        Err(failed) => (Err(Stop::Failed(failed.clone())), None),
+    };
+    let code = match code {
+        Ok(code) => Ok(code),
+        Err(Stop::Failed(failed)) => Err(failed),
+        Err(Stop::Suspended | Stop::Cancelled) => Err(Failed::message("codegen was suspended")),
+    };
+    let ns = start.elapsed().as_nanos() as u64;
+    Generated {
+        code,
+        inferred,
+        trace: cx.into_trace(),
+        ns,
+    }
+}
+
+/// Takes over the result of codegen: equal code stays the same artifact.
+fn store<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: CodeId,
+    generated: Generated<C>,
+) -> Result<(), StageFailed> {
+    let (mi, shard, infer) = {
+        let unit = graph.code(id);
+        (unit.mi, unit.shard, unit.infer)
+    };
+    for read in &generated.trace.reads {
+        if read.unit != infer {
+            let readers = &mut graph.infer_mut(read.unit).code_readers;
+            if !readers.contains(&id) {
+                readers.push(id);
+            }
+        }
+    }
+    let gone: Vec<_> = graph
+        .code(id)
+        .reads
+        .iter()
+        .map(|read| read.unit)
+        .filter(|unit| *unit != infer && !generated.trace.reads.iter().any(|r| r.unit == *unit))
+        .collect();
+    for unit in gone {
+        graph
+            .infer_mut(unit)
+            .code_readers
+            .retain(|reader| *reader != id);
+    }
+    let calls: Vec<CodeId> = generated
+        .trace
+        .calls
+        .iter()
+        .map(|callee| graph.code_unit(&shared, *callee, shard))
+        .collect();
+    let old_calls = std::mem::take(&mut graph.code_mut(id).calls);
+    for callee in old_calls.iter().filter(|callee| !calls.contains(callee)) {
+        graph
+            .code_mut(*callee)
+            .callers
+            .retain(|caller| *caller != id);
+    }
+    for callee in calls.iter().filter(|callee| !old_calls.contains(callee)) {
+        graph.code_mut(*callee).callers.push(id);
+    }
+    let world = graph.world;
+    let view = graph.infer(infer).view;
+    let unit = graph.code_mut(id);
+    unit.calls = calls;
+    unit.reads = generated.trace.reads;
+    unit.inferred = generated.inferred;
+    let failed = generated.code.as_ref().err().cloned();
+    unit.code = Some(match (generated.code, unit.code.take()) {
+        (Ok(now), Some(Ok(then))) if now == *then => Ok(then),
+        (Ok(now), _) => Ok(Arc::new(now)),
+        (Err(failed), _) => Err(failed),
+    });
+    if let Some(error) = failed {
+        let stage = if unit.inferred.is_some() {
+            Stage::Codegen
+        } else {
+            Stage::Infer
+        };
+        let name = crate::names::instance_name(&shared, mi);
+        return Err(StageFailed {
+            stage,
+            name,
+            mi,
+            error,
+        });
+    }
+    unit.generated_in = world;
+    graph.log.events.push(StageEvent {
+        stage: Stage::Codegen,
+        mi,
+        view,
+        shard: Some(shard),
+        origin: Origin::Ran,
+        ns: generated.ns,
+    });
+    Ok(())
+}
+
+/// Links the touched units whose code or callees changed; restores the others.
+fn link<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    touched: Vec<CodeId>,
+) -> Result<(), StageFailed> {
+    for component in components(graph, &touched) {
+        let why = component
+            .iter()
+            .find_map(|id| why_link(graph, *id, &component));
+        match why {
+            None => {
+                for id in component {
+                    restore(graph, id);
+                }
+            }
+            Some(why) => link_group(shared, graph, &component, why)?,
+        }
+    }
+    Ok(())
+}
+
+/// Touched units in groups that call one another, callees first.
+fn components<C: Compiler>(graph: &Graph<C>, touched: &[CodeId]) -> Vec<Vec<CodeId>> {
+    if let [only] = touched {
+        return vec![vec![*only]];
+    }
+    let mut dag: DiGraph<CodeId, ()> = DiGraph::with_capacity(touched.len(), touched.len());
+    let nodes: FxHashMap<CodeId, NodeIndex> =
+        touched.iter().map(|id| (*id, dag.add_node(*id))).collect();
+    for id in touched {
+        for callee in &graph.code(*id).calls {
+            if let Some(callee) = nodes.get(callee) {
+                dag.add_edge(nodes[id], *callee, ());
+            }
+        }
+    }
+    petgraph::algo::kosaraju_scc(&dag)
+        .into_iter()
+        .map(|component| component.into_iter().map(|node| dag[node]).collect())
+        .collect()
+}
+
+fn why_link<C: Compiler>(graph: &Graph<C>, id: CodeId, group: &[CodeId]) -> Option<Why> {
+    let unit = graph.code(id);
+    let Some(ci) = &unit.ci else {
+        return Some(Why::FirstCall);
+    };
+    let same_code = matches!(&unit.code, Some(Ok(code)) if Arc::ptr_eq(code, ci.code()));
+    if !same_code {
+        return Some(Why::Own);
+    }
+    // Members of the group that must be linked are found by their own reasons.
+    unit.calls
+        .iter()
+        .zip(&unit.linked_to)
+        .find(|(callee, then)| {
+            !group.contains(callee)
+                && graph
+                    .code(**callee)
+                    .ci
+                    .as_ref()
+                    .is_none_or(|now| now.id != **then)
+        })
+        .map(|(callee, _)| Why::Code(*callee))
+}
+
+/// Whether bringing the unit up to date would run codegen or link, as far as can be seen without
+/// settling inference.
+pub(crate) fn would_generate_or_link<C: Compiler>(graph: &Graph<C>, id: CodeId) -> bool {
+    why_generate(graph, id).is_some() || why_link(graph, id, &[]).is_some()
+}
+
+/// Links a recursive group (or a single unit): cells first, then every member.
+fn link_group<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    group: &[CodeId],
+    why: Why,
+) -> Result<(), StageFailed> {
+    let (world, oldest) = (graph.world, graph.oldest);
+    for id in group {
+        let own = why_link(graph, *id, group);
+        let next = graph.next_ci;
+        graph.next_ci += 1;
+        let unit = graph.code_mut(*id);
+        let Some(Ok(code)) = &unit.code else {
+            unreachable!("failed code is never linked")
+        };
+        let ci = Arc::new(CodeInstance::new(
+            next,
+            unit.mi,
+            unit.shard,
+            Arc::clone(code),
+        ));
+        let begin = unit.marked.map_or(world, |marked| marked.last);
+        if let (Some(old), Some(marked)) = (unit.ci.take(), unit.marked) {
+            let range = WorldRange {
+                first: unit.first,
+                last: World(marked.first.0 - 1),
+            };
+            push_past(&mut unit.past, range, old, oldest);
+        }
+        unit.ci = Some(ci);
+        unit.first = begin;
+        unit.why_link = own.unwrap_or(why);
+    }
+    for id in group {
+        link_one(shared, graph, *id)?;
+    }
+    for id in group {
+        let unit = graph.code_mut(*id);
+        unit.marked = None;
+        unit.state = State::Clean;
+        unit.front.set(unit.ci.clone());
+    }
+    Ok(())
+}
+
+fn link_one<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: CodeId,
+) -> Result<(), StageFailed> {
+    let start = Instant::now();
+    let world = graph.world;
+    let unit = graph.code(id);
+    let ci = Arc::clone(unit.ci.as_ref().expect("made for linking"));
+    let callees: Vec<(Mi, Arc<CodeInstance<C>>)> = unit
+        .calls
+        .iter()
+        .map(|callee| {
+            let callee = graph.code(*callee);
+            (
+                callee.mi,
+                Arc::clone(callee.ci.as_ref().expect("callees are linked first")),
+            )
+        })
+        .collect();
+    let shard: (C::Shard, ShardId) = (
+        shared.shards.read()[unit.shard.0 as usize].0.clone(),
+        unit.shard,
+    );
+    let mut cx = LinkCx {
+        shared,
+        shard,
+        world,
+        callees: &callees,
+        own_cell: ci.cell(),
+    };
+    let linked = catch_unwind(AssertUnwindSafe(|| {
+        shared.compiler.link(&mut cx, unit.mi, ci.code())
+    }))
+    .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("link", &*panic))));
+    let linked = linked.map_err(|stop| {
+        let error = match stop {
+            Stop::Failed(failed) => failed,
+            Stop::Suspended | Stop::Cancelled => Failed::message("link was suspended"),
+        };
+        let name = crate::names::instance_name(&shared, unit.mi);
+        StageFailed {
+            stage: Stage::Link,
+            name,
+            mi: unit.mi,
+            error,
+        }
+    });
+    let linked_to = callees.iter().map(|(_, ci)| ci.id).collect();
+    let view = graph.infer(graph.code(id).infer).view;
+    let unit = graph.code_mut(id);
+    match linked {
+        Ok(linked) => ci.set_linked(linked),
+        Err(failed) => {
+            unit.ci = None;
+            return Err(failed);
+        }
+    }
+    unit.linked_to = linked_to;
+    unit.linked_in = world;
+    let (mi, shard) = (unit.mi, unit.shard);
+    graph.log.events.push(StageEvent {
+        stage: Stage::Link,
+        mi,
+        view,
+        shard: Some(shard),
+        origin: Origin::Ran,
+        ns: start.elapsed().as_nanos() as u64,
+    });
+    Ok(())
+}
+
+/// A marked unit whose code and callees are the same is valid again.
+fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
+    let oldest = graph.oldest;
+    let unit = graph.code_mut(id);
+    if let Some(marked) = unit.marked.take() {
+        let ci = unit.ci.clone();
+        settle::close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || ci);
+    }
+    unit.state = State::Clean;
+    unit.front.set(unit.ci.clone());
+}

@@ -1,0 +1,126 @@
+//! Results that hold in an older world: by their range, or because every edge still holds there.
+//!
+//! A graph of an older world is built when somebody calls there. Before it runs a stage it looks
+//! for a result of the newest graph whose range holds the world; where the range is in doubt
+//! (marked, and never looked at in that world), the recorded edges are verified one by one.
+
+use crate::compiler::Compiler;
+use crate::graph::{CodeId, Env, Graph, InferEdge, InferId, State, external_digest};
+use crate::settle;
+use std::sync::Arc;
+use worldage_dispatch::{World, WorldRange};
+
+/// Takes over the result of inference that holds in the graph's world, if one is known.
+pub(crate) fn adopt_infer<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    depth: u32,
+) {
+    let Some(newest) = env.newest else { return };
+    if graph.infer(id).state != State::New {
+        return;
+    }
+    let unit = graph.infer(id);
+    let Some(known) = newest.find_infer(unit.mi, unit.view) else {
+        return;
+    };
+    let known = newest.infer(known);
+    let world = graph.world;
+    let current = range(known.first, known.marked, known.state);
+    let past = known.past.iter().find(|(range, _)| range.contains(world));
+    let outcome = match (&known.outcome, past) {
+        (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => outcome,
+        (_, Some((_, outcome))) => outcome,
+        (Some(outcome), None) if holds(env, newest, graph, id, &known.edges, depth) => outcome,
+        _ => return,
+    };
+    let outcome = Arc::clone(outcome);
+    let unit = graph.infer_mut(id);
+    unit.outcome = Some(outcome);
+    unit.state = State::Clean;
+}
+
+/// Takes over the code instance that holds in the graph's world, if one is known.
+pub(crate) fn adopt_code<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
+    let Some(newest) = env.newest else { return };
+    if graph.code(id).state != State::New {
+        return;
+    }
+    let unit = graph.code(id);
+    let Some(known) = newest.find_code(unit.mi, unit.shard) else {
+        return;
+    };
+    let known = newest.code(known);
+    let world = graph.world;
+    let current = range(known.first, known.marked, known.state);
+    let past = known.past.iter().find(|(range, _)| range.contains(world));
+    let ci = match (&known.ci, past) {
+        (Some(ci), _) if current.is_some_and(|range| range.contains(world)) => ci,
+        (_, Some((_, ci))) => ci,
+        _ => return,
+    };
+    let ci = Arc::clone(ci);
+    let unit = graph.code_mut(id);
+    unit.ci = Some(ci);
+    unit.state = State::Clean;
+}
+
+/// The worlds for which a current result is known to be valid.
+fn range(first: World, marked: Option<WorldRange>, state: State) -> Option<WorldRange> {
+    match (state, marked) {
+        (State::New, _) => None,
+        (_, None) => Some(WorldRange {
+            first,
+            last: World::MAX,
+        }),
+        (_, Some(marked)) => Some(WorldRange {
+            first,
+            last: World(marked.first.0 - 1),
+        }),
+    }
+}
+
+/// Whether everything that a result read has the same value in the graph's world.
+fn holds<C: Compiler>(
+    env: Env<'_, C>,
+    newest: &Graph<C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    edges: &[InferEdge],
+    depth: u32,
+) -> bool {
+    let (world, view) = (graph.world, graph.infer(id).view);
+    let known = newest
+        .find_infer(graph.infer(id).mi, view)
+        .expect("the caller found it");
+    edges.iter().all(|edge| match *edge {
+        InferEdge::Source(method) => {
+            let sources = env.sources.read();
+            match (&newest.infer(known).source, sources.at(method, world)) {
+                (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
+                _ => false,
+            }
+        }
+        InferEdge::Call { call, answer } => {
+            let record = &newest.calls[call.ix()];
+            let now = graph.call(&env, record.key);
+            *graph.calls[now.ix()].answer() == record.answers[answer as usize]
+        }
+        InferEdge::External { external, digest } => {
+            let key = &newest.externals[external.ix()].key;
+            let definitions = env.definitions.read();
+            external_digest(definitions.external(key, world).map(|v| &**v)) == digest
+        }
+        InferEdge::Part { unit, part, digest } => {
+            let callee = graph.infer_unit(&env, newest.infer(unit).mi, view);
+            if callee == id {
+                return true;
+            }
+            match settle::value(env, graph, id, callee, depth + 1) {
+                Ok(Some(outcome)) => outcome.parts[usize::from(part)] == digest,
+                Ok(None) | Err(_) => false,
+            }
+        }
+    })
+}

@@ -1,0 +1,529 @@
+//! Settling inference: brings every infer unit that a demand reaches up to date.
+//!
+//! Marked units are grouped into components (callees first). A component that read nothing that
+//! changed is clean again without a run. Otherwise it restarts from bottom: its units become
+//! *active*, run, and run again while a fact that they read changes. A unit that was never
+//! computed is run where it is asked for, to a bounded depth; beyond that the asker sees bottom
+//! and the queue comes back. What a component settles to is the least fixpoint of its own
+//! equations, so it does not depend on who asked first.
+
+use crate::compiler::Compiler;
+use crate::cx::InferCx;
+use crate::error::{Failed, Stop};
+use crate::events::{Origin, Stage, StageEvent};
+use crate::explain::Why;
+use crate::graph::{
+    Env, Graph, InferEdge, InferId, Outcome, Shared, State, external_digest, push_past,
+};
+use petgraph::graph::{DiGraph, NodeIndex};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+use worldage_dispatch::{World, WorldRange};
+
+/// Nested runs below one settling step; each needs a few kilobytes of stack.
+const DEPTH_LIMIT: u32 = 96;
+/// Runs of one unit before its component is solved in canonical order.
+const RUNS_LIMIT: u32 = 64;
+/// Rounds of the canonical solution before summaries are widened.
+const WIDEN_AFTER: u32 = 16;
+/// Rounds before the engine gives up: the embedder's widening does not settle.
+const GIVE_UP_AFTER: u32 = 256;
+
+/// Brings `root` and everything that it reads up to date.
+pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) {
+    if graph.infer(root).state == State::Clean {
+        return;
+    }
+    debug_assert!(graph.active.is_empty() && graph.queue.is_empty());
+    crate::older::adopt_infer(shared, graph, root, 0);
+    'again: while graph.infer(root).state != State::Clean {
+        for component in components(graph, root) {
+            if !needs_run(shared, graph, &component) {
+                for unit in component {
+                    restore(graph, unit);
+                }
+                continue;
+            }
+            for unit in canonical(shared, graph, component) {
+                activate(graph, unit);
+            }
+            if drain(shared, graph).is_err() {
+                // A run met a marked unit that it had not read before: with that edge known, the
+                // components are other ones.
+                graph.queue.clear();
+                for unit in std::mem::take(&mut graph.active) {
+                    let unit = graph.infer_mut(unit);
+                    (unit.state, unit.queued, unit.fresh) = (State::Dirty, false, None);
+                }
+                continue 'again;
+            }
+            finish(graph);
+        }
+    }
+    graph.pending.clear();
+}
+
+/// The unsettled units that `root` reaches, in components, callees first.
+fn components<C: Compiler>(graph: &mut Graph<C>, root: InferId) -> Vec<Vec<InferId>> {
+    let visit = graph.new_visit();
+    let mut pending: FxHashMap<InferId, Vec<InferId>> = FxHashMap::default();
+    for (reader, on) in &graph.pending {
+        pending.entry(*reader).or_default().push(*on);
+    }
+    let mut dag: DiGraph<InferId, ()> = DiGraph::new();
+    let mut nodes: FxHashMap<InferId, NodeIndex> = FxHashMap::default();
+    let mut stack = vec![root];
+    graph.infer_mut(root).visit = visit;
+    let mut arrows = Vec::new();
+    while let Some(unit) = stack.pop() {
+        nodes.insert(unit, dag.add_node(unit));
+        let edges = std::mem::take(&mut graph.infer_mut(unit).edges);
+        let read = edges.iter().filter_map(|edge| match edge {
+            InferEdge::Part { unit, .. } => Some(*unit),
+            _ => None,
+        });
+        for callee in read.chain(pending.get(&unit).into_iter().flatten().copied()) {
+            let target = graph.infer_mut(callee);
+            // The unit's own edges are taken out, so a self edge is seen through `arrows` alone.
+            if target.state == State::Clean {
+                continue;
+            }
+            arrows.push((unit, callee));
+            if target.visit != visit {
+                target.visit = visit;
+                stack.push(callee);
+            }
+        }
+        graph.infer_mut(unit).edges = edges;
+    }
+    for (from, to) in arrows {
+        dag.add_edge(nodes[&from], nodes[&to], ());
+    }
+    petgraph::algo::kosaraju_scc(&dag)
+        .into_iter()
+        .map(|component| component.into_iter().map(|node| dag[node]).collect())
+        .collect()
+}
+
+/// Whether a unit of the component must run: never computed, or something that it read differs.
+fn needs_run<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, component: &[InferId]) -> bool {
+    let mut needs = false;
+    for unit in component {
+        if let Some(why) = why_run(shared, graph, *unit) {
+            graph.infer_mut(*unit).why = why;
+            needs = true;
+        }
+    }
+    needs
+}
+
+/// Whether settling these units would find every input unchanged.
+pub(crate) fn would_run_nothing<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    roots: Vec<InferId>,
+) -> bool {
+    let mut work = roots;
+    let mut seen: FxHashSet<InferId> = work.iter().copied().collect();
+    while let Some(id) = work.pop() {
+        if graph.infer(id).state == State::Clean {
+            continue;
+        }
+        if why_run(shared, graph, id).is_some() {
+            return false;
+        }
+        for edge in &graph.infer(id).edges {
+            if let InferEdge::Part { unit, .. } = edge
+                && seen.insert(*unit)
+            {
+                work.push(*unit);
+            }
+        }
+    }
+    true
+}
+
+/// The first thing that a unit read and that differs now.
+fn why_run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<Why> {
+    let unit = graph.infer(id);
+    let Some(_) = &unit.outcome else {
+        return Some(Why::FirstCall);
+    };
+    let dirty = unit.state == State::Dirty;
+    unit.edges.iter().find_map(|edge| match *edge {
+        InferEdge::Source(method) if dirty => {
+            let sources = shared.sources.read();
+            let same = match (&unit.source, sources.at(method, graph.world)) {
+                (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
+                (None, None) => true,
+                _ => false,
+            };
+            (!same).then_some(Why::Source(method))
+        }
+        InferEdge::Call { call, answer } if dirty => {
+            (graph.calls[call.ix()].current != answer).then_some(Why::Call(call))
+        }
+        InferEdge::External { external, digest } if dirty => {
+            let key = &graph.externals[external.ix()].key;
+            let definitions = shared.definitions.read();
+            let now = external_digest(definitions.external(key, graph.world).map(|v| &**v));
+            (now != digest).then_some(Why::External(external))
+        }
+        InferEdge::Part { unit, part, digest } => {
+            let now = graph.infer(unit).outcome.as_ref()?.parts[usize::from(part)];
+            (now != digest).then_some(Why::Part(unit, part))
+        }
+        _ => None,
+    })
+}
+
+/// A marked unit that read nothing that changed is valid again.
+fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    let oldest = graph.oldest;
+    let unit = graph.infer_mut(id);
+    unit.state = State::Clean;
+    if let Some(marked) = unit.marked.take() {
+        let outcome = unit.outcome.clone();
+        close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || outcome);
+    }
+}
+
+/// Marked by one edit, a restored result was valid all along. Marked by several, the worlds in
+/// between were never looked at: the range ends before them and a new one begins after.
+pub(crate) fn close_if_doubtful<T>(
+    first: &mut World,
+    marked: WorldRange,
+    past: &mut Vec<(WorldRange, T)>,
+    oldest: World,
+    value: impl FnOnce() -> Option<T>,
+) {
+    if marked.first != marked.last
+        && let Some(value) = value()
+    {
+        let range = WorldRange {
+            first: *first,
+            last: World(marked.first.0 - 1),
+        };
+        push_past(past, range, value, oldest);
+        *first = marked.last;
+    }
+}
+
+/// Units of a component in an order that depends on their names alone.
+fn canonical<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    mut component: Vec<InferId>,
+) -> Vec<InferId> {
+    if component.len() > 1 {
+        component.sort_by_cached_key(|unit| {
+            let unit = graph.infer(*unit);
+            (crate::names::instance_name(&shared, unit.mi), unit.view)
+        });
+    }
+    component
+}
+
+fn activate<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    let unit = graph.infer_mut(id);
+    unit.state = State::Active;
+    unit.fresh = None;
+    unit.runs = 0;
+    unit.queued = true;
+    graph.active.push(id);
+    graph.queue.push_back(id);
+}
+
+/// Runs active units until none has read a value that is no longer there.
+fn drain<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) -> Result<(), Stop> {
+    while let Some(id) = graph.queue.pop_front() {
+        graph.infer_mut(id).queued = false;
+        if graph.infer(id).runs >= RUNS_LIMIT {
+            solve_canonically(shared, graph, id)?;
+        } else {
+            run(shared, graph, id, 0, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Solves the component of a unit that does not settle: from bottom, in the order of names, in
+/// rounds, widening after a while. The result depends on the component alone.
+fn solve_canonically<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+) -> Result<(), Stop> {
+    let component = components(graph, id)
+        .into_iter()
+        .find(|component| component.contains(&id))
+        .expect("a unit is in its component");
+    let component = canonical(shared, graph, component);
+    for unit in &component {
+        graph.infer_mut(*unit).fresh = None;
+    }
+    for round in 0..GIVE_UP_AFTER {
+        let mut changed = false;
+        for unit in &component {
+            let before = graph.infer(*unit).fresh.as_ref().map(|fresh| fresh.parts);
+            run(shared, graph, *unit, 0, round >= WIDEN_AFTER)?;
+            changed |= before != graph.infer(*unit).fresh.as_ref().map(|fresh| fresh.parts);
+        }
+        if !changed {
+            for unit in &component {
+                graph.infer_mut(*unit).runs = 0;
+            }
+            graph.queue.retain(|unit| !component.contains(unit));
+            for unit in &component {
+                graph.infer_mut(*unit).queued = false;
+            }
+            return Ok(());
+        }
+    }
+    for unit in component {
+        let failed =
+            Failed::message("inference does not settle: `widen` must reach an upper bound");
+        let edges = graph.infer(unit).edges.clone();
+        publish(shared, graph, unit, Err(failed), edges);
+        graph.infer_mut(unit).runs = 0;
+    }
+    Ok(())
+}
+
+/// The value of a unit for a stage that reads it; runs it first if it was never computed.
+pub(crate) fn value<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    reader: InferId,
+    id: InferId,
+    depth: u32,
+) -> Result<Option<Arc<Outcome<C>>>, Stop> {
+    match graph.infer(id).state {
+        State::Clean => return Ok(graph.infer(id).outcome.clone()),
+        State::Active => {}
+        State::New => {
+            crate::older::adopt_infer(shared, graph, id, depth);
+            if graph.infer(id).state == State::Clean {
+                return Ok(graph.infer(id).outcome.clone());
+            }
+            graph.infer_mut(id).state = State::Active;
+            graph.active.push(id);
+            if depth < DEPTH_LIMIT {
+                if let Err(stop) = run(shared, graph, id, depth + 1, false) {
+                    graph.pending.push((reader, id));
+                    return Err(stop);
+                }
+            } else {
+                graph.infer_mut(id).queued = true;
+                graph.queue.push_back(id);
+            }
+        }
+        State::Marked | State::Dirty => {
+            graph.pending.push((reader, id));
+            return Err(Stop::Suspended);
+        }
+    }
+    Ok(graph.infer(id).fresh.clone())
+}
+
+/// Runs inference of an active unit once and publishes the provisional result.
+fn run<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    depth: u32,
+    widen: bool,
+) -> Result<(), Stop> {
+    let start = Instant::now();
+    let unit = graph.infer_mut(id);
+    unit.running = true;
+    unit.runs += 1;
+    let (mi, world) = (unit.mi, graph.world);
+    let method = shared.instances.key(mi).method;
+    let source = shared.sources.read().at(method, world).cloned();
+    let mut cx = InferCx::new(shared, graph, id, depth);
+    let result = match &source {
+        Some(source) => stacker::maybe_grow(256 << 10, 4 << 20, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                shared.compiler.infer(&mut cx, mi, source)
+            }))
+            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("infer", &*panic))))
+        }),
+        None => Err(Stop::Failed(Failed::message("the method was deleted"))),
+    };
+    let (mut edges, nested_ns) = cx.into_edges();
+    graph.infer_mut(id).running = false;
+    let result = match result {
+        Ok(inferred) => Ok(Arc::new(inferred)),
+        Err(Stop::Failed(failed)) => Err(failed),
+        Err(stop) => return Err(stop),
+    };
+    edges.insert(0, InferEdge::Source(method));
+    let result = if widen {
+        widened(shared, graph, id, result)
+    } else {
+        result.map(|i| (i, None))
+    };
+    graph.infer_mut(id).source = source;
+    publish(shared, graph, id, result, edges);
+    let ns = start.elapsed().as_nanos() as u64;
+    log_run(graph, id, ns.saturating_sub(nested_ns));
+    Ok(())
+}
+
+type Widened<C> = (
+    Arc<<C as Compiler>::Inferred>,
+    Option<<C as Compiler>::Summary>,
+);
+
+fn widened<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+    result: Result<Arc<C::Inferred>, Failed>,
+) -> Result<Widened<C>, Failed> {
+    let inferred = result?;
+    let new = shared.compiler.summary(&inferred);
+    let unit = graph.infer(id);
+    let old = unit.fresh.as_ref().and_then(|fresh| fresh.summary.clone());
+    let old = old.unwrap_or_else(|| shared.compiler.bottom(unit.mi));
+    let summary = if old == new {
+        new
+    } else {
+        shared.compiler.widen(unit.mi, &old, &new)
+    };
+    Ok((inferred, Some(summary)))
+}
+
+/// Makes a provisional result visible and queues the active readers that saw another value.
+fn publish<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    result: Result<Widened<C>, Failed>,
+    edges: Vec<InferEdge>,
+) {
+    let outcome = match result {
+        Ok((inferred, summary)) => {
+            let summary = summary.unwrap_or_else(|| shared.compiler.summary(&inferred));
+            let parts = digests(&shared, &summary);
+            Outcome {
+                inferred: Ok(inferred),
+                summary: Some(summary),
+                parts,
+            }
+        }
+        Err(failed) => {
+            let parts = [failed.digest(); 4];
+            Outcome {
+                inferred: Err(failed),
+                summary: None,
+                parts,
+            }
+        }
+    };
+    let parts = outcome.parts;
+    let unit = graph.infer_mut(id);
+    let changed = unit.fresh.as_ref().is_none_or(|fresh| fresh.parts != parts);
+    unit.fresh = Some(Arc::new(outcome));
+    graph.set_edges(id, edges);
+    if stale(graph, id) {
+        enqueue(graph, id);
+    }
+    if changed {
+        for ix in 0..graph.infer(id).readers.len() {
+            let reader = graph.infer(id).readers[ix];
+            if stale(graph, reader) {
+                enqueue(graph, reader);
+            }
+        }
+    }
+}
+
+/// Digests of all parts of a summary.
+pub(crate) fn digests<C: Compiler>(shared: &Shared<C>, summary: &C::Summary) -> [u64; 4] {
+    let mut digests = [0; 4];
+    for (digest, part) in digests.iter_mut().zip(shared.compiler.parts()) {
+        *digest = (part.digest)(summary);
+    }
+    digests
+}
+
+/// Whether an active unit with a result has read a provisional value that is no longer there.
+fn stale<C: Compiler>(graph: &Graph<C>, id: InferId) -> bool {
+    let unit = graph.infer(id);
+    unit.state == State::Active
+        && !unit.running
+        && unit.fresh.is_some()
+        && unit.edges.iter().any(|edge| match *edge {
+            InferEdge::Part { unit, part, digest } => {
+                let callee = graph.infer(unit);
+                let outcome = match callee.state {
+                    State::Active => &callee.fresh,
+                    _ => &callee.outcome,
+                };
+                outcome
+                    .as_ref()
+                    .is_some_and(|o| o.parts[usize::from(part)] != digest)
+            }
+            _ => false,
+        })
+}
+
+fn enqueue<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    if !std::mem::replace(&mut graph.infer_mut(id).queued, true) {
+        graph.queue.push_back(id);
+    }
+}
+
+/// Turns the provisional results of all active units into published ones.
+fn finish<C: Compiler>(graph: &mut Graph<C>) {
+    let (world, oldest) = (graph.world, graph.oldest);
+    for id in std::mem::take(&mut graph.active) {
+        let unit = graph.infer_mut(id);
+        let mut fresh = unit.fresh.take().expect("a drained unit has a result");
+        let begin = unit.marked.map_or(world, |marked| marked.last);
+        if let Some(old) = unit.outcome.take() {
+            // Early cutoff: an equal body stays the same body, so codegen sees no change.
+            if let (Ok(was), Ok(is)) = (&old.inferred, &fresh.inferred)
+                && was == is
+            {
+                let summary = fresh.summary.clone();
+                let inferred = Ok(Arc::clone(was));
+                fresh = Arc::new(Outcome {
+                    inferred,
+                    summary,
+                    parts: fresh.parts,
+                });
+            }
+            if let Some(marked) = unit.marked {
+                let range = WorldRange {
+                    first: unit.first,
+                    last: World(marked.first.0 - 1),
+                };
+                push_past(&mut unit.past, range, old, oldest);
+            }
+        }
+        unit.outcome = Some(fresh);
+        unit.first = begin;
+        unit.marked = None;
+        unit.state = State::Clean;
+    }
+}
+
+fn log_run<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
+    let world = graph.world;
+    let unit = graph.infer_mut(id);
+    unit.ran_in = world;
+    let event = StageEvent {
+        stage: Stage::Infer,
+        mi: unit.mi,
+        view: unit.view,
+        shard: None,
+        origin: Origin::Ran,
+        ns,
+    };
+    graph.log.events.push(event);
+}
