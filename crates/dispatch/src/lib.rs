@@ -34,6 +34,7 @@ pub mod calls;
 mod display;
 pub mod error;
 pub mod find_all;
+mod index;
 mod intersect;
 pub mod lookup;
 mod matching;

@@ -1,7 +1,13 @@
 //! Which method a call with concrete arguments, or an explicit signature, means.
+//!
+//! The answer is the one match that no other match beats. It need not beat all others itself, for
+//! *more specific* is not transitive.
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use crate::index::{Query, Wanted};
 use crate::matching::sig_matches;
 use crate::methods::{MethodEntry, MethodId, Methods};
 use crate::specificity::more_specific;
@@ -28,41 +34,68 @@ pub fn lookup(types: &Types, stack: &[&Methods], args: Ty, world: World) -> Look
     if !types.is_concrete(args) {
         return Lookup::NoMethod;
     }
-    invoke(types, stack, args, world)
-}
-
-/// The most specific method that accepts all of an explicit signature, a closed tuple.
-pub fn invoke(types: &Types, stack: &[&Methods], sig_args: Ty, world: World) -> Lookup {
     for methods in stack {
-        let matches: Vec<_> = methods
-            .iter(world)
-            .filter(|entry| sig_matches(types, sig_args, &entry.sig))
-            .collect();
-        if !matches.is_empty() {
-            return decide(types, &matches);
+        // A signature of just these concrete types is below every other match.
+        if let Some(entry) = methods.written(args, world) {
+            return Lookup::Method(entry.id);
+        }
+        match covering(types, methods, args, world) {
+            Lookup::NoMethod => {}
+            found => return found,
         }
     }
     Lookup::NoMethod
 }
 
-/// The answer among the matches of one table.
-pub(crate) fn decide(types: &Types, matches: &[&MethodEntry]) -> Lookup {
-    let mut best: Vec<MethodId> = matches
+/// The most specific method that accepts all of an explicit signature, a closed tuple.
+///
+/// `stack` is searched top down; the first table with such a method decides.
+pub fn invoke(types: &Types, stack: &[&Methods], sig_args: Ty, world: World) -> Lookup {
+    let answers = stack
         .iter()
-        .filter(|entry| {
-            !matches
-                .iter()
-                .any(|other| more_specific(types, &other.sig, &entry.sig))
-        })
-        .map(|entry| entry.id)
-        .collect();
+        .map(|methods| covering(types, methods, sig_args, world));
+    answers
+        .into_iter()
+        .find(|answer| *answer != Lookup::NoMethod)
+        .unwrap_or(Lookup::NoMethod)
+}
+
+fn covering(types: &Types, methods: &Methods, args: Ty, world: World) -> Lookup {
+    let Some(query) = Query::new(types, args, Wanted::Covering) else {
+        return Lookup::NoMethod;
+    };
+    let mut matches = methods.candidates(query, world);
+    matches.retain(|entry| sig_matches(types, args, &entry.sig));
+    decide(types, &matches)
+}
+
+/// The answer among the matches of one table.
+fn decide(types: &Types, matches: &[&MethodEntry]) -> Lookup {
+    let (champion, rest) = match matches {
+        [] => return Lookup::NoMethod,
+        [first, rest @ ..] => (*first, rest),
+    };
+    let beats = |a: &MethodEntry, b: &MethodEntry| more_specific(types, &a.sig, &b.sig);
+    let champion = rest.iter().fold(
+        champion,
+        |best, entry| if beats(entry, best) { entry } else { best },
+    );
+    if matches
+        .iter()
+        .all(|entry| entry.id == champion.id || beats(champion, entry))
+    {
+        return Lookup::Method(champion.id);
+    }
+    let unbeaten = matches
+        .iter()
+        .filter(|entry| !matches.iter().any(|other| beats(other, entry)));
+    let mut best: SmallVec<[MethodId; 8]> = unbeaten.map(|entry| entry.id).collect();
     if best.is_empty() {
         best = matches.iter().map(|entry| entry.id).collect();
     }
     best.sort_unstable();
     match best.as_slice() {
-        [] => Lookup::NoMethod,
         [only] => Lookup::Method(*only),
-        _ => Lookup::Ambiguous(best.into()),
+        _ => Lookup::Ambiguous(best.as_slice().into()),
     }
 }

@@ -79,6 +79,9 @@ fn rigid(types: &Types, sig: &Sig) -> (Ty, Vec<Rigid>) {
 }
 
 fn matches_in(cx: &Cx<'_>, args: Ty, sig: &Sig) -> bool {
+    if let TyKind::Union(members) = cx.types.kind(args) {
+        return members.iter().all(|member| matches_in(cx, *member, sig));
+    }
     if sig.vars.is_empty() {
         return cx.le(args, sig.params);
     }

@@ -1,7 +1,18 @@
 //! The methods of one function in one table, with their history.
+//!
+//! Type-equal signatures form one *group*, whose versions follow one another in worlds: of a group
+//! at most one method exists in a world. Invariants: versions are ordered by their first world;
+//! every group is in the index; worlds of inserts and deletes never fall.
 
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::index::{Query, SigIndex, Wanted};
 use crate::matching::sig_equal;
 use crate::sig::Sig;
+use crate::ty::Ty;
 use crate::types::Types;
 use crate::world::{World, WorldRange};
 
@@ -20,10 +31,57 @@ pub struct MethodEntry {
     pub range: WorldRange,
 }
 
+/// Methods with type-equal signatures, one after the other.
+#[derive(Clone, Debug)]
+struct Group {
+    sig: Sig,
+    versions: VecDeque<MethodEntry>,
+}
+
+impl Group {
+    fn at(&self, world: World) -> Option<&MethodEntry> {
+        let next = self
+            .versions
+            .partition_point(|entry| entry.range.first <= world);
+        self.versions
+            .get(next.checked_sub(1)?)
+            .filter(|entry| entry.range.contains(world))
+    }
+
+    fn place(&self, id: MethodId, first: World) -> Option<usize> {
+        let start = self
+            .versions
+            .partition_point(|entry| entry.range.first < first);
+        self.versions
+            .iter()
+            .skip(start)
+            .position(|entry| entry.id == id)
+            .map(|ix| start + ix)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Inserted(MethodId),
+    Ended(MethodId),
+}
+
 /// The methods of one function in one table.
 #[derive(Clone, Debug, Default)]
 pub struct Methods {
-    entries: Vec<MethodEntry>,
+    groups: Vec<Option<Group>>,
+    free: Vec<u32>,
+    index: SigIndex,
+    /// Groups without variables by their parameters as written: the answer to a call with exactly these.
+    exact: FxHashMap<Ty, u32>,
+    by_id: FxHashMap<MethodId, (u32, World)>,
+    /// Groups that lost their last version: out of the index at the next insert or delete.
+    hollow: Vec<u32>,
+    /// What ended, in the order of last worlds.
+    ended: VecDeque<(World, MethodId)>,
+    /// The changes made at `journal_world`, for a rollback.
+    journal: Vec<Change>,
+    journal_world: Option<World>,
 }
 
 impl Methods {
@@ -33,8 +91,10 @@ impl Methods {
         Self::default()
     }
 
-    /// Adds a method from `world` on. A method with a type-equal signature is replaced: its range
-    /// is closed, and it is returned.
+    /// Adds a method from `world` on, which must not be below an earlier edit's. A method with a
+    /// type-equal signature is replaced: its range is closed, and it is returned.
+    ///
+    /// Cost: the candidates of the index, not the number of methods.
     pub fn insert(
         &mut self,
         types: &Types,
@@ -42,67 +102,230 @@ impl Methods {
         id: MethodId,
         world: World,
     ) -> Option<MethodId> {
-        let replaced = self.delete(types, &sig, world);
-        self.entries.push(MethodEntry {
+        self.drop_hollow(types);
+        let group = self.group_of(types, &sig);
+        let replaced = group.and_then(|group| self.end(group, world));
+        let group = group.unwrap_or_else(|| self.add_group(types, &sig));
+        let entry = MethodEntry {
             id,
             sig,
             range: WorldRange::since(world),
-        });
+        };
+        if let Some(group) = &mut self.groups[group as usize] {
+            debug_assert!(
+                group
+                    .versions
+                    .back()
+                    .is_none_or(|last| last.range.first <= world),
+                "worlds never fall"
+            );
+            group.versions.push_back(entry);
+        }
+        self.by_id.insert(id, (group, world));
+        self.record(world, Change::Inserted(id));
         replaced
     }
 
-    /// Ends the method with this signature; `None` if there is none.
+    /// Ends the method with exactly this (a type-equal) signature before `world` and returns it;
+    /// `None` if there is none.
     pub fn delete(&mut self, types: &Types, sig: &Sig, world: World) -> Option<MethodId> {
-        let id = self.find_exact(types, sig, world)?;
-        let entry = self.entries.iter_mut().find(|entry| entry.id == id)?;
-        entry.range.close_before(world);
-        Some(id)
+        self.drop_hollow(types);
+        let group = self.group_of(types, sig)?;
+        self.end(group, world)
     }
 
     /// The method with a type-equal signature.
     pub fn find_exact(&self, types: &Types, sig: &Sig, world: World) -> Option<MethodId> {
-        self.iter(world)
-            .find(|entry| sig_equal(types, &entry.sig, sig))
+        self.group(self.group_of(types, sig)?)
+            .at(world)
             .map(|entry| entry.id)
     }
 
     /// A method by its number, also one that has ended.
     #[must_use]
     pub fn get(&self, id: MethodId) -> Option<&MethodEntry> {
-        self.entries.iter().find(|entry| entry.id == id)
+        let (group, first) = *self.by_id.get(&id)?;
+        let group = self.group(group);
+        group.place(id, first).map(|place| &group.versions[place])
     }
 
-    /// The methods that exist in a world.
+    /// The methods that exist in a world, in no particular but a reproducible order.
     pub fn iter(&self, world: World) -> impl Iterator<Item = &MethodEntry> {
-        self.entries
+        self.groups
             .iter()
-            .filter(move |entry| entry.range.contains(world))
+            .flatten()
+            .filter_map(move |group| group.at(world))
     }
 
-    /// Undoes every insert and delete made at `world`: the edit failed.
+    /// Undoes every insert and delete made at `world`: the edit failed. Only the latest world's can be undone.
     pub fn rollback(&mut self, world: World) {
-        self.entries.retain(|entry| entry.range.first != world);
-        for entry in &mut self.entries {
-            if entry.range.last.next() == world {
-                entry.range.last = World::MAX;
+        if self.journal_world != Some(world) {
+            return;
+        }
+        for change in std::mem::take(&mut self.journal).into_iter().rev() {
+            match change {
+                Change::Inserted(id) => self.drop_version(id),
+                Change::Ended(id) => {
+                    if let Some((group, place)) = self.locate(id)
+                        && let Some(group) = &mut self.groups[group as usize]
+                    {
+                        group.versions[place].range.last = World::MAX;
+                    }
+                    self.ended.pop_back();
+                }
             }
         }
     }
 
-    /// Drops what ended before `world`: older worlds are no longer called.
+    /// Drops what ended before `world`: older worlds are no longer called. Not during an edit, which
+    /// could then not be undone. Cost: what is dropped.
     pub fn forget_before(&mut self, world: World) {
-        self.entries.retain(|entry| entry.range.last >= world);
+        while let Some((last, id)) = self.ended.front().copied()
+            && last < world
+        {
+            self.ended.pop_front();
+            self.drop_version(id);
+        }
     }
 
     /// How many methods are kept, ended ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.by_id.len()
     }
 
     /// Whether no method is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.by_id.is_empty()
+    }
+
+    /// The method whose parameters are written exactly like these, if it exists.
+    pub(crate) fn written(&self, params: Ty, world: World) -> Option<&MethodEntry> {
+        self.group(*self.exact.get(&params)?).at(world)
+    }
+
+    /// The methods of a world that the index cannot rule out, each once, in a reproducible order.
+    pub(crate) fn candidates(&self, query: Query<'_>, world: World) -> SmallVec<[&MethodEntry; 8]> {
+        let mut found: SmallVec<[u32; 16]> = SmallVec::new();
+        self.index.search(query, &mut |ix| found.push(ix));
+        found.sort_unstable();
+        found.dedup();
+        found
+            .into_iter()
+            .filter_map(|ix| self.group(ix).at(world))
+            .collect()
+    }
+
+    /// The methods of a world that may accept some call that `sig` accepts.
+    pub(crate) fn overlapping(
+        &self,
+        types: &Types,
+        sig: &Sig,
+        world: World,
+    ) -> SmallVec<[&MethodEntry; 8]> {
+        Query::of_sig(types, sig, Wanted::Overlapping)
+            .map_or_else(SmallVec::new, |query| self.candidates(query, world))
+    }
+
+    fn group(&self, ix: u32) -> &Group {
+        self.groups[ix as usize]
+            .as_ref()
+            .expect("an indexed group exists")
+    }
+
+    fn locate(&self, id: MethodId) -> Option<(u32, usize)> {
+        let (group, first) = *self.by_id.get(&id)?;
+        Some((group, self.group(group).place(id, first)?))
+    }
+
+    fn group_of(&self, types: &Types, sig: &Sig) -> Option<u32> {
+        if sig.vars.is_empty()
+            && let Some(group) = self.exact.get(&sig.params)
+        {
+            return Some(*group);
+        }
+        let mut found: SmallVec<[u32; 16]> = SmallVec::new();
+        self.index
+            .search_equal(types, sig, &mut |ix| found.push(ix));
+        found
+            .into_iter()
+            .find(|ix| sig_equal(types, &self.group(*ix).sig, sig))
+    }
+
+    fn add_group(&mut self, types: &Types, sig: &Sig) -> u32 {
+        let group = Some(Group {
+            sig: sig.clone(),
+            versions: VecDeque::new(),
+        });
+        let ix = match self.free.pop() {
+            Some(ix) => {
+                self.groups[ix as usize] = group;
+                ix
+            }
+            None => {
+                self.groups.push(group);
+                u32::try_from(self.groups.len() - 1).expect("fewer than 2^32 signatures")
+            }
+        };
+        if sig.vars.is_empty() {
+            self.exact.insert(sig.params, ix);
+        }
+        let groups = &self.groups;
+        let sig_of = |other: u32| {
+            &groups[other as usize]
+                .as_ref()
+                .expect("an indexed group exists")
+                .sig
+        };
+        self.index.insert(types, sig_of(ix), ix, &sig_of);
+        ix
+    }
+
+    fn end(&mut self, group: u32, world: World) -> Option<MethodId> {
+        let last = self.groups[group as usize].as_mut()?.versions.back_mut()?;
+        if !last.range.contains(world) {
+            return None;
+        }
+        last.range.close_before(world);
+        let (id, last) = (last.id, last.range.last);
+        self.ended.push_back((last, id));
+        self.record(world, Change::Ended(id));
+        Some(id)
+    }
+
+    fn record(&mut self, world: World, change: Change) {
+        if self.journal_world != Some(world) {
+            self.journal.clear();
+            self.journal_world = Some(world);
+        }
+        self.journal.push(change);
+    }
+
+    fn drop_version(&mut self, id: MethodId) {
+        let Some((ix, place)) = self.locate(id) else {
+            return;
+        };
+        self.by_id.remove(&id);
+        if let Some(group) = &mut self.groups[ix as usize] {
+            group.versions.remove(place);
+            if group.versions.is_empty() {
+                self.hollow.push(ix);
+            }
+        }
+    }
+
+    fn drop_hollow(&mut self, types: &Types) {
+        for ix in std::mem::take(&mut self.hollow) {
+            let Some(group) = self.groups[ix as usize].take_if(|group| group.versions.is_empty())
+            else {
+                continue;
+            };
+            self.index.remove(types, &group.sig, ix);
+            if group.sig.vars.is_empty() {
+                self.exact.remove(&group.sig.params);
+            }
+            self.free.push(ix);
+        }
     }
 }

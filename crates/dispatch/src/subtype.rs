@@ -307,9 +307,8 @@ impl<'a> Cx<'a> {
                     .filter(|row| self.le(alternative, at(rows[*row as usize], column)))
                     .collect();
                 let rows: Vec<_> = holding.iter().map(|row| rows[*row as usize]).collect();
-                covered = rows.is_empty().then_some(false).unwrap_or_else(|| {
-                    !seen.insert(holding) || self.covered_columns(columns, &rows)
-                });
+                covered = !rows.is_empty()
+                    && (!seen.insert(holding) || self.covered_columns(columns, &rows));
             } else {
                 covered = self.covered_columns(columns, rows);
             }

@@ -322,6 +322,15 @@ impl Types {
         }
     }
 
+    /// Whether a type mentions a certain variable.
+    pub(crate) fn mentions_var(&self, ty: Ty, ix: u32) -> bool {
+        self.has_vars(ty)
+            && match self.kind(ty) {
+                TyKind::Var(other) => *other == ix,
+                _ => self.children(ty).any(|child| self.mentions_var(child, ix)),
+            }
+    }
+
     /// The types directly inside a type.
     pub(crate) fn children(&self, ty: Ty) -> impl Iterator<Item = Ty> + '_ {
         let (args, tys, tail): (&[Arg], &[Ty], Option<Ty>) = match self.kind(ty) {

@@ -1,13 +1,20 @@
 //! Unions in their normal form: flat, without redundant members, in an order of names.
 
+use rustc_hash::FxHashMap;
+
 use crate::error::TypeError;
+use crate::index::{Query, SigIndex, Wanted};
+use crate::sig::Sig;
 use crate::ty::{DeclId, Ty, TyKind};
 use crate::types::Types;
+
+/// Up to this many members are compared pair by pair.
+const FEW: usize = 16;
 
 impl Types {
     /// The union of types. No member = [`Ty::BOTTOM`], one = itself.
     ///
-    /// A union beyond the limits widens to Any. Linear in nominal members, quadratic in tuples.
+    /// A union beyond the limits widens to Any. Near linear in the number of members.
     pub fn union(&self, members: &[Ty]) -> Ty {
         self.try_union(members).unwrap_or(Ty::ANY)
     }
@@ -49,41 +56,55 @@ impl Types {
         }
     }
 
+    /// Drops members below others; of type-equal members the first stays.
     fn drop_redundant(&self, flat: &mut Vec<Ty>) {
-        let mut heads: Vec<(DeclId, Ty)> = Vec::new();
-        let mut others: Vec<Ty> = Vec::new();
-        for ty in flat.iter() {
-            match self.kind(*ty) {
-                TyKind::Nominal { decl, .. } => heads.push((*decl, *ty)),
-                _ => others.push(*ty),
-            }
-        }
-        heads.sort_unstable();
-        let place = |ty: Ty, flat: &[Ty]| flat.iter().position(|other| *other == ty);
-        let snapshot = flat.clone();
-        let mut gone = rustc_hash::FxHashSet::default();
-        // `a` goes if it is below another `b`, unless they are equal and `a` is the first of them.
-        let redundant = |a: Ty, b: Ty| {
+        let members: Vec<Ty> = flat.clone();
+        let redundant = |a: usize, b: usize| {
             a != b
-                && self.subtype(a, b)
-                && (!self.subtype(b, a) || place(b, &snapshot) < place(a, &snapshot))
+                && self.subtype(members[a], members[b])
+                && (b < a || !self.subtype(members[b], members[a]))
         };
-        for a in &snapshot {
-            let drops = match self.kind(*a) {
-                TyKind::Nominal { decl, .. } => self.decl_data(*decl).path.iter().any(|head| {
-                    let start = heads.partition_point(|(other, _)| other < head);
-                    heads[start..]
-                        .iter()
-                        .take_while(|(other, _)| other == head)
-                        .any(|(_, b)| redundant(*a, *b))
+        let mut place = 0;
+        if members.len() <= FEW {
+            flat.retain(|_| {
+                place += 1;
+                !(0..members.len()).any(|other| redundant(place - 1, other))
+            });
+            return;
+        }
+        let tuples: Vec<Sig> = members.iter().map(|ty| Sig::of_args(*ty)).collect();
+        let mut index = SigIndex::default();
+        let mut heads: FxHashMap<DeclId, Vec<usize>> = FxHashMap::default();
+        for (place, ty) in members.iter().enumerate() {
+            match self.kind(*ty) {
+                TyKind::Nominal { decl, .. } => heads.entry(*decl).or_default().push(place),
+                _ => index.insert(self, &tuples[place], place as u32, &|other| {
+                    &tuples[other as usize]
                 }),
-                TyKind::Tuple { .. } => others.iter().any(|b| redundant(*a, *b)),
-                _ => false,
-            };
-            if drops {
-                gone.insert(*a);
             }
         }
-        flat.retain(|ty| !gone.contains(ty));
+        flat.retain(|ty| {
+            place += 1;
+            let this = place - 1;
+            let mut gone = false;
+            match self.kind(*ty) {
+                TyKind::Nominal { decl, .. } => {
+                    let above = self
+                        .decl_data(*decl)
+                        .path
+                        .iter()
+                        .filter_map(|head| heads.get(head));
+                    gone = above.flatten().any(|other| redundant(this, *other));
+                }
+                _ => {
+                    if let Some(query) = Query::new(self, *ty, Wanted::Covering) {
+                        index.search(query, &mut |other| {
+                            gone = gone || redundant(this, other as usize)
+                        });
+                    }
+                }
+            }
+            !gone
+        });
     }
 }
