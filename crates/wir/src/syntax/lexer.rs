@@ -210,8 +210,10 @@ impl<'a> Lexer<'a> {
         self.skip_digits();
         if self.byte(0) == b'.' && self.byte(1) != b'.' {
             if !self.byte(1).is_ascii_digit() {
+                let point = self.pos;
                 self.pos += 1;
-                return self.bad(Bad::DigitAfterPoint, self.pos - 1, self.pos);
+                self.skip_word();
+                return self.bad(Bad::DigitAfterPoint, point, point + 1);
             }
             kind = Kind::Float;
             self.pos += 1;

@@ -8,6 +8,7 @@
 //! wrote gives the tree that it printed; a tree's height is at most [`MAX_HEIGHT`] expressions,
 //! so later passes may recurse over it.
 
+mod filetest;
 mod lexer;
 mod lone;
 mod number;
@@ -18,6 +19,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub use filetest::{bless_parse_test, check_parse_test};
 pub use lone::{SigExpr, TextError, parse_call, parse_sig, parse_value_arg};
 pub use number::number;
 pub use parser::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING};

@@ -86,7 +86,7 @@ fn wrong_numbers() {
     check(
         "1. 1.x .5 1.5.5",
         expect![
-            "‿DigitAfterPoint(1. at 1..2) DigitAfterPoint(1. at 4..5) ‿Ident(x) DigitBeforePoint(.5 at 7..9) Float(1.5) ‿DigitBeforePoint(.5 at 13..15)"
+            "‿DigitAfterPoint(1. at 1..2) DigitAfterPoint(1.x at 4..5) DigitBeforePoint(.5 at 7..9) Float(1.5) ‿DigitBeforePoint(.5 at 13..15)"
         ],
     );
     check(
@@ -98,7 +98,7 @@ fn wrong_numbers() {
     check(
         "1__0 1_ 1_.5 1._5 1_e5 1e_5 0x_f 0xf_",
         expect![
-            "‿Underscore(1__0 at 1..2) Underscore(1_ at 6..7) Underscore(1_.5 at 9..10) DigitAfterPoint(1. at 14..15) ‿Ident(_5) Underscore(1_e5 at 19..20) Exponent(1e_5 at 24..27) Underscore(0x_f at 30..31) Underscore(0xf_ at 36..37)"
+            "‿Underscore(1__0 at 1..2) Underscore(1_ at 6..7) Underscore(1_.5 at 9..10) DigitAfterPoint(1._5 at 14..15) Underscore(1_e5 at 19..20) Exponent(1e_5 at 24..27) Underscore(0x_f at 30..31) Underscore(0xf_ at 36..37)"
         ],
     );
 }
