@@ -6,6 +6,7 @@ mod limits;
 mod parser;
 mod printer;
 mod random;
+mod reference;
 
 use crate::ast::ItemKind;
 use crate::diag::Sources;
