@@ -126,6 +126,25 @@ pub(crate) enum InferEdge {
     },
 }
 
+/// A result with everything that it was decided on.
+pub(crate) struct Known<C: Compiler> {
+    pub(crate) outcome: Arc<Outcome<C>>,
+    pub(crate) source: Option<Arc<C::Source>>,
+    pub(crate) edges: Vec<InferEdge>,
+}
+
+impl<C: Compiler> InferUnit<C> {
+    /// The current result.
+    pub(crate) fn known(&self) -> Option<Known<C>> {
+        let outcome = self.outcome.clone()?;
+        Some(Known {
+            outcome,
+            source: self.source.clone(),
+            edges: self.edges.clone(),
+        })
+    }
+}
+
 /// An instance in a view.
 pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) mi: Mi,
@@ -148,7 +167,11 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) first: World,
     /// First and last world that marked it since it was clean.
     pub(crate) marked: Option<WorldRange>,
-    pub(crate) past: Vec<(WorldRange, Arc<Outcome<C>>)>,
+    pub(crate) past: Vec<(WorldRange, Known<C>)>,
+    /// The result that the running settling replaces.
+    pub(crate) superseded: Option<Known<C>>,
+    /// A run of its component was given up: it must run again.
+    pub(crate) interrupted: bool,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
     pub(crate) visit: u32,
@@ -364,6 +387,8 @@ impl<C: Compiler> Graph<C> {
                 first: world,
                 marked: None,
                 past: Vec::new(),
+                superseded: None,
+                interrupted: false,
                 why: Why::FirstCall,
                 ran_in: World(0),
                 visit: 0,

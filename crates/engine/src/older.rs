@@ -5,18 +5,13 @@
 //! (marked, and never looked at in that world), the recorded edges are verified one by one.
 
 use crate::compiler::Compiler;
-use crate::graph::{CodeId, Env, Graph, InferEdge, InferId, State, external_digest};
+use crate::graph::{CodeId, Env, Graph, InferEdge, InferId, Known, State, external_digest};
 use crate::settle;
 use std::sync::Arc;
 use worldage_dispatch::{World, WorldRange};
 
 /// Takes over the result of inference that holds in the graph's world, if one is known.
-pub(crate) fn adopt_infer<C: Compiler>(
-    env: Env<'_, C>,
-    graph: &mut Graph<C>,
-    id: InferId,
-    depth: u32,
-) {
+pub(crate) fn adopt_infer<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferId) {
     let Some(newest) = env.newest else { return };
     if graph.infer(id).state != State::New {
         return;
@@ -30,12 +25,19 @@ pub(crate) fn adopt_infer<C: Compiler>(
     let current = range(known.first, known.marked, known.state);
     let past = known.past.iter().find(|(range, _)| range.contains(world));
     let outcome = match (&known.outcome, past) {
-        (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => outcome,
-        (_, Some((_, outcome))) => outcome,
-        (Some(outcome), None) if holds(env, newest, graph, id, &known.edges, depth) => outcome,
-        _ => return,
+        (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => {
+            Some(Arc::clone(outcome))
+        }
+        (_, Some((_, past))) => Some(Arc::clone(&past.outcome)),
+        // The range of none holds the world; one of them may hold there all the same.
+        _ => known
+            .known()
+            .iter()
+            .chain(known.past.iter().map(|(_, past)| past))
+            .find(|result| holds(env, newest, graph, id, result))
+            .map(|result| Arc::clone(&result.outcome)),
     };
-    let outcome = Arc::clone(outcome);
+    let Some(outcome) = outcome else { return };
     let unit = graph.infer_mut(id);
     unit.outcome = Some(outcome);
     unit.state = State::Clean;
@@ -87,17 +89,13 @@ fn holds<C: Compiler>(
     newest: &Graph<C>,
     graph: &mut Graph<C>,
     id: InferId,
-    edges: &[InferEdge],
-    depth: u32,
+    result: &Known<C>,
 ) -> bool {
     let (world, view) = (graph.world, graph.infer(id).view);
-    let known = newest
-        .find_infer(graph.infer(id).mi, view)
-        .expect("the caller found it");
-    edges.iter().all(|edge| match *edge {
+    result.edges.iter().all(|edge| match *edge {
         InferEdge::Source(method) => {
             let sources = env.sources.read();
-            match (&newest.infer(known).source, sources.at(method, world)) {
+            match (&result.source, sources.at(method, world)) {
                 (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
                 _ => false,
             }
@@ -117,10 +115,19 @@ fn holds<C: Compiler>(
             if callee == id {
                 return true;
             }
-            match settle::value(env, graph, id, callee, depth + 1) {
-                Ok(Some(outcome)) => outcome.parts[usize::from(part)] == digest,
-                Ok(None) | Err(_) => false,
+            // Outside of a settling the callee can be settled first; inside of one only what is
+            // settled already counts (the unit then runs, which is right if not minimal).
+            if graph.active.is_empty() {
+                stacker::maybe_grow(256 << 10, 4 << 20, || settle::settle(env, graph, callee));
+            } else {
+                adopt_infer(env, graph, callee);
             }
+            let callee = graph.infer(callee);
+            callee.state == State::Clean
+                && callee
+                    .outcome
+                    .as_ref()
+                    .is_some_and(|o| o.parts[usize::from(part)] == digest)
         }
     })
 }

@@ -1,8 +1,9 @@
 //! Settling inference: brings every infer unit that a demand reaches up to date.
 //!
-//! Marked units are grouped into components (callees first). A component that read nothing that
-//! changed is clean again without a run. Otherwise it restarts from bottom: its units become
-//! *active*, run, and run again while a fact that they read changes. A unit that was never
+//! Marked units are grouped into components. A component's edges are verified in the order in
+//! which they were read; one that read nothing that changed is clean again without a run.
+//! Otherwise it restarts from bottom: its units become *active*, run, and run again while a fact
+//! that they read changes. A unit that was never
 //! computed is run where it is asked for, to a bounded depth; beyond that the asker sees bottom
 //! and the queue comes back. What a component settles to is the least fixpoint of its own
 //! equations, so it does not depend on who asked first.
@@ -37,32 +38,141 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
         return;
     }
     debug_assert!(graph.active.is_empty() && graph.queue.is_empty());
-    crate::older::adopt_infer(shared, graph, root, 0);
-    'again: while graph.infer(root).state != State::Clean {
-        for component in components(graph, root) {
-            if !needs_run(shared, graph, &component) {
-                for unit in component {
-                    restore(graph, unit);
-                }
-                continue;
+    crate::older::adopt_infer(shared, graph, root);
+    // Each pass learns at least one edge that the recorded ones did not show.
+    while graph.infer(root).state != State::Clean {
+        if pass(shared, graph, root).is_err() {
+            graph.queue.clear();
+            for unit in std::mem::take(&mut graph.active) {
+                let unit = graph.infer_mut(unit);
+                unit.state = if unit.outcome.is_some() {
+                    State::Dirty
+                } else {
+                    State::New
+                };
+                (unit.queued, unit.fresh, unit.interrupted) = (false, None, true);
             }
-            for unit in canonical(shared, graph, component) {
-                activate(graph, unit);
-            }
-            if drain(shared, graph).is_err() {
-                // A run met a marked unit that it had not read before: with that edge known, the
-                // components are other ones.
-                graph.queue.clear();
-                for unit in std::mem::take(&mut graph.active) {
-                    let unit = graph.infer_mut(unit);
-                    (unit.state, unit.queued, unit.fresh) = (State::Dirty, false, None);
-                }
-                continue 'again;
-            }
-            finish(graph);
         }
     }
     graph.pending.clear();
+}
+
+/// A component on the way to being settled: its edges are verified in the order in which they
+/// were read, and the first one that differs decides that it runs. What it would no longer read
+/// is not looked at.
+struct Visit {
+    component: usize,
+    /// Member and edge to go on with.
+    at: (usize, usize),
+}
+
+/// What a component needs next.
+enum Next {
+    Settle(InferId),
+    Run,
+    Restore,
+}
+
+/// Settles `root` along the edges that are known; an error is a run that met a marked unit which
+/// it had not read before (then with that edge known, the components are other ones).
+fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) -> Result<(), Stop> {
+    let components: Vec<Vec<InferId>> = components(graph, root)
+        .into_iter()
+        .map(|component| canonical(shared, graph, component))
+        .collect();
+    let mut of: FxHashMap<InferId, usize> = FxHashMap::default();
+    for (ix, component) in components.iter().enumerate() {
+        of.extend(component.iter().map(|unit| (*unit, ix)));
+    }
+    let mut visits = vec![Visit {
+        component: of[&root],
+        at: (0, 0),
+    }];
+    while let Some(visit) = visits.last_mut() {
+        let component = &components[visit.component];
+        match next(shared, graph, component, &of, visit) {
+            Next::Settle(unit) => {
+                let component = of[&unit];
+                visits.push(Visit {
+                    component,
+                    at: (0, 0),
+                });
+                continue;
+            }
+            Next::Run => {
+                for unit in component {
+                    activate(graph, *unit);
+                }
+                drain(shared, graph)?;
+                finish(graph);
+            }
+            Next::Restore => {
+                for unit in component {
+                    restore(graph, *unit);
+                }
+            }
+        }
+        visits.pop();
+    }
+    Ok(())
+}
+
+fn next<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    component: &[InferId],
+    of: &FxHashMap<InferId, usize>,
+    visit: &mut Visit,
+) -> Next {
+    if component
+        .iter()
+        .all(|unit| graph.infer(*unit).state == State::Clean)
+    {
+        return Next::Restore;
+    }
+    for (reader, on) in &graph.pending {
+        let outside = of.get(reader) == Some(&visit.component) && of.get(on) != of.get(reader);
+        if outside && graph.infer(*on).state != State::Clean {
+            return Next::Settle(*on);
+        }
+    }
+    if visit.at == (0, 0) {
+        for unit in component {
+            if let Some(why) = definition_changed(shared, graph, *unit) {
+                graph.infer_mut(*unit).why = why;
+                return Next::Run;
+            }
+        }
+    }
+    while visit.at.0 < component.len() {
+        let unit = component[visit.at.0];
+        let Some(edge) = graph.infer(unit).edges.get(visit.at.1).copied() else {
+            visit.at = (visit.at.0 + 1, 0);
+            continue;
+        };
+        if let InferEdge::Part {
+            unit: callee,
+            part,
+            digest,
+        } = edge
+            && of.get(&callee) != Some(&visit.component)
+        {
+            if graph.infer(callee).state != State::Clean {
+                return Next::Settle(callee);
+            }
+            let outcome = graph
+                .infer(callee)
+                .outcome
+                .as_ref()
+                .expect("clean units have one");
+            if outcome.parts[usize::from(part)] != digest {
+                graph.infer_mut(unit).why = Why::Part(callee, part);
+                return Next::Run;
+            }
+        }
+        visit.at.1 += 1;
+    }
+    Next::Restore
 }
 
 /// The unsettled units that `root` reaches, in components, callees first.
@@ -107,18 +217,6 @@ fn components<C: Compiler>(graph: &mut Graph<C>, root: InferId) -> Vec<Vec<Infer
         .collect()
 }
 
-/// Whether a unit of the component must run: never computed, or something that it read differs.
-fn needs_run<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, component: &[InferId]) -> bool {
-    let mut needs = false;
-    for unit in component {
-        if let Some(why) = why_run(shared, graph, *unit) {
-            graph.infer_mut(*unit).why = why;
-            needs = true;
-        }
-    }
-    needs
-}
-
 /// Whether settling these units would find every input unchanged.
 pub(crate) fn would_run_nothing<C: Compiler>(
     shared: Env<'_, C>,
@@ -145,15 +243,38 @@ pub(crate) fn would_run_nothing<C: Compiler>(
     true
 }
 
-/// The first thing that a unit read and that differs now.
+/// The first thing that a unit read and that differs now, as far as callees are settled.
 fn why_run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<Why> {
+    definition_changed(shared, graph, id).or_else(|| {
+        graph.infer(id).edges.iter().find_map(|edge| match *edge {
+            InferEdge::Part { unit, part, digest } => {
+                let now = graph.infer(unit).outcome.as_ref()?.parts[usize::from(part)];
+                (now != digest).then_some(Why::Part(unit, part))
+            }
+            _ => None,
+        })
+    })
+}
+
+/// The first definition that a unit read and that differs now: source, answer, external fact.
+fn definition_changed<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+) -> Option<Why> {
     let unit = graph.infer(id);
-    let Some(_) = &unit.outcome else {
+    if unit.outcome.is_none() {
         return Some(Why::FirstCall);
-    };
-    let dirty = unit.state == State::Dirty;
+    }
+    if unit.interrupted {
+        // Its edges may be those of the interrupted run; the reason is as it was found then.
+        return Some(unit.why);
+    }
+    if unit.state != State::Dirty {
+        return None;
+    }
     unit.edges.iter().find_map(|edge| match *edge {
-        InferEdge::Source(method) if dirty => {
+        InferEdge::Source(method) => {
             let sources = shared.sources.read();
             let same = match (&unit.source, sources.at(method, graph.world)) {
                 (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
@@ -162,20 +283,16 @@ fn why_run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Op
             };
             (!same).then_some(Why::Source(method))
         }
-        InferEdge::Call { call, answer } if dirty => {
+        InferEdge::Call { call, answer } => {
             (graph.calls[call.ix()].current != answer).then_some(Why::Call(call))
         }
-        InferEdge::External { external, digest } if dirty => {
+        InferEdge::External { external, digest } => {
             let key = &graph.externals[external.ix()].key;
             let definitions = shared.definitions.read();
             let now = external_digest(definitions.external(key, graph.world).map(|v| &**v));
             (now != digest).then_some(Why::External(external))
         }
-        InferEdge::Part { unit, part, digest } => {
-            let now = graph.infer(unit).outcome.as_ref()?.parts[usize::from(part)];
-            (now != digest).then_some(Why::Part(unit, part))
-        }
-        _ => None,
+        InferEdge::Part { .. } => None,
     })
 }
 
@@ -185,8 +302,8 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let unit = graph.infer_mut(id);
     unit.state = State::Clean;
     if let Some(marked) = unit.marked.take() {
-        let outcome = unit.outcome.clone();
-        close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || outcome);
+        let past = unit.known();
+        close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || past);
     }
 }
 
@@ -228,6 +345,9 @@ fn canonical<C: Compiler>(
 
 fn activate<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let unit = graph.infer_mut(id);
+    if unit.superseded.is_none() {
+        unit.superseded = unit.known();
+    }
     unit.state = State::Active;
     unit.fresh = None;
     unit.runs = 0;
@@ -304,7 +424,7 @@ pub(crate) fn value<C: Compiler>(
         State::Clean => return Ok(graph.infer(id).outcome.clone()),
         State::Active => {}
         State::New => {
-            crate::older::adopt_infer(shared, graph, id, depth);
+            crate::older::adopt_infer(shared, graph, id);
             if graph.infer(id).state == State::Clean {
                 return Ok(graph.infer(id).outcome.clone());
             }
@@ -498,7 +618,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
                     parts: fresh.parts,
                 });
             }
-            if let Some(marked) = unit.marked {
+            if let (Some(marked), Some(old)) = (unit.marked, unit.superseded.take()) {
                 let range = WorldRange {
                     first: unit.first,
                     last: World(marked.first.0 - 1),
@@ -507,6 +627,8 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
             }
         }
         unit.outcome = Some(fresh);
+        unit.superseded = None;
+        unit.interrupted = false;
         unit.first = begin;
         unit.marked = None;
         unit.state = State::Clean;
