@@ -6,6 +6,8 @@
 
 mod render;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use sources::BadText;
 pub use sources::{FileId, LineCol, Sources};

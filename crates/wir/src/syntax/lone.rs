@@ -131,3 +131,60 @@ fn number(text: &str) -> Option<ExprKind> {
         _ => None,
     }
 }
+
+/// What somebody has typed so far, as an interactive session sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// White space and comments.
+    Empty,
+    /// A bracket is open, or an operator or a comma waits for what follows: read another line.
+    Incomplete,
+    /// It begins like a definition.
+    Definitions,
+    /// Anything else: a call.
+    Call,
+}
+
+/// Says what kind of input a text is, from its tokens alone; the text need not be right.
+///
+/// ```
+/// use worldage_wir::syntax::{Input, input_kind};
+/// assert_eq!(input_kind("fn f(x) {"), Input::Incomplete);
+/// assert_eq!(input_kind("kernel fn f(x) { x }"), Input::Definitions);
+/// assert_eq!(input_kind("f(1)"), Input::Call);
+/// ```
+pub fn input_kind(text: &str) -> Input {
+    let mut lexer = Lexer::new(text);
+    let first = lexer.next();
+    if first.kind == Kind::Eof {
+        return Input::Empty;
+    }
+    let mut open = 0usize;
+    let mut last = first.kind;
+    let mut token = first;
+    while token.kind != Kind::Eof {
+        match token.kind {
+            Kind::LParen | Kind::LBracket | Kind::LBrace => open += 1,
+            // One too many is an error that the next line does not mend.
+            Kind::RParen | Kind::RBracket | Kind::RBrace => open = open.saturating_sub(1),
+            _ => {}
+        }
+        last = token.kind;
+        token = lexer.next();
+    }
+    let waits = last.binary_level().is_some()
+        || last.is_unary()
+        || matches!(
+            last,
+            Kind::Comma | Kind::Assign | Kind::Arrow | Kind::Subtype | Kind::Where
+        );
+    if open > 0 || waits {
+        return Input::Incomplete;
+    }
+    let mut sources = Sources::new();
+    let file = sources.add("<input>", text);
+    match Parser::new(sources.text(file), file).at_item() {
+        true => Input::Definitions,
+        false => Input::Call,
+    }
+}

@@ -1,8 +1,9 @@
 //! Wir text to AST and back.
 //!
-//! Reading order: [`token`](self), `lexer` (text to tokens), `parser` (tokens to AST, by
-//! recursive descent with recovery), `number` (node numbers), `printer` (AST to text), `lone`
-//! (signatures, calls and arguments outside of files). The grammar is in `ir/language.md`.
+//! Reading order: `token`, `lexer` (text to tokens), `parser` (tokens to AST, by recursive descent
+//! with recovery), `number` (node numbers), `printer` (AST to text), `lone` (signatures, calls and
+//! arguments outside of files), `filetest` (what `# test parse` checks). The grammar is in
+//! `ir/language.md`.
 //!
 //! Invariants: parsing never panics and takes time linear in the text; parsing what the printer
 //! wrote gives the tree that it printed; a tree's height is at most [`MAX_HEIGHT`] expressions,
@@ -20,7 +21,7 @@ mod token;
 mod tests;
 
 pub use filetest::{bless_parse_test, check_parse_test};
-pub use lone::{SigExpr, TextError, parse_call, parse_sig, parse_value_arg};
+pub use lone::{Input, SigExpr, TextError, input_kind, parse_call, parse_sig, parse_value_arg};
 pub use number::number;
 pub use parser::{MAX_ERRORS, MAX_HEIGHT, MAX_NESTING};
 pub use printer::{print_block, print_expr, print_file, print_item, print_type_expr};

@@ -1,5 +1,6 @@
 //! Tests of the syntax, by part.
 
+mod error_forms;
 mod errors;
 mod lexer;
 mod limits;

@@ -8,7 +8,7 @@ use crate::syntax::token::Bad;
 
 impl Parser<'_> {
     /// Whether the next token begins a definition.
-    pub(super) fn at_item(&self) -> bool {
+    pub(in crate::syntax) fn at_item(&self) -> bool {
         match self.tok.kind {
             Kind::Fn | Kind::Struct => true,
             Kind::Ident => {

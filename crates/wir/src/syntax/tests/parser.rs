@@ -227,3 +227,109 @@ fn if_and_else() {
         expect!["(if (if a {b} {c}) {d}); (if (if a {b} {c}) {d})"],
     );
 }
+
+/// The text of every node of the only item, in pre-order.
+#[track_caller]
+fn check_spans(text: &str, expected: Expect) {
+    let (_, parsed) = super::parse(text);
+    let item = &parsed.file.items[0];
+    let spans = item.spans.iter();
+    let texts: Vec<_> = spans
+        .map(|span| &text[span.lo as usize..span.hi as usize])
+        .collect();
+    expected.assert_eq(&texts.join("\n"));
+}
+
+#[test]
+fn spans() {
+    check_spans(
+        "fn f(x: P{T}, y) -> T where T <: A { var z = -(x + 1) * g(y)[0] }",
+        expect![[r#"
+            f
+            x
+            P{T}
+            T
+            y
+            T
+            A
+            T
+            { var z = -(x + 1) * g(y)[0] }
+            var z = -(x + 1) * g(y)[0]
+            -(x + 1) * g(y)[0]
+            *
+            -(x + 1)
+            -
+            x + 1
+            +
+            x
+            1
+            g(y)[0]
+            g(y)
+            g
+            y
+            0"#]],
+    );
+    check_spans(
+        "struct P{T <: A} <: B { x: T }",
+        expect![[r#"
+        P
+        T
+        A
+        B
+        x
+        T"#]],
+    );
+    check_spans(
+        "fn f() { if a { 1 } else if b { 2 } }",
+        expect![[r#"
+        f
+        { if a { 1 } else if b { 2 } }
+        if a { 1 } else if b { 2 }
+        if a { 1 } else if b { 2 }
+        a
+        { 1 }
+        1
+        1
+        if b { 2 }
+        if b { 2 }
+        if b { 2 }
+        b
+        { 2 }
+        2
+        2"#]],
+    );
+    check_spans(
+        "fn f() { xs[1] = (a, -5); return }",
+        expect![[r#"
+        f
+        { xs[1] = (a, -5); return }
+        xs[1] = (a, -5)
+        xs
+        1
+        (a, -5)
+        a
+        -5
+        return"#]],
+    );
+}
+
+#[test]
+fn input_kinds() {
+    use crate::syntax::{Input, input_kind};
+    for (text, kind) in [
+        ("", Input::Empty),
+        (" # x\n", Input::Empty),
+        ("fn f(", Input::Incomplete),
+        ("f(1,\n2", Input::Incomplete),
+        ("f(1) +", Input::Incomplete),
+        ("fn f(x) where", Input::Incomplete),
+        ("struct S { }", Input::Definitions),
+        ("abstract type A", Input::Definitions),
+        ("inline kernel fn f() { }", Input::Definitions),
+        ("inline(1)", Input::Call),
+        ("f())", Input::Call),
+        ("\"abc", Input::Call),
+    ] {
+        assert_eq!(input_kind(text), kind, "{text}");
+    }
+}
