@@ -7,7 +7,8 @@ use crate::sig::{Sig, TypeVar, VarKind};
 use crate::specificity::more_specific;
 use crate::ty::{Arg, Ty, TyKind};
 use crate::types::Types;
-use crate::unify::{joined, sig_disjoint, sig_intersect, widened};
+use crate::unify::{joined, sig_disjoint, sig_intersect};
+use crate::widen::widened;
 use crate::world::World;
 
 /// Two methods of which some calls mean neither.

@@ -75,4 +75,42 @@ impl Types {
             .collect();
         self.union(&common)
     }
+
+    /// Whether two closed types have a value in common. Exact.
+    pub fn overlaps(&self, a: Ty, b: Ty) -> bool {
+        if a == Ty::BOTTOM || b == Ty::BOTTOM {
+            return false;
+        }
+        if a == b || a == Ty::ANY || b == Ty::ANY {
+            return true;
+        }
+        match (self.kind(a), self.kind(b)) {
+            (TyKind::Union(members), TyKind::Union(others)) => {
+                let meets = |m: &Ty, other: Ty| match self.kind(*m) {
+                    TyKind::Nominal { .. } => self.subtype(*m, other),
+                    _ => self.overlaps(*m, other),
+                };
+                members.iter().any(|m| meets(m, b)) || others.iter().any(|m| meets(m, a))
+            }
+            (TyKind::Union(members), _) => members.iter().any(|m| self.overlaps(*m, b)),
+            (_, TyKind::Union(members)) => members.iter().any(|m| self.overlaps(a, *m)),
+            (
+                TyKind::Tuple { elems, tail },
+                TyKind::Tuple {
+                    elems: others,
+                    tail: other,
+                },
+            ) => {
+                (elems.len() >= others.len() || tail.is_some())
+                    && (others.len() >= elems.len() || other.is_some())
+                    && (0..elems.len().max(others.len())).all(|ix| {
+                        let at = |elems: &[Ty], tail: &Option<Ty>| {
+                            elems.get(ix).copied().or(*tail).unwrap_or(Ty::BOTTOM)
+                        };
+                        self.overlaps(at(elems, tail), at(others, other))
+                    })
+            }
+            _ => self.subtype(a, b) || self.subtype(b, a),
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`world`] numbers the snapshots; [`ty`], [`types`] and [`error`] are the type lattice
 //! (`subst`, `union`, `display` build and print it; `subtype`, `intersect` order it); [`sig`] adds
-//! method-level variables (`matching` solves them, `unify` meets them, `specificity` ranks them);
+//! method-level variables (`matching` solves them, `unify` and `widen` meet them,
+//! `specificity` ranks them);
 //! [`methods`] holds the methods of a function (through `index`), [`lookup`], [`find_all`] and
 //! [`ambiguity`] answer calls from them, and [`calls`] says which recorded calls an edit can affect.
 //!
@@ -47,6 +48,7 @@ pub mod ty;
 pub mod types;
 mod unify;
 mod union;
+mod widen;
 pub mod world;
 
 pub use ambiguity::{Ambiguity, ambiguities, resolving_signature};

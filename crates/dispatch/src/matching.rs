@@ -105,12 +105,14 @@ fn matches_in(cx: &Cx<'_>, args: Ty, sig: &Sig) -> bool {
     });
     split.is_some_and(|(column, widest)| {
         let mut elems = elems.to_vec();
-        cx.alternatives(elems[column], widest)
-            .into_iter()
-            .all(|alternative| {
-                elems[column] = alternative;
-                matches_in(cx, types.tuple_with_tail(&elems, tail), sig)
-            })
+        cx.nested(|| {
+            cx.alternatives(elems[column], widest)
+                .into_iter()
+                .all(|alternative| {
+                    elems[column] = alternative;
+                    matches_in(cx, types.tuple_with_tail(&elems, tail), sig)
+                })
+        })
     })
 }
 

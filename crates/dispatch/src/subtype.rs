@@ -5,7 +5,7 @@
 //! of such types. Hence a tuple without unions is below a union of tuples iff it is below one
 //! member; unions (and lengths of tails) inside a tuple are split until that is so, and alternatives
 //! that the same members contain are checked once. The question is co-NP-hard in general: a query
-//! has [`STEPS`] steps, then the answer is *no*, which can only lose precision.
+//! has [`STEPS`] steps and [`MAX_SPLITS`] nested splits, then the answer is *no*.
 
 use std::cell::Cell;
 
@@ -15,6 +15,8 @@ use crate::ty::{Arg, DeclId, Ty, TyKind};
 use crate::types::Types;
 
 const STEPS: u32 = 1 << 22;
+/// How many splits may be nested: each takes stack.
+const MAX_SPLITS: u32 = 96;
 
 /// A variable that is held fixed: some unknown type below `upper`.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) types: &'a Types,
     pub(crate) rigid: &'a [Rigid],
     steps: Cell<u32>,
+    splits: Cell<u32>,
 }
 
 /// The elements and the tail of a tuple.
@@ -60,6 +63,7 @@ impl<'a> Cx<'a> {
             types,
             rigid,
             steps: Cell::new(STEPS),
+            splits: Cell::new(0),
         }
     }
 
@@ -68,6 +72,18 @@ impl<'a> Cx<'a> {
         let left = self.steps.get();
         self.steps.set(left.saturating_sub(1));
         left > 0
+    }
+
+    /// Answers a question about a part; no, if parts are nested too deep.
+    pub(crate) fn nested(&self, ask: impl FnOnce() -> bool) -> bool {
+        let splits = self.splits.get();
+        if splits == MAX_SPLITS {
+            return false;
+        }
+        self.splits.set(splits + 1);
+        let answer = ask();
+        self.splits.set(splits);
+        answer
     }
 
     fn upper(&self, var: u32) -> Ty {
@@ -290,7 +306,7 @@ impl<'a> Cx<'a> {
             live.push(*row);
         }
         let Some(column) = split else { return false };
-        self.covered_by_split(columns, &live, column)
+        self.nested(|| self.covered_by_split(columns, &live, column))
     }
 
     fn covered_by_split(&self, columns: &mut Vec<Ty>, rows: &[Row<'_>], column: usize) -> bool {
@@ -428,16 +444,17 @@ impl Candidates {
             _ => &[],
         };
         // A rigid variable is held by what holds its bound: no head to go by.
-        let all = matches!(types.kind(ty), TyKind::Var(_));
-        let by_head = self
-            .by_head
-            .iter()
-            .filter(move |(head, _)| all || path.contains(head));
-        let direct = path
+        let everything =
+            matches!(types.kind(ty), TyKind::Var(_)).then(|| self.by_head.values().flatten());
+        let by_path = path
             .iter()
             .filter_map(|head| self.by_head.get(head))
             .flatten();
-        let scanned = by_head.filter(move |_| all).flat_map(|(_, rows)| rows);
-        scanned.chain(direct).chain(&self.others).copied()
+        everything
+            .into_iter()
+            .flatten()
+            .chain(by_path)
+            .chain(&self.others)
+            .copied()
     }
 }

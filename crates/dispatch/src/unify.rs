@@ -11,6 +11,7 @@ use crate::sig::{Sig, TypeVar, VarKind};
 use crate::subtype::{Cx, widest};
 use crate::ty::{Arg, Ty, TyKind};
 use crate::types::Types;
+use crate::widen::{uppers, widen};
 
 /// Into how many parts an intersection is split for the sake of variables used twice.
 const MAX_PARTS: usize = 64;
@@ -170,83 +171,6 @@ fn meet_whole(types: &Types, args: Ty, sig: &Sig) -> Ty {
     }
     let values = meet.values();
     meet.narrowed(args, sig.params, &values)
-}
-
-/// A closed type that holds all calls of a signature.
-pub(crate) fn widened(types: &Types, sig: &Sig) -> Ty {
-    if sig.vars.is_empty() {
-        return sig.params;
-    }
-    widen(types, sig.params, &uppers(types, &sig.vars))
-}
-
-/// For each variable, a closed type that holds all its values.
-fn uppers(types: &Types, vars: &[TypeVar]) -> Vec<Arg> {
-    let mut uppers: Vec<Arg> = Vec::with_capacity(vars.len());
-    for var in vars {
-        uppers.push(Arg::Ty(widen(types, var.upper, &uppers)));
-    }
-    uppers
-}
-
-/// A closed type that holds `ty`: covariant variables become their bounds, and a type with a
-/// variable in an invariant place becomes the nearest supertype without.
-pub(crate) fn widen(types: &Types, ty: Ty, uppers: &[Arg]) -> Ty {
-    if !types.has_vars(ty) {
-        return ty;
-    }
-    match types.kind(ty) {
-        TyKind::Nominal { .. } => widen(types, types.supertype(ty), uppers),
-        TyKind::Tuple { elems, tail } => {
-            let elems: Vec<Ty> = elems.iter().map(|ty| widen(types, *ty, uppers)).collect();
-            types.tuple_with_tail(&elems, tail.map(|ty| widen(types, ty, uppers)))
-        }
-        TyKind::Union(members) => {
-            let members: Vec<Ty> = members.iter().map(|ty| widen(types, *ty, uppers)).collect();
-            types.union(&members)
-        }
-        TyKind::Var(_) | TyKind::Bottom | TyKind::Any => types.substitute(ty, uppers),
-    }
-}
-
-impl Types {
-    /// Whether two closed types have a value in common. Exact.
-    pub fn overlaps(&self, a: Ty, b: Ty) -> bool {
-        if a == Ty::BOTTOM || b == Ty::BOTTOM {
-            return false;
-        }
-        if a == b || a == Ty::ANY || b == Ty::ANY {
-            return true;
-        }
-        match (self.kind(a), self.kind(b)) {
-            (TyKind::Union(members), TyKind::Union(others)) => {
-                let meets = |m: &Ty, other: Ty| match self.kind(*m) {
-                    TyKind::Nominal { .. } => self.subtype(*m, other),
-                    _ => self.overlaps(*m, other),
-                };
-                members.iter().any(|m| meets(m, b)) || others.iter().any(|m| meets(m, a))
-            }
-            (TyKind::Union(members), _) => members.iter().any(|m| self.overlaps(*m, b)),
-            (_, TyKind::Union(members)) => members.iter().any(|m| self.overlaps(a, *m)),
-            (
-                TyKind::Tuple { elems, tail },
-                TyKind::Tuple {
-                    elems: others,
-                    tail: other,
-                },
-            ) => {
-                (elems.len() >= others.len() || tail.is_some())
-                    && (others.len() >= elems.len() || other.is_some())
-                    && (0..elems.len().max(others.len())).all(|ix| {
-                        let at = |elems: &[Ty], tail: &Option<Ty>| {
-                            elems.get(ix).copied().or(*tail).unwrap_or(Ty::BOTTOM)
-                        };
-                        self.overlaps(at(elems, tail), at(others, other))
-                    })
-            }
-            _ => self.subtype(a, b) || self.subtype(b, a),
-        }
-    }
 }
 
 /// Two types over common variables, being met.
