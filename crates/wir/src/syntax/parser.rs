@@ -360,6 +360,12 @@ impl<'a> Parser<'a> {
             Kind::Colon if self.text[..self.tok.lo as usize].ends_with(':') => {
                 "a type is written after one colon: `x: T`".to_string()
             }
+            Kind::LBrace
+                if !self.tok.touches
+                    && self.text[..self.prev_hi as usize].ends_with(char::is_alphanumeric) =>
+            {
+                "the `{` of type arguments touches the name: `Array{Int64}`".to_string()
+            }
             Kind::Dot | Kind::LBracket if self.tok.lo == self.start => {
                 "a field, an index or a call stands on the line of what it applies to".to_string()
             }

@@ -163,6 +163,29 @@ fn touching_braces() {
 }
 
 #[test]
+fn braces_that_should_touch() {
+    check(
+        "fn f(xs: Array {Int64}) { P {Int64}(1) }\nfn g() { P {Int64}(1) }",
+        expect![[r#"
+            t.wir:1:16: error[syntax]: expected `,` or `)` of the parameters, found `{`
+              |
+            1 | fn f(xs: Array {Int64}) { P {Int64}(1) }
+              |                ^
+            t.wir:1:5: note: opened here
+              |
+            1 | fn f(xs: Array {Int64}) { P {Int64}(1) }
+              |     ^
+              = hint: the `{` of type arguments touches the name: `Array{Int64}`
+            t.wir:2:12: error[syntax]: expected the end of the statement, found `{`
+              |
+            2 | fn g() { P {Int64}(1) }
+              |            ^
+              = hint: the `{` of type arguments touches the name: `Array{Int64}`
+        "#]],
+    );
+}
+
+#[test]
 fn comparisons_do_not_chain() {
     check(
         "fn f(a) { a < 2 < 3 }",
