@@ -20,7 +20,7 @@ impl Ty {
 
 /// A nominal declaration. A redefinition is another declaration, with another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DeclId(pub(crate) u32);
+pub struct DeclId(pub u32);
 
 impl DeclId {
     /// A dense number, for side tables.

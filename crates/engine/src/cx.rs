@@ -144,8 +144,27 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             question: Question::Overlaid,
             args: Ty::BOTTOM,
         };
+        Ok(self.flag(key))
+    }
+
+    /// Whether any method of this function is defined. *Lookup* edge.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
+    pub fn is_defined(&mut self, function: Symbol) -> Result<bool, Stop> {
+        let view = self.view();
+        let key = CallKey {
+            function,
+            view,
+            question: Question::Defined,
+            args: Ty::BOTTOM,
+        };
+        Ok(self.flag(key))
+    }
+
+    fn flag(&mut self, key: CallKey) -> bool {
         match self.ask(key) {
-            Answer::Overlaid(yes) => Ok(yes),
+            Answer::Flag(yes) => yes,
             other => unreachable!("not an answer to this question: {other:?}"),
         }
     }

@@ -72,6 +72,8 @@ pub(crate) enum Question {
     Invoke,
     /// Whether a table above the base holds methods of the function.
     Overlaid,
+    /// Whether any table holds methods of the function.
+    Defined,
 }
 
 /// One question to the tables of a view.
@@ -88,7 +90,7 @@ pub(crate) struct CallKey {
 pub(crate) enum Answer {
     One(Lookup),
     Many(Matches),
-    Overlaid(bool),
+    Flag(bool),
 }
 
 /// Everything that is defined, without the sources (their type is the embedder's).
@@ -101,7 +103,8 @@ pub(crate) struct Definitions {
     functions: FxHashMap<(TableId, Symbol), Methods>,
     methods: Vec<MethodInfo>,
     /// Ids of all signatures ever defined: a method that is defined again is the same method.
-    ids: FxHashMap<(TableId, Symbol, Sig), MethodId>,
+    /// An intrinsic with another number is another method.
+    ids: FxHashMap<(TableId, Symbol, Sig, Option<u32>), MethodId>,
     /// The newest world.
     pub(crate) newest: World,
     externals: FxHashMap<ExternalKey, History<Arc<[u8]>>>,
@@ -155,10 +158,18 @@ impl Definitions {
                 world,
             )),
             Question::Invoke => Answer::One(invoke(&self.types, &stack, key.args, world)),
-            Question::Overlaid => Answer::Overlaid(
-                stack[..stack.len() - 1]
+            Question::Overlaid => {
+                let above = &stack[..stack.len() - 1];
+                Answer::Flag(
+                    above
+                        .iter()
+                        .any(|methods| methods.iter(world).next().is_some()),
+                )
+            }
+            Question::Defined => Answer::Flag(
+                stack
                     .iter()
-                    .any(|m| m.iter(world).next().is_some()),
+                    .any(|methods| methods.iter(world).next().is_some()),
             ),
         }
     }
@@ -180,20 +191,18 @@ impl Definitions {
     ) -> Defined {
         let types = Arc::clone(&self.types);
         let methods = self.functions.entry((table, function)).or_default();
-        if let Some(id) = methods.find_exact(&types, &sig, world) {
-            let info = &mut self.methods[id.0 as usize];
-            let old_sig = std::mem::replace(&mut info.sig, sig);
-            let old_intrinsic = std::mem::replace(&mut info.intrinsic, intrinsic);
+        if let Some(id) = methods.find_exact(&types, &sig, world)
+            && self.methods[id.0 as usize].intrinsic == intrinsic
+        {
+            let old_sig = std::mem::replace(&mut self.methods[id.0 as usize].sig, sig);
             return Defined {
                 id,
-                replaced: Some((old_sig, old_intrinsic)),
+                replaced: Some(old_sig),
             };
         }
         let next = MethodId(u32::try_from(self.methods.len()).expect("fewer than 2^32 methods"));
-        let id = *self
-            .ids
-            .entry((table, function, sig.clone()))
-            .or_insert(next);
+        let key = (table, function, sig.clone(), intrinsic);
+        let id = *self.ids.entry(key).or_insert(next);
         methods.insert(&types, sig.clone(), id, world);
         if id == next {
             self.methods.push(MethodInfo {
@@ -202,17 +211,13 @@ impl Definitions {
                 sig,
                 intrinsic,
             });
-        } else {
-            self.methods[id.0 as usize].intrinsic = intrinsic;
         }
         Defined { id, replaced: None }
     }
 
     /// Undoes the replacement part of [`Definitions::define`].
-    pub(crate) fn restore(&mut self, id: MethodId, sig: Sig, intrinsic: Option<u32>) {
-        let info = &mut self.methods[id.0 as usize];
-        info.sig = sig;
-        info.intrinsic = intrinsic;
+    pub(crate) fn restore(&mut self, id: MethodId, sig: Sig) {
+        self.methods[id.0 as usize].sig = sig;
     }
 
     /// Deletes the method with exactly this signature; `None` if there is none in `world`.
@@ -268,8 +273,8 @@ impl Definitions {
 /// What [`Definitions::define`] did.
 pub(crate) struct Defined {
     pub(crate) id: MethodId,
-    /// Signature and intrinsic number before, where a method was replaced.
-    pub(crate) replaced: Option<(Sig, Option<u32>)>,
+    /// The signature as it was written before, where a method was replaced.
+    pub(crate) replaced: Option<Sig>,
 }
 
 /// The sources of all methods by world.

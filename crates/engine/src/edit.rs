@@ -170,7 +170,7 @@ enum Applied<S> {
         function: Symbol,
         table: TableId,
         sig: Sig,
-        replaced: Option<(Sig, Option<u32>)>,
+        replaced: Option<Sig>,
         old: Option<Arc<S>>,
         new: Option<Arc<S>>,
     },
@@ -343,8 +343,8 @@ fn take_back<S>(
             } => {
                 definitions.rollback(table, function, world);
                 sources.rollback(method, world);
-                if let Some((sig, intrinsic)) = replaced {
-                    definitions.restore(method, sig, intrinsic);
+                if let Some(sig) = replaced {
+                    definitions.restore(method, sig);
                 }
             }
             Applied::External { key, .. } => definitions.rollback_external(&key, world),
@@ -398,9 +398,7 @@ fn mark_change<C: Compiler>(
             let affected = match graph.asked.get(function) {
                 Some(asked) => {
                     let mut calls = asked.index.affected(&shared.types, sig);
-                    if *table != TableId::BASE {
-                        calls.extend(asked.overlaid.iter().map(|call| call.0));
-                    }
+                    calls.extend(asked.flags.iter().map(|call| call.0));
                     calls
                 }
                 None => Vec::new(),

@@ -280,8 +280,8 @@ pub(crate) struct Graph<C: Compiler> {
 #[derive(Default)]
 pub(crate) struct Asked {
     pub(crate) index: CallIndex,
-    /// Questions that any change of the function's methods above the base can affect.
-    pub(crate) overlaid: Vec<CallId>,
+    /// Questions that any change of the function's methods can affect.
+    pub(crate) flags: Vec<CallId>,
 }
 
 impl CallRecord {
@@ -463,7 +463,7 @@ impl<C: Compiler> Graph<C> {
         if self.answers.is_some() {
             let asked = self.asked.entry(key.function).or_default();
             match key.question {
-                Question::Overlaid => asked.overlaid.push(id),
+                Question::Overlaid | Question::Defined => asked.flags.push(id),
                 _ => asked.index.insert(&shared.types, key.args, id.0),
             }
         }

@@ -8,6 +8,7 @@
 
 pub mod ast;
 pub mod builtins;
+pub mod define;
 pub mod diag;
 pub mod env;
 pub mod ir;

@@ -1,0 +1,515 @@
+//! From text to an edit: what a session has written, and what a parsed file changes in it.
+//!
+//! A [`Written`] is the session's definitions in Wir's own terms. [`Written::plan`] resolves a
+//! file against it and gives an engine edit and the state after it, or diagnostics and nothing;
+//! the caller commits the edit and then keeps the new state. A redefined type is another
+//! declaration: methods whose signature mentions it are resolved again in the same edit.
+
+use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
+use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
+use crate::diag::{Code, Diagnostic, FileId};
+use crate::env::{ResolveError, TypeDef, TypeDefError, TypeTable, resolve_sig, signature_types};
+use crate::source::{MethodSource, Source};
+use crate::universe::Universe;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use worldage_dispatch::{DeclId, Sig, Symbol, display_sig, sig_equal};
+use worldage_engine::{Edit, ExternalKey, TableId};
+
+/// The kind of external fact that binds a type's name to its declaration.
+pub const TYPE_FACT: &str = "struct";
+
+/// The external fact that says what a type's name means.
+#[must_use]
+pub fn type_fact(name: &str) -> ExternalKey {
+    ExternalKey {
+        kind: TYPE_FACT,
+        name: name.into(),
+    }
+}
+
+/// The value of a [`type_fact`].
+#[must_use]
+pub fn decl_bytes(decl: DeclId) -> Arc<[u8]> {
+    Arc::from(decl.0.to_le_bytes())
+}
+
+/// The declaration in the value of a [`type_fact`].
+#[must_use]
+pub fn decl_of_bytes(bytes: &[u8]) -> Option<DeclId> {
+    Some(DeclId(u32::from_le_bytes(bytes.try_into().ok()?)))
+}
+
+/// What an intrinsic method is: the meaning of the engine's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Intrinsic {
+    /// A built-in operation.
+    Builtin(BuiltinId),
+    /// The default constructor of a struct.
+    Constructor(DeclId),
+}
+
+impl Intrinsic {
+    /// The engine's number.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Intrinsic::Builtin(id) => id.0 << 1,
+            Intrinsic::Constructor(decl) => decl.0 << 1 | 1,
+        }
+    }
+
+    /// From the engine's number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Intrinsic {
+        match number & 1 {
+            0 => Intrinsic::Builtin(BuiltinId(number >> 1)),
+            _ => Intrinsic::Constructor(DeclId(number >> 1)),
+        }
+    }
+}
+
+/// A method as it was written.
+#[derive(Clone, Debug)]
+pub struct WrittenMethod {
+    /// Its resolved signature.
+    pub sig: Sig,
+    /// Its definition.
+    pub source: Arc<MethodSource>,
+}
+
+/// Everything that a session has written and not taken back.
+#[derive(Clone)]
+pub struct Written {
+    universe: Arc<Universe>,
+    builtins: Arc<[Builtin]>,
+    types: BTreeMap<Name, TypeDef>,
+    table: TypeTable,
+    methods: FxHashMap<(TableId, Symbol), Vec<WrittenMethod>>,
+}
+
+/// What one change of a planned edit is, for logs; parallel to the edit's changes.
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// A type definition: its keyword and name, and whether the name was free.
+    Type {
+        /// `struct` or `abstract type`.
+        keyword: &'static str,
+        /// The name.
+        name: Name,
+        /// Whether nothing had this name.
+        new: bool,
+    },
+    /// A method of the text.
+    Method {
+        /// Its file.
+        file: FileId,
+        /// The positions of its nodes.
+        spans: Arc<[Span]>,
+    },
+    /// A consequence (a constructor, a method resolved again), which logs do not list.
+    Hidden,
+}
+
+/// A planned edit.
+pub struct Plan {
+    /// For the engine.
+    pub edit: Edit<Source>,
+    /// What its changes are, in order.
+    pub shown: Vec<Shown>,
+    /// Takes effect with [`Written::apply`] once the edit is committed.
+    pub after: After,
+}
+
+/// The part of the state that a plan changes.
+pub struct After {
+    types: Option<(BTreeMap<Name, TypeDef>, TypeTable)>,
+    removed: Vec<(TableId, Symbol, Sig)>,
+    added: Vec<(TableId, Symbol, WrittenMethod)>,
+}
+
+/// An item and the file that it stands in.
+pub type Placed<'a> = (FileId, &'a Item);
+
+impl Written {
+    /// Nothing but the built-in functions, and the edit that defines them.
+    #[must_use]
+    pub fn new(universe: Arc<Universe>) -> (Written, Edit<Source>) {
+        let all = builtins(&universe);
+        let mut prelude = Edit::new();
+        for builtin in &all {
+            let function = universe.types().symbol(builtin.name);
+            let number = Intrinsic::Builtin(builtin.id).number();
+            let source = Source::Builtin(builtin.id);
+            prelude.define_intrinsic(TableId::BASE, function, builtin.sig.clone(), source, number);
+        }
+        let written = Written {
+            universe,
+            builtins: all.into(),
+            types: BTreeMap::new(),
+            table: TypeTable::default(),
+            methods: FxHashMap::default(),
+        };
+        (written, prelude)
+    }
+
+    /// What type names mean now.
+    #[must_use]
+    pub fn types(&self) -> &TypeTable {
+        &self.table
+    }
+
+    /// The methods of a function in a table, as written.
+    #[must_use]
+    pub fn methods(&self, table: TableId, function: Symbol) -> &[WrittenMethod] {
+        self.methods
+            .get(&(table, function))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// All methods of a table, in no order.
+    pub fn all_methods(&self, table: TableId) -> impl Iterator<Item = &WrittenMethod> {
+        let of_table = self.methods.iter().filter(move |((t, _), _)| *t == table);
+        of_table.flat_map(|(_, methods)| methods)
+    }
+
+    /// What these items change.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; then nothing changes.
+    pub fn plan(&self, items: &[Placed<'_>], table: TableId) -> Result<Plan, Vec<Diagnostic>> {
+        let mut planner = Planner {
+            written: self,
+            table,
+            edit: Edit::new(),
+            shown: Vec::new(),
+            removed: Vec::new(),
+            added: Vec::new(),
+            errors: Vec::new(),
+        };
+        let types = planner.types(items);
+        let scope = types.as_ref().map_or(&self.table, |(_, table)| table);
+        if planner.errors.is_empty() {
+            planner.methods(items, scope);
+        }
+        if let Some((_, table)) = &types
+            && planner.errors.is_empty()
+        {
+            planner.resolve_again(table);
+        }
+        if !planner.errors.is_empty() {
+            return Err(planner.errors);
+        }
+        let Planner {
+            edit,
+            shown,
+            removed,
+            added,
+            ..
+        } = planner;
+        Ok(Plan {
+            edit,
+            shown,
+            after: After {
+                types,
+                removed,
+                added,
+            },
+        })
+    }
+
+    /// Takes over what a committed plan changed.
+    pub fn apply(&mut self, after: After) {
+        if let Some((types, table)) = after.types {
+            (self.types, self.table) = (types, table);
+        }
+        let universe = Arc::clone(&self.universe);
+        let types = universe.types();
+        for (table, function, sig) in &after.removed {
+            if let Some(methods) = self.methods.get_mut(&(*table, *function)) {
+                methods.retain(|method| !sig_equal(types, &method.sig, sig));
+            }
+        }
+        for (table, function, method) in after.added {
+            let methods = self.methods.entry((table, function)).or_default();
+            methods.retain(|old| old.sig != method.sig && !sig_equal(types, &old.sig, &method.sig));
+            methods.push(method);
+        }
+    }
+
+    /// Takes over that a method was deleted.
+    pub fn deleted(&mut self, table: TableId, function: Symbol, sig: &Sig) {
+        let removed = vec![(table, function, sig.clone())];
+        self.apply(After {
+            types: None,
+            removed,
+            added: Vec::new(),
+        });
+    }
+}
+
+struct Planner<'a> {
+    written: &'a Written,
+    table: TableId,
+    edit: Edit<Source>,
+    shown: Vec<Shown>,
+    removed: Vec<(TableId, Symbol, Sig)>,
+    added: Vec<(TableId, Symbol, WrittenMethod)>,
+    errors: Vec<Diagnostic>,
+}
+
+impl Planner<'_> {
+    fn universe(&self) -> &Universe {
+        &self.written.universe
+    }
+
+    /// The type definitions after the edit, if it has any.
+    fn types(&mut self, items: &[Placed<'_>]) -> Option<(BTreeMap<Name, TypeDef>, TypeTable)> {
+        let mut new: Vec<(FileId, &Item, TypeDef)> = Vec::new();
+        for (file, item) in items {
+            let def = match &item.kind {
+                ItemKind::Abstract(def) => TypeDef::Abstract(Arc::clone(def)),
+                ItemKind::Struct(def) => TypeDef::Struct(Arc::clone(def)),
+                ItemKind::Method(_) => continue,
+            };
+            if let Some((first_file, first, _)) =
+                new.iter().find(|(_, _, d)| d.name() == def.name())
+            {
+                let name = def.name();
+                self.errors.push(
+                    Diagnostic::error(
+                        Code::DuplicateDefinition,
+                        format!("the type `{name}` is defined twice"),
+                    )
+                    .at(*file, span(item, def.id()))
+                    .subject(&**name)
+                    .label(*first_file, span(first, def.id()), "first defined here")
+                    .hint("remove one of them, or give it another name"),
+                );
+            } else {
+                new.push((*file, item, def));
+            }
+        }
+        if new.is_empty() || !self.errors.is_empty() {
+            return None;
+        }
+        let mut defs = self.written.types.clone();
+        defs.extend(
+            new.iter()
+                .map(|(_, _, def)| (def.name().clone(), def.clone())),
+        );
+        let table = match TypeTable::resolve(self.universe(), defs.values()) {
+            Ok(table) => table,
+            Err(TypeDefError { name, error }) => {
+                let place = new.iter().find(|(_, _, def)| *def.name() == name);
+                let place = place.map(|(file, item, _)| (*file, *item));
+                self.error(place, error);
+                return None;
+            }
+        };
+        for (_, _, def) in &new {
+            self.type_changes(def.name(), Some(def), &table);
+        }
+        let named: FxHashSet<&Name> = new.iter().map(|(_, _, def)| def.name()).collect();
+        let mut others: Vec<&Name> = self
+            .written
+            .types
+            .keys()
+            .filter(|name| !named.contains(name))
+            .collect();
+        others.sort();
+        for name in others {
+            self.type_changes(name, None, &table);
+        }
+        Some((defs, table))
+    }
+
+    /// The changes of the edit for one type name; `def` if the text defines it.
+    fn type_changes(&mut self, name: &Name, def: Option<&TypeDef>, table: &TypeTable) {
+        use crate::env::TypeScope;
+        let (old, new) = (self.written.table.decl(name), table.decl(name));
+        let new = new.expect("every definition was resolved");
+        if def.is_none() && old == Some(new) {
+            return;
+        }
+        self.edit.external(type_fact(name), Some(decl_bytes(new)));
+        self.shown.push(match def {
+            Some(def) => Shown::Type {
+                keyword: def.keyword(),
+                name: name.clone(),
+                new: old.is_none(),
+            },
+            None => Shown::Hidden,
+        });
+        if old == Some(new) {
+            return;
+        }
+        let function = self.universe().types().symbol(name);
+        let constructor = |decl: DeclId| {
+            self.universe()
+                .struct_info(decl)
+                .and_then(|info| info.constructor.clone())
+        };
+        let (old_sig, new_sig) = (old.and_then(constructor), constructor(new));
+        if let Some(sig) = old_sig {
+            let types = self.universe().types();
+            let written = self.written.methods(TableId::BASE, function);
+            // A method of the program may have taken the default constructor's place.
+            if !written
+                .iter()
+                .any(|method| sig_equal(types, &method.sig, &sig))
+            {
+                self.edit.delete(TableId::BASE, function, sig);
+                self.shown.push(Shown::Hidden);
+            }
+        }
+        if let Some(sig) = new_sig {
+            let number = Intrinsic::Constructor(new).number();
+            let source = Source::Constructor(new);
+            self.edit
+                .define_intrinsic(TableId::BASE, function, sig, source, number);
+            self.shown.push(Shown::Hidden);
+        }
+    }
+
+    fn methods(&mut self, items: &[Placed<'_>], scope: &TypeTable) {
+        let mut seen: FxHashMap<Symbol, Vec<(Sig, FileId, &Item, &MethodDef)>> =
+            FxHashMap::default();
+        for (file, item) in items {
+            let ItemKind::Method(def) = &item.kind else {
+                continue;
+            };
+            let sig = match resolve_sig(self.universe(), scope, def) {
+                Ok(sig) => sig,
+                Err(error) => {
+                    self.error(Some((*file, item)), error);
+                    continue;
+                }
+            };
+            let function = self.universe().types().symbol(&def.name);
+            let earlier = seen.entry(function).or_default();
+            let types = self.written.universe.types();
+            let same = earlier.iter().find(|(other, ..)| {
+                *other == sig
+                    || (other.arity(types) == sig.arity(types) && sig_equal(types, other, &sig))
+            });
+            if let Some((_, first_file, first, first_def)) = same {
+                let name = display_sig(types, &def.name, &sig);
+                self.errors.push(
+                    Diagnostic::error(
+                        Code::DuplicateDefinition,
+                        format!("the method `{name}` is defined twice in one file"),
+                    )
+                    .at(*file, span(item, def.id))
+                    .subject(name)
+                    .label(*first_file, span(first, first_def.id), "first defined here")
+                    .hint("remove one of them, or change its signature"),
+                );
+                continue;
+            }
+            if self.table == TableId::BASE
+                && let Some(builtin) =
+                    hidden_by(self.universe(), &self.written.builtins, &def.name, &sig)
+            {
+                let name = display_sig(types, &def.name, &sig);
+                let of = display_sig(types, builtin.name, &builtin.sig);
+                self.errors.push(
+                    Diagnostic::error(
+                        Code::DuplicateDefinition,
+                        format!("`{name}` would hide the built-in `{of}`"),
+                    )
+                    .at(*file, span(item, def.id))
+                    .subject(name)
+                    .hint("use a type of your own in the signature, or an overlay table"),
+                );
+                continue;
+            }
+            earlier.push((sig.clone(), *file, item, def));
+            let source = Arc::new(MethodSource::new(Arc::clone(def)));
+            self.edit.define(
+                self.table,
+                function,
+                sig.clone(),
+                Source::Method(Arc::clone(&source)),
+            );
+            self.shown.push(Shown::Method {
+                file: *file,
+                spans: Arc::clone(&item.spans),
+            });
+            self.added
+                .push((self.table, function, WrittenMethod { sig, source }));
+        }
+    }
+
+    /// Methods that stay but whose signature means something else now.
+    fn resolve_again(&mut self, table: &TypeTable) {
+        use crate::env::TypeScope;
+        let old = &self.written.table;
+        let changed: FxHashSet<&Name> = table
+            .iter()
+            .filter(|(name, decl)| old.decl(name).is_some_and(|old| old != *decl))
+            .map(|(name, _)| name)
+            .collect();
+        if changed.is_empty() {
+            return;
+        }
+        let mut keys: Vec<_> = self.written.methods.keys().copied().collect();
+        keys.sort();
+        for (of, function) in keys {
+            for method in &self.written.methods[&(of, function)] {
+                let def = &method.source.def;
+                if !signature_types(def)
+                    .iter()
+                    .any(|name| changed.contains(name))
+                {
+                    continue;
+                }
+                match resolve_sig(self.universe(), table, def) {
+                    Ok(sig) => self.move_method(of, function, method, sig),
+                    Err(error) => self.error(None, error),
+                }
+            }
+        }
+    }
+
+    fn move_method(&mut self, of: TableId, function: Symbol, method: &WrittenMethod, sig: Sig) {
+        let types = self.written.universe.types();
+        self.edit.delete(of, function, method.sig.clone());
+        self.shown.push(Shown::Hidden);
+        self.removed.push((of, function, method.sig.clone()));
+        let redefined = self
+            .added
+            .iter()
+            .any(|(t, f, new)| (*t, *f) == (of, function) && sig_equal(types, &new.sig, &sig));
+        if !redefined {
+            let source = Source::Method(Arc::clone(&method.source));
+            self.edit.define(of, function, sig.clone(), source);
+            self.shown.push(Shown::Hidden);
+            let source = Arc::clone(&method.source);
+            self.added
+                .push((of, function, WrittenMethod { sig, source }));
+        }
+    }
+
+    fn error(&mut self, place: Option<Placed<'_>>, error: ResolveError) {
+        let mut diagnostic = Diagnostic::error(error.code, error.message);
+        if let Some((file, item)) = place {
+            diagnostic = diagnostic.at(file, span(item, error.node));
+        }
+        if let Some(subject) = error.subject {
+            diagnostic = diagnostic.subject(subject);
+        }
+        if let Some(hint) = error.hint {
+            diagnostic = diagnostic.hint(hint);
+        }
+        self.errors.push(diagnostic);
+    }
+}
+
+fn span(item: &Item, node: crate::ast::NodeId) -> Span {
+    item.spans
+        .get(node.0 as usize)
+        .copied()
+        .unwrap_or(item.span)
+}
