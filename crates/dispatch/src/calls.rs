@@ -144,7 +144,7 @@ impl Calls {
             for head in heads {
                 added = position.by_head.entry(head).or_default().insert(call);
                 if added {
-                    for above in path(types, head) {
+                    for above in head.path(types) {
                         let below = position.below.entry(above).or_default();
                         below.heads.insert(head);
                         below.calls += 1;
@@ -171,7 +171,7 @@ impl Calls {
                 if emptied {
                     position.by_head.remove(&head);
                 }
-                for above in path(types, head).filter(|_| removed) {
+                for above in head.path(types).filter(|_| removed) {
                     if let Some(below) = position.below.get_mut(&above) {
                         below.calls -= 1;
                         if emptied {
@@ -231,7 +231,8 @@ impl Calls {
 impl Position {
     fn count(&self, types: &Types, head: Head) -> usize {
         let below = self.below.get(&head).map_or(0, |below| below.calls);
-        let above = path(types, head)
+        let above = head
+            .path(types)
             .filter(|above| *above != head)
             .filter_map(|above| self.by_head.get(&above));
         below + above.map(FxHashSet::len).sum::<usize>()
@@ -244,7 +245,7 @@ impl Position {
             .get(&head)
             .into_iter()
             .flat_map(|below| below.heads.iter().copied());
-        let above = path(types, head).filter(|above| *above != head);
+        let above = head.path(types).filter(|above| *above != head);
         for related in below.chain(above) {
             self.by_head
                 .get(&related)
@@ -253,13 +254,4 @@ impl Position {
                 .for_each(&mut *visit);
         }
     }
-}
-
-/// A head and the heads it stands under, from the root.
-fn path(types: &Types, head: Head) -> impl Iterator<Item = Head> + '_ {
-    let declared: &[_] = head.decl().map_or(&[], |decl| &types.decl_data(decl).path);
-    declared
-        .iter()
-        .map(|decl| Head::of(*decl))
-        .chain((head == Head::TUPLE).then_some(head))
 }

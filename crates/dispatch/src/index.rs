@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::sig::{Sig, TypeVar};
-use crate::ty::{DeclId, DeclKind, Ty, TyKind};
+use crate::ty::{DeclId, Ty, TyKind};
 use crate::types::Types;
 
 /// A leaf with more entries is split.
@@ -30,8 +30,14 @@ impl Head {
         Head(decl.0)
     }
 
-    pub(crate) fn decl(self) -> Option<DeclId> {
-        (self != Head::TUPLE).then_some(DeclId(self.0))
+    /// The heads from the root of its declarations down to this one.
+    pub(crate) fn path(self, types: &Types) -> impl Iterator<Item = Head> + '_ {
+        let declared: &[DeclId] = match self {
+            Head::TUPLE => &[],
+            Head(decl) => &types.decl_data(DeclId(decl)).path,
+        };
+        let tuple = (self == Head::TUPLE).then_some(self);
+        declared.iter().map(|decl| Head::of(*decl)).chain(tuple)
     }
 }
 
@@ -113,10 +119,15 @@ impl<'a> Query<'a> {
 #[derive(Clone, Debug)]
 enum Node {
     Leaf(Vec<u32>),
-    Split {
-        by_head: FxHashMap<Head, Node>,
-        wide: Box<Node>,
-    },
+    Split(Box<Split>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Split {
+    by_head: FxHashMap<Head, Node>,
+    /// For each head, the heads in use strictly below it.
+    below: FxHashMap<Head, Vec<Head>>,
+    wide: Node,
 }
 
 impl Default for Node {
@@ -207,7 +218,7 @@ impl Node {
     fn is_empty(&self) -> bool {
         match self {
             Node::Leaf(entries) => entries.is_empty(),
-            Node::Split { by_head, wide } => by_head.is_empty() && wide.is_empty(),
+            Node::Split(split) => split.by_head.is_empty() && split.wide.is_empty(),
         }
     }
 
@@ -220,139 +231,130 @@ impl Node {
         sig_of: &dyn Fn(u32) -> &'a Sig,
     ) {
         match self {
+            Node::Leaf(entries) if entries.len() < LEAF || column == COLUMNS => entries.push(ix),
             Node::Leaf(entries) => {
-                entries.push(ix);
-                if entries.len() > LEAF && column < COLUMNS {
-                    let entries = std::mem::take(entries);
-                    // Splitting helps only where some head is known.
-                    let sig_of_any = |other: u32| if other == ix { sig } else { sig_of(other) };
-                    *self = Node::Split {
-                        by_head: FxHashMap::default(),
-                        wide: Box::default(),
-                    };
-                    for entry in entries {
-                        self.insert(types, sig_of_any(entry), entry, column, &sig_of_any);
-                    }
+                let entries = std::mem::take(entries);
+                let mut split = Split::default();
+                for entry in entries {
+                    split.insert(types, sig_of(entry), entry, column, sig_of);
                 }
+                split.insert(types, sig, ix, column, sig_of);
+                *self = Node::Split(Box::new(split));
             }
-            Node::Split { by_head, wide } => match column_heads(types, sig, column) {
-                Some(heads) => {
-                    for head in heads {
-                        by_head
-                            .entry(head)
-                            .or_default()
-                            .insert(types, sig, ix, column + 1, sig_of);
-                    }
-                }
-                None => wide.insert(types, sig, ix, column + 1, sig_of),
-            },
+            Node::Split(split) => split.insert(types, sig, ix, column, sig_of),
         }
     }
 
     fn remove(&mut self, types: &Types, sig: &Sig, ix: u32, column: usize) {
         match self {
             Node::Leaf(entries) => entries.retain(|entry| *entry != ix),
-            Node::Split { by_head, wide } => match column_heads(types, sig, column) {
-                Some(heads) => {
-                    for head in heads {
-                        if let Some(node) = by_head.get_mut(&head) {
-                            node.remove(types, sig, ix, column + 1);
-                            if node.is_empty() {
-                                by_head.remove(&head);
-                            }
-                        }
-                    }
-                }
-                None => wide.remove(types, sig, ix, column + 1),
-            },
+            Node::Split(split) => split.remove(types, sig, ix, column),
         }
     }
 
     fn search(&self, query: Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
-        let (by_head, wide) = match self {
-            Node::Leaf(entries) => {
-                entries.iter().for_each(|ix| found(*ix));
-                return;
-            }
-            Node::Split { by_head, wide } => (by_head, wide),
+        match self {
+            Node::Leaf(entries) => entries.iter().for_each(|ix| found(*ix)),
+            Node::Split(split) => split.search(query, column, found),
+        }
+    }
+}
+
+impl Split {
+    fn insert<'a>(
+        &mut self,
+        types: &Types,
+        sig: &'a Sig,
+        ix: u32,
+        column: usize,
+        sig_of: &dyn Fn(u32) -> &'a Sig,
+    ) {
+        let Some(heads) = column_heads(types, sig, column) else {
+            return self.wide.insert(types, sig, ix, column + 1, sig_of);
         };
-        wide.search(query, column + 1, found);
-        if by_head.is_empty() {
+        for head in heads {
+            let node = self.by_head.entry(head).or_insert_with(|| {
+                for above in head.path(types).filter(|above| *above != head) {
+                    self.below.entry(above).or_default().push(head);
+                }
+                Node::default()
+            });
+            node.insert(types, sig, ix, column + 1, sig_of);
+        }
+    }
+
+    fn remove(&mut self, types: &Types, sig: &Sig, ix: u32, column: usize) {
+        let Some(heads) = column_heads(types, sig, column) else {
+            return self.wide.remove(types, sig, ix, column + 1);
+        };
+        for head in heads {
+            let Some(node) = self.by_head.get_mut(&head) else {
+                continue;
+            };
+            node.remove(types, sig, ix, column + 1);
+            if !node.is_empty() {
+                continue;
+            }
+            self.by_head.remove(&head);
+            for above in head.path(types).filter(|above| *above != head) {
+                let Some(below) = self.below.get_mut(&above) else {
+                    continue;
+                };
+                below.retain(|other| *other != head);
+                if below.is_empty() {
+                    self.below.remove(&above);
+                }
+            }
+        }
+    }
+
+    fn search(&self, query: Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
+        self.wide.search(query, column + 1, found);
+        if self.by_head.is_empty() {
             return;
         }
-        let heads = match query.column(column) {
-            Some(ty) => heads(query.types, ty, query.vars),
-            // The arguments end here, and those signatures need one more.
-            None => return,
+        // Where the arguments end, these signatures need one more.
+        let Some(ty) = query.column(column) else {
+            return;
         };
-        match heads {
+        match heads(query.types, ty, query.vars) {
             Some(mut heads) => {
                 if query.wanted == Wanted::Covering {
                     // What accepts all of a union accepts its first member.
                     heads.truncate(1);
                 }
-                visit_related(query, by_head, &heads, column, found);
-            }
-            None if query.wanted == Wanted::Overlapping => {
-                by_head
-                    .values()
-                    .for_each(|node| node.search(query, column + 1, found));
+                self.search_related(query, &heads, column, found);
             }
             // No single head holds Any; a wide union may lie below the supertype of all its members.
-            None if query.column(column) == Some(Ty::ANY) => {}
-            None => by_head
-                .values()
-                .for_each(|node| node.search(query, column + 1, found)),
-        }
-    }
-}
-
-/// Visits the children whose head is above one of `heads`, or below where that is wanted.
-fn visit_related(
-    query: Query<'_>,
-    by_head: &FxHashMap<Head, Node>,
-    heads: &[Head],
-    column: usize,
-    found: &mut impl FnMut(u32),
-) {
-    let types = query.types;
-    let open = |head: &Head| {
-        query.wanted == Wanted::Overlapping
-            && head
-                .decl()
-                .is_some_and(|decl| types.decl(decl).kind == DeclKind::Abstract)
-    };
-    if heads.iter().any(open) {
-        for (head, node) in by_head {
-            let related = heads.iter().any(|other| match (head.decl(), other.decl()) {
-                (Some(a), Some(b)) => types.descends(b, a) || (open(other) && types.descends(a, b)),
-                (a, b) => a == b,
-            });
-            if related {
-                node.search(query, column + 1, found);
+            None if query.wanted == Wanted::Covering && ty == Ty::ANY => {}
+            None => {
+                for node in self.by_head.values() {
+                    node.search(query, column + 1, found);
+                }
             }
         }
-        return;
     }
-    let mut above: SmallVec<[Head; 16]> = SmallVec::new();
-    for head in heads {
-        match head.decl() {
-            Some(decl) => above.extend(
-                types
-                    .decl_data(decl)
-                    .path
-                    .iter()
-                    .map(|decl| Head::of(*decl)),
-            ),
-            None => above.push(*head),
+
+    /// Searches under the heads at and above `heads`, and below where that is wanted.
+    fn search_related(
+        &self,
+        query: Query<'_>,
+        heads: &[Head],
+        column: usize,
+        found: &mut impl FnMut(u32),
+    ) {
+        let mut related: SmallVec<[Head; 16]> = SmallVec::new();
+        for head in heads {
+            related.extend(head.path(query.types));
+            if query.wanted == Wanted::Overlapping {
+                related.extend(self.below.get(head).into_iter().flatten().copied());
+            }
         }
-    }
-    if heads.len() > 1 {
-        above.sort_unstable();
-        above.dedup();
-    }
-    for head in above {
-        if let Some(node) = by_head.get(&head) {
+        if heads.len() > 1 {
+            related.sort_unstable();
+            related.dedup();
+        }
+        for node in related.iter().filter_map(|head| self.by_head.get(head)) {
             node.search(query, column + 1, found);
         }
     }

@@ -227,38 +227,88 @@ fn lookup_agrees_with_all_pairs() {
     });
 }
 
+/// The listed methods are just the answers of the calls, which are all that `args` stands for.
+fn check_find_all(
+    fixture: &Fixture,
+    stack: &[&Methods],
+    args: Ty,
+    calls: &[Ty],
+) -> Result<(), TestCaseError> {
+    let types = &fixture.types;
+    let found = find_all(types, stack, args, 100, NOW);
+    let Matches::Matches {
+        matches,
+        covered,
+        ambiguous,
+    } = found
+    else {
+        return Err(TestCaseError::fail("fewer than 100 methods"));
+    };
+    let (mut answers, mut missing, mut unclear) = (BTreeSet::new(), false, false);
+    for call in calls.iter().filter(|call| is_member(types, **call, args)) {
+        match lookup(types, stack, *call, NOW) {
+            Lookup::Method(id) => {
+                answers.insert(id);
+            }
+            Lookup::NoMethod => missing = true,
+            Lookup::Ambiguous(ids) => {
+                unclear = true;
+                answers.extend(ids.iter().copied());
+            }
+        }
+    }
+    let listed: BTreeSet<MethodId> = matches.iter().map(|m| m.method).collect();
+    prop_assert_eq!(&listed, &answers);
+    prop_assert_eq!(covered, !missing);
+    prop_assert_eq!(ambiguous, unclear);
+    if !answers.is_empty() {
+        prop_assert_eq!(
+            find_all(types, stack, args, answers.len() - 1, NOW),
+            Matches::TooMany
+        );
+    }
+    Ok(())
+}
+
 #[test]
 fn find_all_lists_just_the_answers_of_its_calls() {
     let fixture = Fixture::new();
-    let types = &fixture.types;
     let calls = tuples(&fixture, &universe(&fixture), 3);
     let sigs = || prop::collection::vec(closed_sig(), 1..8);
-    proptest!(config(100), |(sigs in sigs(), overlay in 0..4usize, args in tuple_of(element(), 2))| {
+    proptest!(config(80), |(sigs in sigs(), overlay in 0..4usize, args in tuple_of(element(), 2))| {
         let (over, base) = tables(&fixture, &sigs, overlay);
-        let stack = [&over, &base];
+        check_find_all(&fixture, &[&over, &base], fixture.ty(&args), &calls)?;
+    });
+}
+
+/// A tuple of unions of concrete types: finitely many calls.
+fn finite_tuple() -> impl Strategy<Value = String> {
+    let leaf = select(&FEW[..]).prop_map(str::to_owned);
+    let elem = prop_oneof![
+        1 => leaf.clone(),
+        2 => prop::collection::vec(leaf, 2..=3).prop_map(braced("Union")),
+    ];
+    prop::collection::vec(elem, 0..=3).prop_map(braced("Tuple"))
+}
+
+#[test]
+fn finite_calls_are_answered_exactly_with_variables_too() {
+    let fixture = Fixture::new();
+    let types = &fixture.types;
+    let calls = few_calls(&fixture);
+    let sigs = || prop::collection::vec(any_sig(), 1..8);
+    proptest!(config(100), |(sigs in sigs(), overlay in 0..4usize, args in finite_tuple())| {
+        let (over, base) = tables(&fixture, &sigs, overlay);
         let args = fixture.ty(&args);
-        let Matches::Matches { matches, covered, ambiguous } = find_all(types, &stack, args, 100, NOW) else {
-            return Err(TestCaseError::fail("fewer than 100 methods"));
-        };
-        let (mut answers, mut missing, mut unclear) = (BTreeSet::new(), false, false);
-        for call in calls.iter().filter(|call| is_member(types, **call, args)) {
-            match lookup(types, &stack, *call, NOW) {
-                Lookup::Method(id) => {
-                    answers.insert(id);
-                }
-                Lookup::NoMethod => missing = true,
-                Lookup::Ambiguous(ids) => {
-                    unclear = true;
-                    answers.extend(ids.iter().copied());
-                }
+        check_find_all(&fixture, &[&over, &base], args, &calls)?;
+        for sig in sigs.iter().map(|text| fixture.sig(text)) {
+            let (common, mut all) = (sig_intersect(types, args, &sig), true);
+            for call in calls.iter().filter(|call| is_member(types, **call, args)) {
+                let accepted = sig_matches(types, *call, &sig);
+                all &= accepted;
+                prop_assert_eq!(is_member(types, *call, common), accepted, "{}", fixture.show(*call));
             }
-        }
-        let listed: BTreeSet<MethodId> = matches.iter().map(|m| m.method).collect();
-        prop_assert_eq!(&listed, &answers);
-        prop_assert_eq!(covered, !missing);
-        prop_assert_eq!(ambiguous, unclear);
-        if !answers.is_empty() {
-            prop_assert_eq!(find_all(types, &stack, args, answers.len() - 1, NOW), Matches::TooMany);
+            prop_assert_eq!(sig_matches(types, args, &sig), all);
         }
     });
 }

@@ -312,3 +312,26 @@ fn a_redefinition_is_another_type() {
         "Union{Tuple{Int64}, Tuple{Int64}}"
     );
 }
+
+#[test]
+fn threads_agree_on_handles() {
+    let fixture = Fixture::new();
+    let build = || -> Vec<Ty> {
+        (0..500)
+            .map(|ix| {
+                let inner = fixture.ty(&format!("Pair{{{ix}, :s{ix}}}"));
+                fixture
+                    .types
+                    .tuple(&[inner, fixture.ty("Array{Tuple{Int64}}")])
+            })
+            .collect()
+    };
+    let built: Vec<Vec<Ty>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(build)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert!(built.windows(2).all(|pair| pair[0] == pair[1]));
+}
