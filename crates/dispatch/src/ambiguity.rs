@@ -66,6 +66,15 @@ fn is_ambiguous(types: &Types, a: &Sig, b: &Sig, near: &[&MethodEntry]) -> bool 
 /// parameter by parameter.
 ///
 /// Where no signature describes the intersection exactly, it is the nearest one found.
+///
+/// ```
+/// # use worldage_dispatch::*;
+/// # let types = Types::new();
+/// # let int = types.leaf(types.declare(Decl::leaf(types.symbol("Int64"), DeclKind::Concrete, Ty::ANY)).unwrap());
+/// let (a, b) = (Sig::closed(&types, &[int, Ty::ANY]), Sig::closed(&types, &[Ty::ANY, int]));
+/// let sig = resolving_signature(&types, &[&a, &b]);
+/// assert_eq!(display_sig(&types, "f", &sig), "f(Int64, Int64)");
+/// ```
 pub fn resolving_signature(types: &Types, sigs: &[&Sig]) -> Sig {
     let below_all = |sig: &Sig| sigs.iter().all(|other| sig_subtype(types, sig, other));
     let everything = types.tuple_with_tail(&[], Some(Ty::ANY));

@@ -42,6 +42,18 @@ struct Calls {
 }
 
 /// The argument tuples of recorded calls.
+///
+/// ```
+/// # use worldage_dispatch::*;
+/// # let types = Types::new();
+/// # let leaf = |name| types.leaf(types.declare(Decl::leaf(types.symbol(name), DeclKind::Concrete, Ty::ANY)).unwrap());
+/// let (int, string) = (leaf("Int64"), leaf("String"));
+/// let mut calls = CallIndex::new();
+/// calls.insert(&types, types.tuple(&[int]), 7);
+/// calls.insert(&types, types.tuple(&[Ty::ANY]), 8);
+/// assert_eq!(calls.affected(&types, &Sig::closed(&types, &[int])), [7, 8]);
+/// assert_eq!(calls.affected(&types, &Sig::closed(&types, &[string])), [8]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CallIndex {
     by_arity: FxHashMap<usize, Calls>,

@@ -56,6 +56,20 @@ struct Found<'a> {
 ///
 /// A match that more specific ones (or upper tables) wholly cover is dropped. `stack` is searched top
 /// down until all calls have a match.
+///
+/// ```
+/// # use worldage_dispatch::*;
+/// # let types = Types::new();
+/// # let leaf = |name| types.leaf(types.declare(Decl::leaf(types.symbol(name), DeclKind::Concrete, Ty::ANY)).unwrap());
+/// let (int, string) = (leaf("Int64"), leaf("String"));
+/// let mut f = Methods::new();
+/// f.insert(&types, Sig::closed(&types, &[int]), MethodId(0), World(1));
+///
+/// let args = types.tuple(&[types.union(&[int, string])]);
+/// let int_call = Match { method: MethodId(0), args: types.tuple(&[int]), covers: false };
+/// let expected = Matches::Matches { matches: vec![int_call], covered: false, ambiguous: false };
+/// assert_eq!(find_all(&types, &[&f], args, 4, World(1)), expected);
+/// ```
 pub fn find_all(
     types: &Types,
     stack: &[&Methods],

@@ -8,7 +8,7 @@
 //! [`ambiguity`] answer calls from them, and [`calls`] says which recorded calls an edit can affect.
 //!
 //! Invariants:
-//! - Nothing here takes a lock to read, and nothing depends on time or on the order of interning.
+//! - Reading a type takes no lock, and no answer depends on time or on the order of interning.
 //! - Types nest at most [`MAX_DEPTH`] deep, so recursion over them is bounded; searches that could
 //!   branch carry a step budget and then give the safe answer (see `subtype`).
 //!

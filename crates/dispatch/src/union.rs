@@ -47,9 +47,22 @@ impl Types {
         }
     }
 
-    /// The union, or Any if it has more than `limit` members.
+    /// The union, or Any if it has more than `limit` members: what inference joins branches with.
+    ///
+    /// ```
+    /// # use worldage_dispatch::*;
+    /// # let types = Types::new();
+    /// # let leaf = |name| types.leaf(types.declare(Decl::leaf(types.symbol(name), DeclKind::Concrete, Ty::ANY)).unwrap());
+    /// let (int, nothing) = (leaf("Int64"), leaf("Nothing"));
+    /// assert_eq!(types.display(types.join(int, nothing, 4)).to_string(), "Union{Int64, Nothing}");
+    /// assert_eq!(types.join(int, nothing, 1), Ty::ANY);
+    /// ```
     pub fn join(&self, a: Ty, b: Ty, limit: usize) -> Ty {
-        let joined = self.union(&[a, b]);
+        let joined = match (self.subtype(a, b), self.subtype(b, a)) {
+            (true, false) => b,
+            (false, true) => a,
+            _ => self.union(&[a, b]),
+        };
         match self.kind(joined) {
             TyKind::Union(members) if members.len() > limit => Ty::ANY,
             _ => joined,
