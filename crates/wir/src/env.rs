@@ -95,123 +95,166 @@ pub fn resolve_type(
     vars: &[Name],
     expr: &TypeExpr,
 ) -> Result<Ty, ResolveError> {
-    let none = |ty: Ty| match &expr.args {
-        None => Ok(ty),
-        Some(_) => Err(ResolveError::wrong(
-            expr.id,
-            format!("`{}` takes no type arguments", expr.name),
-        )),
+    let bindings = None;
+    let resolver = Resolver {
+        u,
+        scope,
+        vars,
+        bindings,
     };
-    if let Some(ix) = vars.iter().position(|var| *var == expr.name) {
-        return none(u.types().var(u32::try_from(ix).unwrap_or(u32::MAX)));
-    }
-    let error = |error: TypeError| ResolveError::from_type_error(expr.id, &error);
-    match &*expr.name {
-        "Any" => none(Ty::ANY),
-        "Union" => {
-            let members = resolve_args(u, scope, vars, expr)?;
-            u.types().try_union(&members).map_err(error)
-        }
-        "Tuple" => {
-            let (elems, tail) = resolve_elems(u, scope, vars, expr)?;
-            u.types().try_tuple(&elems, tail).map_err(error)
-        }
-        "Vararg" => Err(ResolveError::wrong(
-            expr.id,
-            "`Vararg` stands only as the type of the last parameter, or last in a `Tuple`".into(),
-        )),
-        name => {
-            let decl = u.prelude_decl(name).or_else(|| scope.decl(name));
-            let decl = decl.ok_or_else(|| ResolveError::unknown(u, expr.id, name))?;
-            let mut args = Vec::new();
-            for arg in expr.args.iter().flatten() {
-                args.push(match arg {
-                    TypeArg::Type(ty) => Arg::Ty(resolve_type(u, scope, vars, ty)?),
-                    TypeArg::Int(_, n) => Arg::Int(*n),
-                });
-            }
-            u.types().nominal(decl, &args).map_err(error)
-        }
-    }
+    resolver.ty(expr)
 }
 
-fn resolve_args(
+/// A type as written in the body of a method instance, closed: the i-th of `vars` means the i-th of
+/// `bindings`. Unlike a substitution into [`resolve_type`], this checks bounds.
+///
+/// # Errors
+/// As [`resolve_type`].
+pub fn resolve_bound(
     u: &Universe,
     scope: &dyn TypeScope,
     vars: &[Name],
+    bindings: &[Arg],
     expr: &TypeExpr,
-) -> Result<Vec<Ty>, ResolveError> {
-    let args = expr.args.as_deref().ok_or_else(|| {
-        let message = format!("`{0}` needs its members: `{0}{{A, B}}`", expr.name);
-        ResolveError::wrong(expr.id, message)
-    })?;
-    args.iter()
-        .map(|arg| resolve_arg(u, scope, vars, arg))
-        .collect()
-}
-
-fn resolve_arg(
-    u: &Universe,
-    scope: &dyn TypeScope,
-    vars: &[Name],
-    arg: &TypeArg,
 ) -> Result<Ty, ResolveError> {
-    match arg {
-        TypeArg::Type(ty) => resolve_type(u, scope, vars, ty),
-        TypeArg::Int(node, n) => Err(ResolveError::wrong(*node, format!("`{n}` is not a type"))),
-    }
-}
-
-/// The elements of `Tuple{A, B}`, `Tuple{A, Vararg{T}}`, `Tuple{Vararg{T, 3}}`.
-fn resolve_elems(
-    u: &Universe,
-    scope: &dyn TypeScope,
-    vars: &[Name],
-    expr: &TypeExpr,
-) -> Result<(Vec<Ty>, Option<Ty>), ResolveError> {
-    let Some(args) = expr.args.as_deref() else {
-        // Plain `Tuple`: any tuple.
-        return Ok((Vec::new(), Some(Ty::ANY)));
+    let bindings = Some(bindings);
+    let resolver = Resolver {
+        u,
+        scope,
+        vars,
+        bindings,
     };
-    let mut elems = Vec::with_capacity(args.len());
-    for (ix, arg) in args.iter().enumerate() {
-        match arg {
-            TypeArg::Type(ty) if &*ty.name == "Vararg" && ix + 1 == args.len() => {
-                let tail = resolve_vararg(u, scope, vars, ty, &mut elems)?;
-                return Ok((elems, tail));
-            }
-            _ => elems.push(resolve_arg(u, scope, vars, arg)?),
-        }
-    }
-    Ok((elems, None))
+    resolver.ty(expr)
 }
 
-/// `Vararg{T}` gives the tail; `Vararg{T, n}` adds n elements; plain `Vararg` is `Vararg{Any}`.
-fn resolve_vararg(
-    u: &Universe,
-    scope: &dyn TypeScope,
-    vars: &[Name],
-    expr: &TypeExpr,
-    elems: &mut Vec<Ty>,
-) -> Result<Option<Ty>, ResolveError> {
-    match expr.args.as_deref() {
-        None => Ok(Some(Ty::ANY)),
-        Some([elem]) => Ok(Some(resolve_arg(u, scope, vars, elem)?)),
-        Some([elem, TypeArg::Int(node, n)]) => {
-            let elem = resolve_arg(u, scope, vars, elem)?;
-            let n = usize::try_from(*n).ok();
-            let n = n
-                .filter(|n| *n <= worldage_dispatch::MAX_PARAMS)
-                .ok_or_else(|| {
-                    ResolveError::wrong(*node, "this is no possible number of elements".into())
-                })?;
-            elems.extend(std::iter::repeat_n(elem, n));
-            Ok(None)
+struct Resolver<'a> {
+    u: &'a Universe,
+    scope: &'a dyn TypeScope,
+    vars: &'a [Name],
+    bindings: Option<&'a [Arg]>,
+}
+
+impl Resolver<'_> {
+    /// What a name means as a variable.
+    fn var(&self, name: &Name) -> Option<Arg> {
+        let ix = self.vars.iter().position(|var| var == name)?;
+        let open = || Arg::Ty(self.u.types().var(u32::try_from(ix).unwrap_or(u32::MAX)));
+        Some(match self.bindings {
+            Some(bindings) => bindings.get(ix).copied().unwrap_or_else(open),
+            None => open(),
+        })
+    }
+
+    fn ty(&self, expr: &TypeExpr) -> Result<Ty, ResolveError> {
+        let none = |ty: Ty| match &expr.args {
+            None => Ok(ty),
+            Some(_) => Err(ResolveError::wrong(
+                expr.id,
+                format!("`{}` takes no type arguments", expr.name),
+            )),
+        };
+        match self.var(&expr.name) {
+            Some(Arg::Ty(ty)) => return none(ty),
+            Some(_) => {
+                let message = format!("`{}` is a constant here, not a type", expr.name);
+                return Err(ResolveError::wrong(expr.id, message));
+            }
+            None => {}
         }
-        Some(_) => Err(ResolveError::wrong(
-            expr.id,
-            "`Vararg` is written `Vararg{T}` or `Vararg{T, 3}`".into(),
-        )),
+        let types = self.u.types();
+        let error = |error: TypeError| ResolveError::from_type_error(expr.id, &error);
+        match &*expr.name {
+            "Any" => none(Ty::ANY),
+            "Union" => types.try_union(&self.members(expr)?).map_err(error),
+            "Tuple" => {
+                let (elems, tail) = self.elems(expr)?;
+                types.try_tuple(&elems, tail).map_err(error)
+            }
+            "Vararg" => Err(ResolveError::wrong(
+                expr.id,
+                "`Vararg` stands only as the type of the last parameter, or last in a `Tuple`"
+                    .into(),
+            )),
+            name => {
+                let decl = self.u.prelude_decl(name).or_else(|| self.scope.decl(name));
+                let decl = decl.ok_or_else(|| ResolveError::unknown(self.u, expr.id, name))?;
+                let args = expr.args.iter().flatten().map(|arg| self.arg(arg));
+                let args = args.collect::<Result<Vec<Arg>, _>>()?;
+                types.nominal(decl, &args).map_err(error)
+            }
+        }
+    }
+
+    /// An argument of a declared type.
+    fn arg(&self, arg: &TypeArg) -> Result<Arg, ResolveError> {
+        match arg {
+            TypeArg::Int(_, n) => Ok(Arg::Int(*n)),
+            TypeArg::Type(ty) => match self.var(&ty.name) {
+                Some(constant @ (Arg::Int(_) | Arg::Symbol(_))) if ty.args.is_none() => {
+                    Ok(constant)
+                }
+                _ => Ok(Arg::Ty(self.ty(ty)?)),
+            },
+        }
+    }
+
+    /// An argument that must be a type.
+    fn type_arg(&self, arg: &TypeArg) -> Result<Ty, ResolveError> {
+        match arg {
+            TypeArg::Type(ty) => self.ty(ty),
+            TypeArg::Int(node, n) => {
+                Err(ResolveError::wrong(*node, format!("`{n}` is not a type")))
+            }
+        }
+    }
+
+    fn members(&self, expr: &TypeExpr) -> Result<Vec<Ty>, ResolveError> {
+        let args = expr.args.as_deref().ok_or_else(|| {
+            let message = "`Union` needs its members: `Union{A, B}`".to_owned();
+            ResolveError::wrong(expr.id, message)
+        })?;
+        args.iter().map(|arg| self.type_arg(arg)).collect()
+    }
+
+    /// The elements of `Tuple{A, B}`, `Tuple{A, Vararg{T}}`, `Tuple{Vararg{T, 3}}`.
+    fn elems(&self, expr: &TypeExpr) -> Result<(Vec<Ty>, Option<Ty>), ResolveError> {
+        let Some(args) = expr.args.as_deref() else {
+            // Plain `Tuple`: any tuple.
+            return Ok((Vec::new(), Some(Ty::ANY)));
+        };
+        let mut elems = Vec::with_capacity(args.len());
+        for (ix, arg) in args.iter().enumerate() {
+            match arg {
+                TypeArg::Type(ty) if &*ty.name == "Vararg" && ix + 1 == args.len() => {
+                    let tail = self.vararg(ty, &mut elems)?;
+                    return Ok((elems, tail));
+                }
+                _ => elems.push(self.type_arg(arg)?),
+            }
+        }
+        Ok((elems, None))
+    }
+
+    /// `Vararg{T}` gives the tail; `Vararg{T, n}` adds n elements; plain `Vararg` is `Vararg{Any}`.
+    fn vararg(&self, expr: &TypeExpr, elems: &mut Vec<Ty>) -> Result<Option<Ty>, ResolveError> {
+        match expr.args.as_deref() {
+            None => Ok(Some(Ty::ANY)),
+            Some([elem]) => Ok(Some(self.type_arg(elem)?)),
+            Some([elem, TypeArg::Int(node, n)]) => {
+                let elem = self.type_arg(elem)?;
+                let n = usize::try_from(*n).ok();
+                let n = n.filter(|n| *n <= worldage_dispatch::MAX_PARAMS).ok_or_else(|| {
+                    let message = "this is no possible number of elements".to_owned();
+                    ResolveError::wrong(*node, message)
+                })?;
+                elems.extend(std::iter::repeat_n(elem, n));
+                Ok(None)
+            }
+            Some(_) => Err(ResolveError::wrong(
+                expr.id,
+                "`Vararg` is written `Vararg{T}` or `Vararg{T, 3}`".into(),
+            )),
+        }
     }
 }
 
@@ -271,7 +314,13 @@ pub fn resolve_sig(
         match &param.ty {
             None => params.push(Ty::ANY),
             Some(ty) if &*ty.name == "Vararg" && ix + 1 == def.params.len() => {
-                tail = resolve_vararg(u, scope, &names, ty, &mut params)?;
+                let resolver = Resolver {
+                    u,
+                    scope,
+                    vars: &names,
+                    bindings: None,
+                };
+                tail = resolver.vararg(ty, &mut params)?;
             }
             Some(ty) => params.push(resolve_type(u, scope, &names, ty)?),
         }

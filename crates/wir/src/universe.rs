@@ -89,6 +89,7 @@ pub struct Universe {
     prelude: Prelude,
     /// The handle of `Bool`; the other scalars follow in the order of [`Scalar::ALL`].
     first_scalar: usize,
+    scalars: [Ty; 11],
     prelude_names: Vec<(&'static str, DeclId)>,
     structs: DashMap<DeclId, Arc<StructInfo>, FxBuildHasher>,
     fields: DashMap<Ty, Fields, FxBuildHasher>,
@@ -185,6 +186,7 @@ impl Universe {
             types,
             prelude,
             first_scalar,
+            scalars,
             prelude_names: names,
             structs: DashMap::default(),
             fields: DashMap::default(),
@@ -234,20 +236,9 @@ impl Universe {
     }
 
     /// The type of a scalar.
-    ///
-    /// # Panics
-    /// Never.
     #[must_use]
     pub fn scalar_ty(&self, scalar: Scalar) -> Ty {
-        match scalar {
-            Scalar::Bool => self.prelude.bool,
-            Scalar::I64 => self.prelude.int64,
-            Scalar::F64 => self.prelude.float64,
-            _ => {
-                let decl = self.prelude_decl(scalar.name());
-                self.types.leaf(decl.expect("every scalar is declared"))
-            }
-        }
+        self.scalars[scalar as usize]
     }
 
     /// The scalar of a type, if it is one. O(1).

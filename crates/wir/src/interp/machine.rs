@@ -1,0 +1,543 @@
+//! Evaluation: expressions, statements, frames.
+//!
+//! Invariants: a frame's variables are a run of one stack of values; every error gets exactly one
+//! trace frame per running instance, where it leaves the failing (or calling) node; recursion of
+//! the host follows that of the program, on stacks that grow, and is bounded by [`Limits`].
+
+use super::call::{Instance, Run, Target, Tys};
+use super::code::{Body, Call, Code, Fast, Kind, Node, St, TyIx};
+use super::program::Program;
+use crate::ast::{Expr, NodeId};
+use crate::diag::Code as ErrorCode;
+use crate::error::{RunError, Site};
+use crate::prim::{Prim, ScalarValue};
+use crate::universe::Universe;
+use crate::value::{Value, live_bytes};
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+use std::rc::Rc;
+use worldage_dispatch::{MethodId, Methods, Symbol, Ty};
+
+/// What a call may use before it fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How deep calls may nest: `stack-overflow`.
+    pub depth: usize,
+    /// How many bytes arrays, structs and tuples may take: `out-of-memory`.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            depth: 100_000,
+            bytes: 4 << 30,
+        }
+    }
+}
+
+/// Why an evaluation ends early.
+pub(super) enum Stop {
+    Error(Box<RunError>),
+    /// `return`; the value is in [`Interp::returned`].
+    Return,
+    Break,
+    Continue,
+}
+
+pub(super) type Eval<T = Value> = Result<T, Stop>;
+pub(super) type Args = SmallVec<[Value; 4]>;
+
+/// A running instance.
+pub(super) struct Frame<'a> {
+    pub(super) inst: &'a Instance,
+    code: &'a Code,
+    base: usize,
+}
+
+/// Runs calls of one program in one view. Keeps what it found out about methods between calls.
+pub struct Interp<'a> {
+    pub(super) p: &'a Program,
+    pub(super) u: &'a Universe,
+    /// The tables of the view, top down.
+    pub(super) stack: Vec<&'a FxHashMap<Symbol, Methods>>,
+    pub(super) targets: FxHashMap<(Symbol, Tys), Rc<Target>>,
+    pub(super) codes: FxHashMap<usize, Rc<Code>>,
+    pub(super) print: &'a mut (dyn FnMut(&str) + 'a),
+    locals: Vec<Value>,
+    depth: usize,
+    returned: Value,
+    /// What the thread held when the call began.
+    bytes_before: i64,
+    pub(super) equal: Symbol,
+}
+
+/// Below this much stack a new piece is taken; it must hold the deepest expression
+/// ([`crate::syntax::MAX_HEIGHT`]) of one method.
+const RED_ZONE: usize = 8 << 20;
+const PIECE: usize = 128 << 20;
+
+impl<'a> Interp<'a> {
+    /// An interpreter of a program in a view (`None`: the base table alone).
+    pub fn new(
+        p: &'a Program,
+        view: Option<&str>,
+        print: &'a mut (dyn FnMut(&str) + 'a),
+    ) -> Interp<'a> {
+        Interp {
+            p,
+            u: p.universe(),
+            stack: p.stack(view),
+            targets: FxHashMap::default(),
+            codes: FxHashMap::default(),
+            print,
+            locals: Vec::new(),
+            depth: 0,
+            returned: Value::Nothing,
+            bytes_before: live_bytes(),
+            equal: p.universe().types().symbol("=="),
+        }
+    }
+
+    /// Calls a generic function.
+    ///
+    /// # Errors
+    /// The program's error.
+    pub fn call(&mut self, function: Symbol, args: Vec<Value>) -> Result<Value, RunError> {
+        self.bytes_before = live_bytes();
+        let result = stacker::maybe_grow(RED_ZONE, PIECE, || {
+            self.call_function(function, args.into())
+        });
+        self.reset();
+        result.map_err(|error| *error)
+    }
+
+    /// Evaluates a host's expression (see [`Program::eval`]).
+    pub(super) fn eval_host(&mut self, expr: &Expr) -> Result<Value, RunError> {
+        self.bytes_before = live_bytes();
+        let result = stacker::maybe_grow(RED_ZONE, PIECE, || {
+            let inst = self.host_instance(expr);
+            let frame = Frame {
+                inst: &inst,
+                code: &inst.code,
+                base: 0,
+            };
+            match &inst.code.body.stmts[..] {
+                [St::Expr(node)] => self.eval(&frame, node),
+                _ => Ok(Value::Nothing),
+            }
+        });
+        self.reset();
+        match result {
+            Ok(value) => Ok(value),
+            Err(Stop::Error(error)) => Err(*error),
+            Err(_) => Ok(Value::Nothing),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.locals.clear();
+        self.depth = 0;
+        self.returned = Value::Nothing;
+    }
+
+    /// Runs a method instance.
+    pub(super) fn run(&mut self, inst: &Instance, args: Args) -> Run {
+        if self.depth >= self.p.limits().depth {
+            return Err(self.fail(ErrorCode::StackOverflow, "calls nest too deeply"));
+        }
+        let code = &*inst.code;
+        let base = self.locals.len();
+        let params = code.def.params.len();
+        if code.vararg {
+            let mut args = args;
+            let rest: Vec<Value> = args.drain(params - 1..).collect();
+            self.locals.extend(args);
+            let rest = self.tuple(rest)?;
+            self.locals.push(rest);
+        } else {
+            self.locals.extend(args);
+        }
+        self.locals.resize(base + code.slots, Value::Nothing);
+        self.depth += 1;
+        let frame = Frame { inst, code, base };
+        let result = stacker::maybe_grow(RED_ZONE, PIECE, || self.body(&frame));
+        self.depth -= 1;
+        self.locals.truncate(base);
+        match result {
+            Ok(value) => Ok(value),
+            Err(Stop::Error(error)) => Err(error),
+            Err(_) => Ok(std::mem::replace(&mut self.returned, Value::Nothing)),
+        }
+    }
+
+    #[inline(never)]
+    fn body(&mut self, f: &Frame<'_>) -> Eval {
+        let value = self.block(f, &f.code.body)?;
+        self.check_result(f, f.code.def.body.id, &value)?;
+        Ok(value)
+    }
+
+    fn check_result(&self, f: &Frame<'_>, node: NodeId, value: &Value) -> Eval<()> {
+        let Some(ret) = f.code.ret else {
+            return Ok(());
+        };
+        let expected = self.ty(f, ret)?;
+        let ty = value.ty(self.u);
+        if self.u.types().subtype(ty, expected) {
+            return Ok(());
+        }
+        Err(self.at(f, node, self.mismatch("the result", expected, ty)))
+    }
+
+    /// Adds the frame to an error that leaves a node.
+    #[cold]
+    pub(super) fn at(&self, f: &Frame<'_>, node: NodeId, mut error: Box<RunError>) -> Stop {
+        if let Some(method) = f.inst.method {
+            let site = Site { method, node };
+            error.unwind(site, || self.call_text(f.inst.function, &f.inst.args));
+        }
+        Stop::Error(error)
+    }
+
+    /// A type written in the body.
+    fn ty(&self, f: &Frame<'_>, ix: TyIx) -> Eval<Ty> {
+        match &f.inst.types[ix.0] {
+            Ok(ty) => Ok(*ty),
+            Err(error) => {
+                let mut run = RunError::new(error.code, error.message.clone());
+                run.subject.clone_from(&error.subject);
+                run.hint.clone_from(&error.hint);
+                Err(self.at(f, error.node, Box::new(run)))
+            }
+        }
+    }
+
+    fn block(&mut self, f: &Frame<'_>, body: &Body) -> Eval {
+        let mut value = Value::Nothing;
+        for stmt in &body.stmts {
+            value = self.stmt(f, stmt)?;
+        }
+        Ok(value)
+    }
+
+    fn stmt(&mut self, f: &Frame<'_>, stmt: &St) -> Eval {
+        match stmt {
+            St::Expr(node) => return self.eval(f, node),
+            St::Set(slot, node) => {
+                let value = self.eval(f, node)?;
+                self.locals[f.base + slot] = value;
+            }
+            St::SetIndex(id, nodes) => self.set_index(f, *id, nodes)?,
+            St::While(condition, body) => self.while_loop(f, condition, body)?,
+            St::For(slot, bounds, body) => self.for_loop(f, *slot, bounds, body)?,
+            St::Return(id, node) => {
+                let value = match node {
+                    Some(node) => self.eval(f, node)?,
+                    None => Value::Nothing,
+                };
+                self.check_result(f, *id, &value)?;
+                self.returned = value;
+                return Err(Stop::Return);
+            }
+            St::Break => return Err(Stop::Break),
+            St::Continue => return Err(Stop::Continue),
+            St::Unknown(name, node, id) => {
+                self.eval(f, node)?;
+                let error = self.unknown_variable(name);
+                return Err(self.at(f, *id, error));
+            }
+        }
+        Ok(Value::Nothing)
+    }
+
+    #[inline(never)]
+    fn set_index(&mut self, f: &Frame<'_>, id: NodeId, nodes: &[Node; 3]) -> Eval<()> {
+        let array = self.eval(f, &nodes[0])?;
+        let index = self.eval(f, &nodes[1])?;
+        let value = self.eval(f, &nodes[2])?;
+        self.store(&array, &index, value).map_err(|error| self.at(f, id, error))
+    }
+
+    fn condition(&mut self, f: &Frame<'_>, node: &Node) -> Eval<bool> {
+        let value = self.eval(f, node)?;
+        match value {
+            Value::Scalar(ScalarValue::Bool(x)) => Ok(x),
+            _ => Err(self.no_bool(f, node.id, &value)),
+        }
+    }
+
+    #[cold]
+    fn no_bool(&self, f: &Frame<'_>, node: NodeId, value: &Value) -> Stop {
+        let error = self.mismatch("a condition", self.u.prelude().bool, value.ty(self.u));
+        self.at(f, node, error)
+    }
+
+    /// Runs a loop's body once; whether the loop goes on.
+    fn round(&mut self, f: &Frame<'_>, body: &Body) -> Eval<bool> {
+        match self.block(f, body) {
+            Ok(_) | Err(Stop::Continue) => Ok(true),
+            Err(Stop::Break) => Ok(false),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    #[inline(never)]
+    fn while_loop(&mut self, f: &Frame<'_>, condition: &Node, body: &Body) -> Eval<()> {
+        while self.condition(f, condition)? {
+            if !self.round(f, body)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn for_loop(
+        &mut self,
+        f: &Frame<'_>,
+        slot: usize,
+        bounds: &[Node; 2],
+        body: &Body,
+    ) -> Eval<()> {
+        let first = self.eval(f, &bounds[0])?;
+        let last = self.eval(f, &bounds[1])?;
+        let (first, scalar) = match self.bound(&first, &last, 0) {
+            Ok(bound) => bound,
+            Err(error) => return Err(self.at(f, bounds[0].id, error)),
+        };
+        let last = match self.bound(&Value::Nothing, &last, 1) {
+            Ok((last, own)) => super::ops::convert_bound(last, own, scalar),
+            Err(error) => Err(error),
+        };
+        let last = last.map_err(|error| self.at(f, bounds[1].id, error))?;
+        for i in first..last {
+            self.locals[f.base + slot] = Value::Scalar(ScalarValue::wrap(scalar, i));
+            if !self.round(f, body)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Evaluates an expression.
+    pub(super) fn eval(&mut self, f: &Frame<'_>, node: &Node) -> Eval {
+        match &node.kind {
+            Kind::Const(value) => Ok(value.clone()),
+            Kind::Local(slot) => Ok(self.locals[f.base + slot].clone()),
+            Kind::Call(call) => self.eval_call(f, node.id, call),
+            Kind::Index(nodes) => self.eval_index(f, node.id, nodes),
+            Kind::If(condition, yes, no) => {
+                if self.condition(f, condition)? {
+                    self.block(f, yes)
+                } else if let Some(no) = no {
+                    self.block(f, no)
+                } else {
+                    Ok(Value::Nothing)
+                }
+            }
+            Kind::And(nodes) => Ok(Value::bool(
+                self.condition(f, &nodes[0])? && self.condition(f, &nodes[1])?,
+            )),
+            Kind::Or(nodes) => Ok(Value::bool(
+                self.condition(f, &nodes[0])? || self.condition(f, &nodes[1])?,
+            )),
+            Kind::Field(object, name, known) => {
+                let object = self.eval(f, object)?;
+                if let (Value::Struct(record), Some((ty, ix))) = (&object, known.get())
+                    && record.ty() == ty
+                {
+                    return Ok(record.parts()[ix].clone());
+                }
+                self.eval_field(f, node.id, &object, name, known)
+            }
+            _ => self.eval_rare(f, node),
+        }
+    }
+
+    #[inline(never)]
+    fn eval_field(
+        &self,
+        f: &Frame<'_>,
+        id: NodeId,
+        object: &Value,
+        name: &str,
+        known: &std::cell::Cell<Option<(Ty, usize)>>,
+    ) -> Eval {
+        if let Value::Struct(record) = object
+            && let Some(fields) = self.u.fields(record.ty())
+            && let Some(ix) = fields.info.and_then(|info| info.field_index(name))
+        {
+            known.set(Some((record.ty(), ix)));
+            return Ok(record.parts()[ix].clone());
+        }
+        Err(self.at(f, id, self.missing_field(object, name)))
+    }
+
+    #[inline(never)]
+    fn eval_index(&mut self, f: &Frame<'_>, id: NodeId, nodes: &[Node; 2]) -> Eval {
+        let object = self.eval(f, &nodes[0])?;
+        let index = self.eval(f, &nodes[1])?;
+        self.load(&object, &index).map_err(|error| self.at(f, id, error))
+    }
+
+    fn eval_args(&mut self, f: &Frame<'_>, nodes: &[Node]) -> Eval<Args> {
+        let mut args = Args::with_capacity(nodes.len());
+        for node in nodes {
+            args.push(self.eval(f, node)?);
+        }
+        Ok(args)
+    }
+
+    fn eval_call(&mut self, f: &Frame<'_>, id: NodeId, call: &Call) -> Eval {
+        let args = match &call.args[..] {
+            [a, b] => {
+                let a = self.eval(f, a)?;
+                let b = self.eval(f, b)?;
+                if let (Value::Scalar(x), Value::Scalar(y), Some(fast)) = (&a, &b, call.fast.get())
+                    && fast.operands == (x.scalar(), y.scalar())
+                {
+                    return match fast.apply(*x, *y) {
+                        Ok(value) => Ok(Value::Scalar(value)),
+                        Err(error) => Err(self.at(f, id, self.prim_error(error))),
+                    };
+                }
+                smallvec![a, b]
+            }
+            nodes => self.eval_args(f, nodes)?,
+        };
+        self.eval_call_slow(f, id, call, args)
+    }
+
+    #[inline(never)]
+    fn eval_call_slow(&mut self, f: &Frame<'_>, id: NodeId, call: &Call, args: Args) -> Eval {
+        let tys: Tys = args.iter().map(|arg| arg.ty(self.u)).collect();
+        let known = match &*call.last.borrow() {
+            Some((known, target)) if *known == tys => Some(Rc::clone(target)),
+            _ => None,
+        };
+        let target = match known {
+            Some(target) => target,
+            None => {
+                let target = self.target(call.function, &tys);
+                let target = target.map_err(|error| self.at(f, id, error))?;
+                call.fast.set(Fast::of(self.u, &target, &tys));
+                *call.last.borrow_mut() = Some((tys, Rc::clone(&target)));
+                target
+            }
+        };
+        self.apply(&target, args).map_err(|error| self.at(f, id, error))
+    }
+
+    #[inline(never)]
+    fn eval_rare(&mut self, f: &Frame<'_>, node: &Node) -> Eval {
+        let id = node.id;
+        match &node.kind {
+            Kind::Function(name) => {
+                self.function_value(*name).map_err(|error| self.at(f, id, error))
+            }
+            Kind::Tuple(nodes) => {
+                let args = self.eval_args(f, nodes)?;
+                self.tuple(args.into_vec()).map_err(|error| self.at(f, id, error))
+            }
+            Kind::CallValue(callee, nodes) => {
+                let callee = self.eval(f, callee)?;
+                let args = self.eval_args(f, nodes)?;
+                self.call_value(&callee, args).map_err(|error| self.at(f, id, error))
+            }
+            Kind::Latest(nodes) => {
+                let mut args = self.eval_args(f, nodes)?;
+                let callee = args.remove(0);
+                self.call_value(&callee, args).map_err(|error| self.at(f, id, error))
+            }
+            Kind::CallType(ty, nodes) => {
+                let args = self.eval_args(f, nodes)?;
+                let ty = self.ty(f, *ty)?;
+                self.call_type(ty, args).map_err(|error| self.at(f, id, error))
+            }
+            Kind::New(ty, nodes) => {
+                let args = self.eval_args(f, nodes)?;
+                let ty = self.ty(f, *ty)?;
+                self.construct(ty, args).map_err(|error| self.at(f, id, error))
+            }
+            Kind::Array(ty, length) => {
+                let length = self.eval(f, length)?;
+                let ty = self.ty(f, *ty)?;
+                self.new_array(ty, &length).map_err(|error| self.at(f, id, error))
+            }
+            Kind::TruncTo(ty, x) => {
+                let x = self.eval(f, x)?;
+                let ty = self.ty(f, *ty)?;
+                self.trunc_to(ty, &x).map_err(|error| self.at(f, id, error))
+            }
+            Kind::IsA(x, ty) => {
+                let x = self.eval(f, x)?;
+                let ty = self.ty(f, *ty)?;
+                Ok(Value::bool(self.u.types().subtype(x.ty(self.u), ty)))
+            }
+            Kind::Invoke(callee, sig, nodes) => {
+                let callee = self.eval(f, callee)?;
+                let args = self.eval_args(f, nodes)?;
+                let sig = self.ty(f, *sig)?;
+                self.invoke(&callee, sig, args).map_err(|error| self.at(f, id, error))
+            }
+            Kind::External(key) => match self.p.external(key) {
+                Some(value) => Ok(value.clone()),
+                None => Err(self.at(f, id, self.unknown_external(key))),
+            },
+            Kind::Const(_)
+            | Kind::Local(_)
+            | Kind::Call(_)
+            | Kind::Index(_)
+            | Kind::If(..)
+            | Kind::And(_)
+            | Kind::Or(_)
+            | Kind::Field(..) => unreachable!("evaluated by `eval`"),
+        }
+    }
+
+    /// Fails if the call holds more memory than it may, or would with so many bytes more.
+    pub(super) fn reserve(&self, bytes: usize) -> Run<()> {
+        let held = usize::try_from(live_bytes() - self.bytes_before).unwrap_or(0);
+        if held.saturating_add(bytes) <= self.p.limits().bytes {
+            return Ok(());
+        }
+        Err(self.out_of_memory(bytes))
+    }
+}
+
+impl Fast {
+    fn of(u: &Universe, target: &Target, tys: &Tys) -> Option<Fast> {
+        use crate::builtins::Recipe;
+        let Target::Builtin(Recipe::Scalar {
+            casts,
+            swap,
+            op,
+            negate,
+        }) = target
+        else {
+            return None;
+        };
+        let (&[a, b], &[first, second]) = (&casts[..], &tys[..]) else {
+            return None;
+        };
+        Some(Fast {
+            operands: (u.scalar_of(first)?, u.scalar_of(second)?),
+            casts: [a, b],
+            swap: *swap,
+            op: *op,
+            negate: *negate,
+        })
+    }
+
+    fn apply(&self, x: ScalarValue, y: ScalarValue) -> Result<ScalarValue, crate::prim::PrimError> {
+        let x = self.casts[0].map_or(Ok(x), |cast| cast.eval(&[x]))?;
+        let y = self.casts[1].map_or(Ok(y), |cast| cast.eval(&[y]))?;
+        let operands = if self.swap { [y, x] } else { [x, y] };
+        let result = self.op.eval(&operands)?;
+        if self.negate { Prim::Not.eval(&[result]) } else { Ok(result) }
+    }
+}
+
+/// The number that host expressions have as a method: none.
+pub(super) const NO_METHOD: Option<MethodId> = None;

@@ -1,0 +1,329 @@
+//! A program as of one world: its types, methods and external facts, built from scratch by applying
+//! definitions and deletions in order.
+
+use super::machine::{Interp, Limits};
+use crate::ast::{File, Item, ItemKind, MethodDef, Name, Span};
+use crate::builtins::{Builtin, BuiltinId, builtins};
+use crate::diag::{Code, FileId, Place};
+use crate::env::{ResolveError, TypeDef, TypeTable, resolve_sig};
+use crate::error::{RunError, Site};
+use crate::universe::Universe;
+use crate::value::Value;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use worldage_dispatch::{DeclId, MethodId, Methods, Sig, Symbol, World};
+
+/// The only world of the method tables: a program is one world.
+pub(super) const NOW: World = World::FIRST;
+
+/// Why a definition was not accepted; the program is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EditError {
+    /// The function or type whose definition is at fault.
+    pub name: Name,
+    /// What is wrong; its node is one of that definition.
+    pub error: ResolveError,
+}
+
+/// What a method entry stands for.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Builtin(BuiltinId),
+    Constructor(DeclId),
+    User(usize),
+}
+
+/// A method that the program wrote.
+#[derive(Clone, Debug)]
+pub(super) struct UserMethod {
+    pub(super) def: Arc<MethodDef>,
+    table: usize,
+    sig: Option<Sig>,
+    file: FileId,
+    spans: Arc<[Span]>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Table {
+    /// The tables below it, by number; the base has none.
+    over: Option<usize>,
+    functions: FxHashMap<Symbol, Methods>,
+}
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub struct Program {
+    u: Arc<Universe>,
+    intrinsics: Arc<[Builtin]>,
+    type_defs: BTreeMap<Name, TypeDef>,
+    pub(super) types: TypeTable,
+    /// Every method ever defined; those without a signature are gone.
+    methods: Vec<UserMethod>,
+    bodies: FxHashMap<MethodId, Body>,
+    table_names: BTreeMap<Name, usize>,
+    tables: Vec<Table>,
+    externals: BTreeMap<Arc<str>, Value>,
+    limits: Limits,
+}
+
+impl Program {
+    /// A program with nothing but the built-in functions.
+    #[must_use]
+    pub fn new(u: Arc<Universe>) -> Program {
+        let intrinsics: Arc<[Builtin]> = builtins(&u).into();
+        let mut program = Program {
+            u,
+            intrinsics,
+            type_defs: BTreeMap::new(),
+            types: TypeTable::default(),
+            methods: Vec::new(),
+            bodies: FxHashMap::default(),
+            table_names: BTreeMap::new(),
+            tables: vec![Table::default()],
+            externals: BTreeMap::new(),
+            limits: Limits::default(),
+        };
+        let types = TypeTable::default();
+        program.rebuild(types, Vec::new());
+        program
+    }
+
+    /// The types that it lives in.
+    #[must_use]
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.u
+    }
+
+    /// Sets how deep calls may nest and how much memory a call may use.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Declares a method table over another one, over the base if `over` is `None`.
+    pub fn add_table(&mut self, name: &str, over: Option<&str>) {
+        let over = over.and_then(|over| self.table_names.get(over).copied()).unwrap_or(0);
+        let over = Some(over);
+        self.table_names.insert(name.into(), self.tables.len());
+        self.tables.push(Table {
+            over,
+            ..Table::default()
+        });
+    }
+
+    /// Sets an external fact.
+    pub fn set_external(&mut self, key: &str, value: Value) {
+        self.externals.insert(key.into(), value);
+    }
+
+    pub(super) fn external(&self, key: &str) -> Option<&Value> {
+        self.externals.get(key)
+    }
+
+    /// Defines everything in a file, in the base table. See [`Program::define`].
+    ///
+    /// # Errors
+    /// As [`Program::define`].
+    pub fn define_file(&mut self, file: &File, id: FileId) -> Result<(), EditError> {
+        self.define(None, &file.items, id)
+    }
+
+    /// Applies one edit: definitions, which stand in any order; a type or a method with a type-equal
+    /// signature that exists is replaced. Types have no table. `file` is where the items' spans are.
+    ///
+    /// # Errors
+    /// A type or signature that cannot be resolved, also of an older method whose types changed.
+    pub fn define(
+        &mut self,
+        table: Option<&str>,
+        items: &[Item],
+        file: FileId,
+    ) -> Result<(), EditError> {
+        let table = self.table_number(table);
+        let mut type_defs = self.type_defs.clone();
+        let mut new = Vec::new();
+        for item in items {
+            match &item.kind {
+                ItemKind::Abstract(def) => {
+                    type_defs.insert(def.name.clone(), TypeDef::Abstract(def.clone()));
+                }
+                ItemKind::Struct(def) => {
+                    type_defs.insert(def.name.clone(), TypeDef::Struct(def.clone()));
+                }
+                ItemKind::Method(def) => new.push(UserMethod {
+                    def: def.clone(),
+                    table,
+                    sig: None,
+                    file,
+                    spans: item.spans.clone(),
+                }),
+            }
+        }
+        let types = TypeTable::resolve(&self.u, type_defs.values()).map_err(|error| EditError {
+            name: error.name,
+            error: error.error,
+        })?;
+        let mut sigs = Vec::new();
+        let live = self.methods.iter().filter(|method| method.sig.is_some());
+        for method in live.chain(&new) {
+            let def = &method.def;
+            let sig = resolve_sig(&self.u, &types, def).map_err(|error| EditError {
+                name: def.name.clone(),
+                error,
+            })?;
+            sigs.push(sig);
+        }
+        let mut left = sigs.into_iter();
+        for method in self.methods.iter_mut().filter(|method| method.sig.is_some()) {
+            method.sig = left.next();
+        }
+        new.iter_mut().for_each(|method| method.sig = left.next());
+        self.type_defs = type_defs;
+        self.rebuild(types, new);
+        Ok(())
+    }
+
+    /// Deletes the method with exactly this signature; whether there was one.
+    pub fn delete(&mut self, table: Option<&str>, function: &str, sig: &Sig) -> bool {
+        let table = self.table_number(table);
+        let symbol = self.u.types().symbol(function);
+        let Some(methods) = self.tables[table].functions.get_mut(&symbol) else {
+            return false;
+        };
+        let found = methods.find_exact(self.u.types(), sig, NOW);
+        let Some(Body::User(ix)) = found.and_then(|id| self.bodies.get(&id)).cloned() else {
+            return false;
+        };
+        methods.delete(self.u.types(), sig, NOW);
+        self.methods[ix].sig = None;
+        true
+    }
+
+    fn table_number(&self, table: Option<&str>) -> usize {
+        table.and_then(|name| self.table_names.get(name).copied()).unwrap_or(0)
+    }
+
+    /// Builds the tables: built-in functions, constructors, then the methods in their order.
+    fn rebuild(&mut self, types: TypeTable, new: Vec<UserMethod>) {
+        self.types = types;
+        self.bodies.clear();
+        self.tables.iter_mut().for_each(|table| table.functions.clear());
+        for builtin in self.intrinsics.clone().iter() {
+            self.insert(0, builtin.name, &builtin.sig, Body::Builtin(builtin.id));
+        }
+        let mut structs: Vec<DeclId> = self.types.iter().map(|(_, decl)| decl).collect();
+        structs.sort_unstable();
+        for decl in structs {
+            let Some(info) = self.u.struct_info(decl) else {
+                continue;
+            };
+            if let Some(sig) = &info.constructor {
+                self.insert(0, &info.name, sig, Body::Constructor(decl));
+            }
+        }
+        self.methods.extend(new);
+        for ix in 0..self.methods.len() {
+            let method = &self.methods[ix];
+            let (def, table) = (method.def.clone(), method.table);
+            if let Some(sig) = method.sig.clone() {
+                let replaced = self.insert(table, &def.name, &sig, Body::User(ix));
+                if let Some(Body::User(old)) = replaced.and_then(|id| self.bodies.get(&id)) {
+                    self.methods[*old].sig = None;
+                }
+            }
+        }
+    }
+
+    fn insert(&mut self, table: usize, name: &str, sig: &Sig, body: Body) -> Option<MethodId> {
+        let id = match body {
+            // Numbers of user methods stay when types change, for error positions.
+            Body::User(ix) => MethodId(u32::try_from(ix).unwrap_or(u32::MAX)),
+            Body::Builtin(id) => MethodId(u32::MAX / 2 + id.0),
+            Body::Constructor(decl) => {
+                MethodId(u32::MAX - u32::try_from(decl.index()).unwrap_or(0))
+            }
+        };
+        self.bodies.insert(id, body);
+        let symbol = self.u.types().symbol(name);
+        let methods = self.tables[table].functions.entry(symbol).or_default();
+        methods.insert(self.u.types(), sig.clone(), id, NOW)
+    }
+
+    /// The tables of a view, top down: a table, those that it lies over, the base.
+    pub(super) fn stack(&self, view: Option<&str>) -> Vec<&FxHashMap<Symbol, Methods>> {
+        let mut stack = Vec::new();
+        let mut next = Some(self.table_number(view));
+        while let Some(table) = next {
+            stack.push(&self.tables[table].functions);
+            next = self.tables[table].over;
+        }
+        stack
+    }
+
+    pub(super) fn body(&self, id: MethodId) -> Option<&Body> {
+        self.bodies.get(&id)
+    }
+
+    pub(super) fn method(&self, ix: usize) -> &UserMethod {
+        &self.methods[ix]
+    }
+
+    /// Whether a declared or built-in type has this name.
+    pub(super) fn is_type(&self, name: &str) -> bool {
+        self.type_defs.contains_key(name) || self.u.is_reserved_type(name)
+    }
+
+    /// Where a node stands in the text, for [`RunError::to_diagnostic`].
+    #[must_use]
+    pub fn place(&self, site: Site) -> Option<Place> {
+        let Some(Body::User(ix)) = self.bodies.get(&site.method) else {
+            return None;
+        };
+        let method = &self.methods[*ix];
+        let span = *method.spans.get(site.node.0 as usize)?;
+        let file = method.file;
+        Some(Place { file, span })
+    }
+
+    /// Calls a function by name in a view (`None`: the base table alone); what it prints goes to
+    /// `print`, line by line and at once.
+    ///
+    /// # Errors
+    /// The program's error, with the calls that led to it.
+    pub fn call(
+        &self,
+        view: Option<&str>,
+        function: &str,
+        args: Vec<Value>,
+        print: &mut dyn FnMut(&str),
+    ) -> Result<Value, RunError> {
+        let symbol = self.u.types().symbol(function);
+        Interp::new(self, view, print).call(symbol, args)
+    }
+
+    /// Evaluates a host's expression, as `call f(P(1), -2)` in a scenario has it: a call whose
+    /// arguments are literals, signed numbers, tuples or calls of constructors.
+    ///
+    /// # Errors
+    /// The program's error, with the calls that led to it.
+    pub fn eval(
+        &self,
+        view: Option<&str>,
+        expr: &crate::ast::Expr,
+        print: &mut dyn FnMut(&str),
+    ) -> Result<Value, RunError> {
+        Interp::new(self, view, print).eval_host(expr)
+    }
+}
+
+impl EditError {
+    /// The code, for `error: CODE: SUBJECT`.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.error.code
+    }
+}
