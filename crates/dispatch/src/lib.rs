@@ -4,7 +4,7 @@
 //! (`subst`, `union`, `display` build and print it; `subtype`, `intersect` order it); [`sig`] adds
 //! method-level variables (`matching` solves them, `unify` and `widen` meet them,
 //! `specificity` ranks them);
-//! [`methods`] holds the methods of a function (through `index`), [`lookup`], [`find_all`] and
+//! [`methods`] holds the methods of a function (through `index`), [`mod@lookup`], [`mod@find_all`] and
 //! [`ambiguity`] answer calls from them, and [`calls`] says which recorded calls an edit can affect.
 //!
 //! Invariants:

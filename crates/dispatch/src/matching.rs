@@ -2,7 +2,8 @@
 //!
 //! `∃ variables: args ⊆ params`, where a diagonal variable stands for one concrete type and every
 //! variable lies below its bound. Places that are plain subtype questions go to `subtype`; invariant
-//! places bind; unions with variables branch, after everything else has bound what it can.
+//! places bind; unions with variables branch, after everything else has bound what it can; those in
+//! invariant places come last, for they leave a choice.
 //! Unions in the arguments are split where the whole does not match.
 
 use smallvec::SmallVec;
@@ -116,12 +117,6 @@ fn matches_in(cx: &Cx<'_>, args: Ty, sig: &Sig) -> bool {
     })
 }
 
-#[derive(Clone, Copy)]
-enum Goal {
-    Below(Ty, Ty),
-    Equal(Ty, Ty),
-}
-
 #[derive(Clone)]
 struct Matcher<'a> {
     cx: &'a Cx<'a>,
@@ -129,9 +124,14 @@ struct Matcher<'a> {
     bound: SmallVec<[Option<Arg>; 4]>,
     /// `ty` lies below a fixed variable: checked when its value is known.
     lower: SmallVec<[(u32, Ty); 4]>,
-    later: SmallVec<[Goal; 2]>,
+    /// Unions with variables that a type must lie below: alternatives, decided after what binds.
+    later: SmallVec<[(Ty, Ty); 2]>,
+    /// Unions with variables in invariant places: decided last, for they leave a choice of values.
+    equal_later: SmallVec<[(Ty, Ty); 2]>,
     unchecked: usize,
     choices: u32,
+    /// What is compared is the value of a fixed variable, not the types of some arguments.
+    is_value: bool,
 }
 
 impl<'a> Matcher<'a> {
@@ -142,8 +142,10 @@ impl<'a> Matcher<'a> {
             bound: SmallVec::from_elem(None, sig.vars.len()),
             lower: SmallVec::new(),
             later: SmallVec::new(),
+            equal_later: SmallVec::new(),
             unchecked: sig.vars.len(),
             choices: 0,
+            is_value: false,
         }
     }
 
@@ -167,7 +169,7 @@ impl<'a> Matcher<'a> {
             (_, TyKind::Var(ix)) => self.below_var(a, *ix),
             (TyKind::Union(members), _) => members.iter().all(|member| self.below(*member, p)),
             (_, TyKind::Union(_)) => {
-                self.later.push(Goal::Below(a, p));
+                self.later.push((a, p));
                 true
             }
             (TyKind::Var(ix), _) => {
@@ -221,9 +223,10 @@ impl<'a> Matcher<'a> {
                 self.below(a, self.sig.vars[place].upper)
             }
             VarKind::Diagonal => match self.bound[place] {
+                // Each argument alone may choose its own concrete type; a value has chosen.
                 None => {
                     self.bound[place] = Some(Arg::Ty(a));
-                    true
+                    !self.is_value || self.cx.is_concrete(a)
                 }
                 Some(Arg::Ty(value)) => self.cx.is_concrete(a) && self.cx.eq(a, value),
                 Some(Arg::Int(_) | Arg::Symbol(_)) => false,
@@ -289,33 +292,39 @@ impl<'a> Matcher<'a> {
                         .all(|(a, p)| self.equal_arg(Arg::Ty(*a), Arg::Ty(*p)))
             }
             (_, TyKind::Union(_)) => {
-                self.later.insert(0, Goal::Equal(a, p));
+                self.equal_later.push((a, p));
                 true
             }
             _ => false,
         }
     }
 
-    /// Decides what was put off, then the bounds, last variable first.
+    /// Decides what was put off, and the bounds, last variable first.
     fn solve(&mut self) -> bool {
         loop {
-            match self.later.pop() {
-                Some(Goal::Below(a, p)) => match self.choose(a, p) {
+            if let Some((a, p)) = self.later.pop() {
+                match self.choose(a, p) {
                     Choice::Forced => {}
                     Choice::Done(solved) => return solved,
-                },
-                Some(Goal::Equal(a, p)) => {
-                    if !self.equal_union(a, p) {
-                        return false;
-                    }
                 }
-                None if self.unchecked > 0 => {
-                    self.unchecked -= 1;
-                    if !self.within_bound(self.unchecked) {
-                        return false;
-                    }
+            } else if self.unchecked > 0 {
+                self.unchecked -= 1;
+                if !self.within_bound(self.unchecked) {
+                    return false;
                 }
-                None => return true,
+            } else if let Some((a, p)) = self.equal_later.pop() {
+                if !self.equal_union(a, p) {
+                    return false;
+                }
+            } else {
+                // Bounds and late values may have asked for more.
+                return self
+                    .lower
+                    .iter()
+                    .all(|(ix, ty)| match self.bound[*ix as usize] {
+                        Some(Arg::Ty(value)) => self.cx.le(*ty, value),
+                        _ => true,
+                    });
             }
         }
     }
@@ -359,7 +368,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// `a` equals a union that mentions variables: what the known members leave over is matched with
-    /// the others, the first of which takes the smallest solution.
+    /// the others; a variable takes the smallest solution that its covariant uses allow.
     fn equal_union(&mut self, a: Ty, p: Ty) -> bool {
         let types = self.cx.types;
         let (TyKind::Union(wanted), cx) = (types.kind(p), self.cx) else {
@@ -403,11 +412,21 @@ impl<'a> Matcher<'a> {
         }
         match open {
             Some(ix) => {
+                // It may take up known members too, where its covariant uses ask for them.
+                let used = self.lower.iter().filter(|(var, _)| *var == ix);
+                left.extend(used.map(|(_, ty)| *ty));
                 self.bound[ix as usize] = Some(Arg::Ty(types.union(&left)));
-                true
+                left.iter().all(|ty| cx.le(*ty, a)) && self.within_bound(ix as usize)
             }
             None => left.is_empty(),
         }
+    }
+
+    fn value_below(&mut self, value: Ty, upper: Ty, kind: VarKind) -> bool {
+        self.is_value = kind == VarKind::Fixed;
+        let below = self.below(value, upper);
+        self.is_value = false;
+        below
     }
 
     fn within_bound(&mut self, place: usize) -> bool {
@@ -425,7 +444,7 @@ impl<'a> Matcher<'a> {
         match self.bound[place] {
             Some(Arg::Ty(value)) => {
                 lower.iter().all(|ty| self.cx.le(*ty, value))
-                    && (upper == Ty::ANY || self.below(value, upper))
+                    && (upper == Ty::ANY || self.value_below(value, upper, kind))
             }
             Some(Arg::Int(_) | Arg::Symbol(_)) => lower.is_empty() && upper == Ty::ANY,
             // Nothing fixes it: the largest type it may be is the best.

@@ -124,7 +124,11 @@ fn split_tied(types: &Types, sig: &Sig, parts: &mut Vec<Ty>) {
 fn mentions_tied(types: &Types, sig: &Sig, param: Ty) -> bool {
     types.has_vars(param)
         && match types.kind(param) {
-            TyKind::Var(ix) => sig.var_kinds()[*ix as usize] != VarKind::Bound,
+            TyKind::Var(ix) => {
+                let place = *ix as usize;
+                sig.var_kinds()[place] != VarKind::Bound
+                    || mentions_tied(types, sig, sig.vars[place].upper)
+            }
             _ => types
                 .children(param)
                 .any(|child| mentions_tied(types, sig, child)),
@@ -166,11 +170,33 @@ fn meet_whole(types: &Types, args: Ty, sig: &Sig) -> Ty {
         return Ty::BOTTOM;
     }
     let mut meet = Meet::new(types, &sig.vars, sig.var_kinds());
-    if !meet.overlap(args, sig.params) || !meet.settled() {
+    if !meet.overlap(args, sig.params)
+        || !meet.settled()
+        || !concrete_columns_match(types, args, sig)
+    {
         return Ty::BOTTOM;
     }
     let values = meet.values();
     meet.narrowed(args, sig.params, &values)
+}
+
+/// Whether the concrete arguments alone are accepted, which `matching` decides exactly.
+fn concrete_columns_match(types: &Types, args: Ty, sig: &Sig) -> bool {
+    let (Some((elems, _)), Some((params, rest))) =
+        (types.tuple_parts(args), types.tuple_parts(sig.params))
+    else {
+        return false;
+    };
+    let columns = elems.iter().enumerate().filter_map(|(column, ty)| {
+        let param = params.get(column).copied().or(rest)?;
+        (types.has_vars(param) && types.is_concrete(*ty)).then_some((*ty, param))
+    });
+    let (known, their_params): (Vec<Ty>, Vec<Ty>) = columns.unzip();
+    if known.is_empty() {
+        return true;
+    }
+    let part = Sig::of(types, types.tuple(&their_params), sig.vars.to_vec());
+    sig_matches(types, types.tuple(&known), &part)
 }
 
 /// Two types over common variables, being met.

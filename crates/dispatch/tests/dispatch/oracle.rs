@@ -104,11 +104,18 @@ fn choose(
         return is_member(types, call, types.substitute(sig.params, chosen));
     };
     let ix = chosen.len() as u32;
-    let (covariant, invariant) = uses(types, sig.params, ix);
+    let (covariant, mut invariant) = uses(types, sig.params, ix);
+    // The bound of a variable that is used fixes an earlier one where it uses it in an invariant place.
+    for (later, var) in (0..).zip(sig.vars.iter()) {
+        invariant |= uses(types, sig.params, later) != (0, false) && uses(types, var.upper, ix).1;
+    }
     let upper = types.substitute(var.upper, chosen);
     let possible = candidates.iter().filter(|candidate| {
         types.subtype(**candidate, upper)
-            && (invariant || covariant < 2 || types.is_concrete(**candidate))
+            && (invariant
+                || covariant < 2
+                || types.is_concrete(**candidate)
+                || **candidate == Ty::BOTTOM)
     });
     possible.into_iter().any(|candidate| {
         chosen.push(Arg::Ty(*candidate));

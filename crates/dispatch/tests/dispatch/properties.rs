@@ -73,12 +73,15 @@ fn any_sig() -> impl Strategy<Value = String> {
         "Array{S}",
         "Tuple{T}",
         "Union{String, T}",
+        "Array{Union{String, T}}",
+        "Union{Array{T}, Tuple{S}}",
         "Int64",
         "Any",
     ];
     let elem = select(with_vars.to_vec()).prop_map(str::to_owned);
     let bound = || select(&["Any", "Number", "Integer"][..]);
-    let open = (tuple_of(elem, 3), bound(), bound()).prop_map(|(text, t, s)| {
+    let later = select(&["Any", "Number", "Integer", "Array{T}", "T"][..]);
+    let open = (tuple_of(elem, 3), bound(), later).prop_map(|(text, t, s)| {
         format!(
             "{} where T <: {t}, S <: {s}",
             &text["Tuple{".len()..text.len() - 1]
@@ -87,7 +90,7 @@ fn any_sig() -> impl Strategy<Value = String> {
     prop_oneof![closed_sig(), open]
 }
 
-const FEW: [&str; 7] = [
+const FEW: [&str; 8] = [
     "Int64",
     "String",
     "Any*",
@@ -95,6 +98,7 @@ const FEW: [&str; 7] = [
     "Array{Int64}",
     "Array{Number}",
     "Tuple{Int64}",
+    "Array{Union{Int64, String}}",
 ];
 
 /// Short calls over few values, for what is slow to check.
@@ -105,7 +109,13 @@ fn few_calls(fixture: &Fixture) -> Vec<Ty> {
 /// The values that variables are tried with: enough for the few calls.
 fn candidates(fixture: &Fixture) -> Vec<Ty> {
     FEW.iter()
-        .chain(&["Any", "Number", "Integer"])
+        .chain(&[
+            "Any",
+            "Number",
+            "Integer",
+            "Union{Int64, String}",
+            "Union{}",
+        ])
         .map(|text| fixture.ty(text))
         .collect()
 }
