@@ -1,1 +1,37 @@
-//! (being written)
+//! Wir to host code through Cranelift: typed SSA to machine code, code memory, and the run-time
+//! system that the code runs in.
+//!
+//! Reading order: [`isa`] (the target), [`generate`] (typed SSA to the portable artifact of
+//! [`code`]), [`load`] (the artifact into the code memory of `arena`), [`runtime`] (contexts:
+//! a heap and a stack in which the host calls loaded code), [`heap`].
+//!
+//! Unsafe code is this crate's job: it makes, links and runs machine code. The lint table of its
+//! manifest allows it here and nowhere else.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "addresses, offsets and payload words change their signedness all the time"
+)]
+
+#[cfg(not(feature = "portable"))]
+mod arena;
+pub mod code;
+pub mod generate;
+pub mod heap;
+pub mod isa;
+pub mod load;
+mod memory;
+pub mod runtime;
+mod unwind;
+
+pub use code::Code;
+pub use generate::{GenerateError, Generator, unread_calls};
+pub use heap::HeapStats;
+pub use isa::{HostIsa, OptLevel};
+pub use load::{LoadError, Loaded, Loader};
+pub use memory::CodeMemory;
+pub use runtime::context::{CallError, Context, Handle, Options};
+pub use runtime::host::{Callee, DynCall, DynTarget, Host};
+pub use runtime::raise::{RaiseKind, Raised, TraceFrame};

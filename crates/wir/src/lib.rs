@@ -14,6 +14,7 @@ pub mod env;
 pub mod error;
 pub mod interp;
 pub mod ir;
+pub mod layout;
 pub mod prim;
 pub mod source;
 pub mod syntax;

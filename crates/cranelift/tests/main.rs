@@ -1,0 +1,10 @@
+//! Everything that the crate promises, on typed SSA built by hand.
+
+#[path = "suite/build.rs"]
+mod build;
+#[path = "suite/calls.rs"]
+mod calls;
+#[path = "suite/heap.rs"]
+mod heap;
+#[path = "suite/prims.rs"]
+mod prims;
