@@ -40,7 +40,7 @@ impl Lower<'_> {
         let rep = self.rep(from);
         let payload = match (&*leaves, &*rep.leaves) {
             ([], _) => self.int(0),
-            ([value], [leaf]) => self.to_payload(*leaf, *value),
+            ([value], [leaf]) => self.payload_of(*leaf, *value),
             _ => self.new_box(&rep, &leaves),
         };
         SmallVec::from_slice(&[tag, payload])
@@ -69,7 +69,7 @@ impl Lower<'_> {
                 let pinned = self.cur.ins().select_spectre_guard(same, payload, null);
                 SmallVec::from_slice(&[pinned])
             }
-            [leaf] => SmallVec::from_slice(&[self.from_payload(*leaf, payload)]),
+            [leaf] => SmallVec::from_slice(&[self.leaf_in(*leaf, payload)]),
             leaves => {
                 let count = leaves.len();
                 self.load_leaves(&rep.contents, 0..count, payload, BOX_DATA, trusted())

@@ -287,7 +287,7 @@ impl Lower<'_> {
 
     /// Compare-and-swap compares bits, also of floats.
     fn equal_bits(&mut self, a: Value, b: Value, leaf: Leaf) -> Value {
-        let (a, b) = (self.to_payload(leaf, a), self.to_payload(leaf, b));
+        let (a, b) = (self.payload_of(leaf, a), self.payload_of(leaf, b));
         self.cur.ins().icmp(IntCC::Equal, a, b)
     }
 

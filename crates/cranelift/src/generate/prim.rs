@@ -280,7 +280,7 @@ impl Lower<'_> {
         (s, a): (Scalar, Value),
         (t, b): (Scalar, Value),
     ) -> Value {
-        let (x, y) = (self.to_i64(s, a), self.to_i64(t, b));
+        let (x, y) = (self.extended(s, a), self.extended(t, b));
         match (s, t) {
             (Scalar::U64, _) if t.is_signed() => {
                 // b below zero is below every a.
@@ -361,7 +361,7 @@ impl Lower<'_> {
     }
 
     /// Sign- or zero-extended by its own type.
-    fn to_i64(&mut self, s: Scalar, value: Value) -> Value {
+    fn extended(&mut self, s: Scalar, value: Value) -> Value {
         match (s.clif().bits() == 64, s.is_signed()) {
             (true, _) => value,
             (false, true) => self.cur.ins().sextend(types::I64, value),
@@ -394,7 +394,7 @@ impl Lower<'_> {
             self.fail_prim(bad, PrimError::Conversion);
         }
         // Wrapping arithmetic in 64 bits has the low bits of every narrower one.
-        let base = self.to_i64(s, base);
+        let base = self.extended(s, base);
         let power = self.call_runtime_value(RuntimeFn::PowInt, &[base, exp]);
         if s.clif() == types::I64 {
             power
@@ -415,7 +415,7 @@ impl Lower<'_> {
                 (64, false) => self.cur.ins().fcvt_from_uint(t.clif(), value),
                 (32.., true) => self.cur.ins().fcvt_from_sint(t.clif(), value),
                 _ => {
-                    let wide = self.to_i64(s, value);
+                    let wide = self.extended(s, value);
                     self.cur.ins().fcvt_from_sint(t.clif(), wide)
                 }
             },
@@ -467,7 +467,7 @@ impl Lower<'_> {
         if have <= room && (signed.1 || !signed.0) {
             return None;
         }
-        let wide = self.to_i64(s, value);
+        let wide = self.extended(s, value);
         Some(match signed {
             (true, true) => {
                 let low = self.cur.ins().ireduce(t.clif(), wide);
@@ -515,7 +515,7 @@ impl Lower<'_> {
     }
 
     /// The bits of a scalar or pointer in a payload word, zero-extended.
-    pub(super) fn to_payload(&mut self, leaf: Leaf, value: Value) -> Value {
+    pub(super) fn payload_of(&mut self, leaf: Leaf, value: Value) -> Value {
         match leaf {
             Leaf::I8 | Leaf::I16 | Leaf::I32 => self.cur.ins().uextend(types::I64, value),
             Leaf::F32 => {
@@ -533,8 +533,8 @@ impl Lower<'_> {
         }
     }
 
-    /// The reverse of [`Lower::to_payload`].
-    pub(super) fn from_payload(&mut self, leaf: Leaf, payload: Value) -> Value {
+    /// The reverse of [`Lower::payload_of`].
+    pub(super) fn leaf_in(&mut self, leaf: Leaf, payload: Value) -> Value {
         match leaf {
             Leaf::I8 | Leaf::I16 | Leaf::I32 => self.cur.ins().ireduce(leaf_type(leaf), payload),
             Leaf::F32 => {
