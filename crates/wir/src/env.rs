@@ -243,10 +243,12 @@ impl Resolver<'_> {
             Some([elem, TypeArg::Int(node, n)]) => {
                 let elem = self.type_arg(elem)?;
                 let n = usize::try_from(*n).ok();
-                let n = n.filter(|n| *n <= worldage_dispatch::MAX_PARAMS).ok_or_else(|| {
-                    let message = "this is no possible number of elements".to_owned();
-                    ResolveError::wrong(*node, message)
-                })?;
+                let n = n
+                    .filter(|n| *n <= worldage_dispatch::MAX_PARAMS)
+                    .ok_or_else(|| {
+                        let message = "this is no possible number of elements".to_owned();
+                        ResolveError::wrong(*node, message)
+                    })?;
                 elems.extend(std::iter::repeat_n(elem, n));
                 Ok(None)
             }

@@ -99,7 +99,9 @@ impl RunError {
         let candidates = self.candidates.iter().map(|sig| format!("candidate {sig}"));
         diagnostic.notes.extend(candidates);
         let resolved_by = self.resolved_by.iter();
-        diagnostic.notes.extend(resolved_by.map(|sig| format!("resolved by {sig}")));
+        diagnostic
+            .notes
+            .extend(resolved_by.map(|sig| format!("resolved by {sig}")));
         diagnostic.notes.extend(self.notes.iter().cloned());
         let frames = self.trace.iter().map(|frame| Frame {
             caller: frame.instance.clone(),

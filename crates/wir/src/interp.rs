@@ -4,7 +4,7 @@
 //!
 //! Reading order: [`program`] (a world built from definitions), `code` (a method with its
 //! variables resolved to slots, once per method), `machine` (evaluation of expressions and
-//! statements), `call` (from a call to a method), `ops` (built-in operations), `fail` (the errors).
+//! statements), `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars), `fail` (the errors).
 //!
 //! It shares with the compiler: types, names, scalar operations, recipes of built-in functions, and
 //! printing; nothing of lowering or inference.
@@ -12,6 +12,7 @@
 mod call;
 mod code;
 mod fail;
+mod fast;
 mod machine;
 mod ops;
 pub mod program;

@@ -271,3 +271,6 @@ impl PrimError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

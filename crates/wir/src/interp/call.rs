@@ -1,7 +1,7 @@
 //! From a call to what is run: dispatch on the types of the values, instances, constructors.
 
 use super::code::{Body, Code, Node, St, compile, compile_expr};
-use super::machine::{Args, Interp, NO_METHOD};
+use super::machine::{Args, Interp};
 use super::program::{self, NOW};
 use crate::ast::{self, Expr, MethodDef};
 use crate::builtins::{Recipe, recipe};
@@ -39,12 +39,17 @@ pub(super) struct Instance {
 
 impl Interp<'_> {
     pub(super) fn methods(&self, function: Symbol) -> SmallVec<[&Methods; 4]> {
-        self.stack.iter().filter_map(|table| table.get(&function)).collect()
+        self.stack
+            .iter()
+            .filter_map(|table| table.get(&function))
+            .collect()
     }
 
     /// Whether the view has a method of this name.
     pub(super) fn is_function(&self, name: Symbol) -> bool {
-        self.methods(name).iter().any(|methods| methods.iter(NOW).next().is_some())
+        self.methods(name)
+            .iter()
+            .any(|methods| methods.iter(NOW).next().is_some())
     }
 
     /// What a call of a function with these argument types runs.
@@ -63,7 +68,8 @@ impl Interp<'_> {
             Lookup::Ambiguous(ids) => return Err(self.ambiguous(function, tys, &ids)),
         };
         let target = Rc::new(target);
-        self.targets.insert((function, tys.clone()), Rc::clone(&target));
+        self.targets
+            .insert((function, tys.clone()), Rc::clone(&target));
         Ok(target)
     }
 
@@ -77,7 +83,8 @@ impl Interp<'_> {
         let bindings = || -> Vec<Arg> {
             let args = self.u.types().tuple(tys);
             let sig = self.signature(function, id);
-            sig.and_then(|sig| sig_bindings(self.u.types(), args, &sig)).unwrap_or_default()
+            sig.and_then(|sig| sig_bindings(self.u.types(), args, &sig))
+                .unwrap_or_default()
         };
         match self.p.body(id) {
             Some(program::Body::Builtin(builtin)) => match recipe(self.u, *builtin, tys) {
@@ -112,9 +119,10 @@ impl Interp<'_> {
 
     fn code(&mut self, ix: usize) -> Rc<Code> {
         let (p, types) = (self.p, self.u.types());
-        let code = self.codes.entry(ix).or_insert_with(|| {
-            Rc::new(compile(types, &p.method(ix).def))
-        });
+        let code = self
+            .codes
+            .entry(ix)
+            .or_insert_with(|| Rc::new(compile(types, &p.method(ix).def)));
         Rc::clone(code)
     }
 
@@ -122,7 +130,9 @@ impl Interp<'_> {
     pub(super) fn host_instance(&self, expr: &Expr) -> Instance {
         let (node, written): (Node, _) = compile_expr(self.u.types(), expr);
         let types = written.iter();
-        let types = types.map(|ty| resolve_bound(self.u, &self.p.types, &[], &[], ty)).collect();
+        let types = types
+            .map(|ty| resolve_bound(self.u, &self.p.types, &[], &[], ty))
+            .collect();
         let def = MethodDef {
             id: expr.id,
             name: "".into(),
@@ -148,7 +158,7 @@ impl Interp<'_> {
         };
         Instance {
             function: self.equal,
-            method: NO_METHOD,
+            method: None,
             args: Tys::new(),
             code: Rc::new(code),
             types,
@@ -221,11 +231,15 @@ impl Interp<'_> {
     /// `P{A}(x)`: the default constructor with explicit type arguments.
     pub(super) fn construct(&mut self, ty: Ty, args: Args) -> Run {
         let is_struct = matches!(self.u.types().kind(ty), TyKind::Nominal { .. });
-        let fits = self.u.fields(ty).filter(|_| is_struct).is_some_and(|fields| {
-            let mut pairs = args.iter().zip(fields.tys.iter());
-            fields.tys.len() == args.len()
-                && pairs.all(|(arg, field)| self.u.types().subtype(arg.ty(self.u), *field))
-        });
+        let fits = self
+            .u
+            .fields(ty)
+            .filter(|_| is_struct)
+            .is_some_and(|fields| {
+                let mut pairs = args.iter().zip(fields.tys.iter());
+                fields.tys.len() == args.len()
+                    && pairs.all(|(arg, field)| self.u.types().subtype(arg.ty(self.u), *field))
+            });
         if !fits {
             return Err(self.no_constructor(ty, &args));
         }

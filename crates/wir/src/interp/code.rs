@@ -5,7 +5,6 @@
 
 use crate::ast::{self, Block, Expr, ExprKind, MethodDef, Name, NodeId, Stmt, StmtKind};
 use crate::ast::{TypeArg, TypeExpr};
-use crate::prim::Prim;
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty, Types};
 
 use super::call::{Target, Tys};
+use super::fast::Fast;
 
 /// A method with slots.
 #[derive(Debug)]
@@ -89,19 +89,9 @@ pub(super) enum Kind {
 pub(super) struct Call {
     pub(super) function: Symbol,
     pub(super) args: Box<[Node]>,
-    /// The short way for two scalars.
+    /// The short way for scalars.
     pub(super) fast: Cell<Option<Fast>>,
     pub(super) last: RefCell<Option<(Tys, Rc<Target>)>>,
-}
-
-/// A scalar recipe of two operands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fast {
-    pub(super) operands: (crate::prim::Scalar, crate::prim::Scalar),
-    pub(super) casts: [Option<Prim>; 2],
-    pub(super) swap: bool,
-    pub(super) op: Prim,
-    pub(super) negate: bool,
 }
 
 impl Call {
@@ -120,7 +110,12 @@ pub(super) fn compile(types: &Types, def: &Arc<MethodDef>) -> Code {
     let mut compiler = Compiler {
         interner: types,
         vars: &def.vars,
-        scope: def.params.iter().map(|param| param.name.clone()).zip(0..).collect(),
+        scope: def
+            .params
+            .iter()
+            .map(|param| param.name.clone())
+            .zip(0..)
+            .collect(),
         slots: def.params.len(),
         types: Vec::new(),
     };
@@ -263,7 +258,10 @@ impl Compiler<'_> {
         };
         if let Some(slot) = self.lookup(name) {
             let kind = Kind::Local(slot);
-            let callee = Box::new(Node { id: callee.id, kind });
+            let callee = Box::new(Node {
+                id: callee.id,
+                kind,
+            });
             return Kind::CallValue(callee, self.exprs(args));
         }
         if let Some(form) = self.form(name, args) {

@@ -21,7 +21,10 @@ impl Interp<'_> {
     /// `f(Int64, String)`
     pub(super) fn call_text(&self, function: Symbol, tys: &Tys) -> String {
         let types = self.u.types();
-        let tys: Vec<String> = tys.iter().map(|ty| types.display(*ty).to_string()).collect();
+        let tys: Vec<String> = tys
+            .iter()
+            .map(|ty| types.display(*ty).to_string())
+            .collect();
         format!("{}({})", types.symbol_str(function), tys.join(", "))
     }
 
@@ -38,13 +41,18 @@ impl Interp<'_> {
         let name = self.u.types().symbol_str(function);
         let methods = self.methods(function);
         let entries = methods.iter().flat_map(|methods| methods.iter(NOW));
-        let mut sigs: Vec<String> =
-            entries.map(|entry| display_sig(self.u.types(), name, &entry.sig)).collect();
+        let mut sigs: Vec<String> = entries
+            .map(|entry| display_sig(self.u.types(), name, &entry.sig))
+            .collect();
         sigs.sort();
         sigs.dedup();
         if !sigs.is_empty() {
             let more = sigs.len().saturating_sub(5);
-            error.notes.extend(sigs.into_iter().take(5).map(|sig| format!("there is {sig}")));
+            error.notes.extend(
+                sigs.into_iter()
+                    .take(5)
+                    .map(|sig| format!("there is {sig}")),
+            );
             if more > 0 {
                 error.notes.push(format!("… {more} more"));
             }
@@ -61,7 +69,10 @@ impl Interp<'_> {
         let names = names.filter(|function| self.is_function(**function));
         let names = names.map(|function| types.symbol_str(*function));
         let close = names.map(|known| (distance(name, known), known));
-        close.filter(|(distance, _)| *distance <= 2.min(name.len() / 2)).min().map(|(_, known)| known)
+        close
+            .filter(|(distance, _)| *distance <= 2.min(name.len() / 2))
+            .min()
+            .map(|(_, known)| known)
     }
 
     pub(super) fn ambiguous(&self, function: Symbol, tys: &Tys, ids: &[MethodId]) -> Failure {
@@ -70,8 +81,14 @@ impl Interp<'_> {
         let text = self.call_text(function, tys);
         let message = format!("{text} is ambiguous: no method is the most specific");
         let mut error = RunError::new(Code::AmbiguousCall, message).subject(text);
-        let sigs: Vec<Sig> = ids.iter().filter_map(|id| self.signature(function, *id)).collect();
-        error.candidates = sigs.iter().map(|sig| display_sig(types, name, sig)).collect();
+        let sigs: Vec<Sig> = ids
+            .iter()
+            .filter_map(|id| self.signature(function, *id))
+            .collect();
+        error.candidates = sigs
+            .iter()
+            .map(|sig| display_sig(types, name, sig))
+            .collect();
         error.candidates.sort();
         let resolving = resolving_signature(types, &sigs.iter().collect::<Vec<_>>());
         error.resolved_by = Some(display_sig(types, name, &resolving));
@@ -90,33 +107,51 @@ impl Interp<'_> {
 
     pub(super) fn no_constructor(&self, ty: Ty, args: &Args) -> Failure {
         let types = self.u.types();
-        let tys: Vec<String> =
-            args.iter().map(|arg| types.display(arg.ty(self.u)).to_string()).collect();
+        let tys: Vec<String> = args
+            .iter()
+            .map(|arg| types.display(arg.ty(self.u)).to_string())
+            .collect();
         let text = format!("{}({})", types.display(ty), tys.join(", "));
         let mut error = RunError::new(Code::NoMatchingMethod, format!("no method matches {text}"));
         error.subject = Some(text);
         if let (TyKind::Nominal { .. }, Some(fields)) = (types.kind(ty), self.u.fields(ty)) {
-            let tys: Vec<String> =
-                fields.tys.iter().map(|ty| types.display(*ty).to_string()).collect();
-            error.notes.push(format!("the fields are ({})", tys.join(", ")));
+            let tys: Vec<String> = fields
+                .tys
+                .iter()
+                .map(|ty| types.display(*ty).to_string())
+                .collect();
+            error
+                .notes
+                .push(format!("the fields are ({})", tys.join(", ")));
         }
         Box::new(error)
     }
 
     pub(super) fn no_trunc(&self, ty: Ty, x: &Value) -> Failure {
         let types = self.u.types();
-        let text = format!("trunc({}, {})", types.display(ty), types.display(x.ty(self.u)));
+        let text = format!(
+            "trunc({}, {})",
+            types.display(ty),
+            types.display(x.ty(self.u))
+        );
         let message = format!("no method matches {text}");
         Box::new(RunError::new(Code::NoMatchingMethod, message).subject(text))
     }
 
     pub(super) fn no_function(&self, callee: &Value) -> Failure {
-        self.mismatch("what is called", self.u.prelude().function, callee.ty(self.u))
+        self.mismatch(
+            "what is called",
+            self.u.prelude().function,
+            callee.ty(self.u),
+        )
     }
 
     pub(super) fn no_indexing(&self, object: &Value, how: &str) -> Failure {
         let ty = self.u.types().display(object.ty(self.u));
-        self.fail(Code::TypeMismatch, &format!("a value of type {ty} cannot be {how}"))
+        self.fail(
+            Code::TypeMismatch,
+            &format!("a value of type {ty} cannot be {how}"),
+        )
     }
 
     pub(super) fn mismatch(&self, what: &str, expected: Ty, ty: Ty) -> Failure {
@@ -128,11 +163,17 @@ impl Interp<'_> {
 
     pub(super) fn missing_field(&self, object: &Value, name: &str) -> Failure {
         let ty = object.ty(self.u);
-        let message = format!("a value of type {} has no field `{name}`", self.u.types().display(ty));
+        let message = format!(
+            "a value of type {} has no field `{name}`",
+            self.u.types().display(ty)
+        );
         let mut error = RunError::new(Code::MissingField, message).subject(name);
         if let Some(info) = self.u.fields(ty).and_then(|fields| fields.info) {
-            let names: Vec<String> =
-                info.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+            let names: Vec<String> = info
+                .fields
+                .iter()
+                .map(|field| format!("`{}`", field.name))
+                .collect();
             error.notes.push(match names.is_empty() {
                 true => "it has no fields".into(),
                 false => format!("its fields are {}", names.join(", ")),
@@ -171,7 +212,11 @@ impl Interp<'_> {
     pub(super) fn unknown_variable(&self, name: &str) -> Failure {
         let message = format!("there is no variable `{name}` to assign to");
         let hint = format!("introduce it with `var {name} = …`");
-        Box::new(RunError::new(Code::UnknownName, message).subject(name).hint(hint))
+        Box::new(
+            RunError::new(Code::UnknownName, message)
+                .subject(name)
+                .hint(hint),
+        )
     }
 
     pub(super) fn unknown_external(&self, key: &str) -> Failure {

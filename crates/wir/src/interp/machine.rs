@@ -5,18 +5,19 @@
 //! the host follows that of the program, on stacks that grow, and is bounded by [`Limits`].
 
 use super::call::{Instance, Run, Target, Tys};
-use super::code::{Body, Call, Code, Fast, Kind, Node, St, TyIx};
+use super::code::{Body, Call, Code, Kind, Node, St, TyIx};
+use super::fast::Fast;
 use super::program::Program;
 use crate::ast::{Expr, NodeId};
 use crate::diag::Code as ErrorCode;
 use crate::error::{RunError, Site};
-use crate::prim::{Prim, ScalarValue};
+use crate::prim::{PrimError, ScalarValue};
 use crate::universe::Universe;
 use crate::value::{Value, live_bytes};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 use std::rc::Rc;
-use worldage_dispatch::{MethodId, Methods, Symbol, Ty};
+use worldage_dispatch::{Methods, Symbol, Ty};
 
 /// What a call may use before it fails.
 #[derive(Clone, Copy, Debug)]
@@ -256,7 +257,8 @@ impl<'a> Interp<'a> {
         let array = self.eval(f, &nodes[0])?;
         let index = self.eval(f, &nodes[1])?;
         let value = self.eval(f, &nodes[2])?;
-        self.store(&array, &index, value).map_err(|error| self.at(f, id, error))
+        self.store(&array, &index, value)
+            .map_err(|error| self.at(f, id, error))
     }
 
     fn condition(&mut self, f: &Frame<'_>, node: &Node) -> Eval<bool> {
@@ -378,7 +380,8 @@ impl<'a> Interp<'a> {
     fn eval_index(&mut self, f: &Frame<'_>, id: NodeId, nodes: &[Node; 2]) -> Eval {
         let object = self.eval(f, &nodes[0])?;
         let index = self.eval(f, &nodes[1])?;
-        self.load(&object, &index).map_err(|error| self.at(f, id, error))
+        self.load(&object, &index)
+            .map_err(|error| self.at(f, id, error))
     }
 
     fn eval_args(&mut self, f: &Frame<'_>, nodes: &[Node]) -> Eval<Args> {
@@ -391,22 +394,35 @@ impl<'a> Interp<'a> {
 
     fn eval_call(&mut self, f: &Frame<'_>, id: NodeId, call: &Call) -> Eval {
         let args = match &call.args[..] {
+            [a] => {
+                let a = self.eval(f, a)?;
+                if let (Value::Scalar(x), Some(fast)) = (&a, call.fast.get())
+                    && fast.operands == (x.scalar(), None)
+                {
+                    return self.fast(f, id, fast.apply1(*x));
+                }
+                smallvec![a]
+            }
             [a, b] => {
                 let a = self.eval(f, a)?;
                 let b = self.eval(f, b)?;
                 if let (Value::Scalar(x), Value::Scalar(y), Some(fast)) = (&a, &b, call.fast.get())
-                    && fast.operands == (x.scalar(), y.scalar())
+                    && fast.operands == (x.scalar(), Some(y.scalar()))
                 {
-                    return match fast.apply(*x, *y) {
-                        Ok(value) => Ok(Value::Scalar(value)),
-                        Err(error) => Err(self.at(f, id, self.prim_error(error))),
-                    };
+                    return self.fast(f, id, fast.apply2(*x, *y));
                 }
                 smallvec![a, b]
             }
             nodes => self.eval_args(f, nodes)?,
         };
         self.eval_call_slow(f, id, call, args)
+    }
+
+    fn fast(&self, f: &Frame<'_>, id: NodeId, result: Result<ScalarValue, PrimError>) -> Eval {
+        match result {
+            Ok(value) => Ok(Value::Scalar(value)),
+            Err(error) => Err(self.at(f, id, self.prim_error(error))),
+        }
     }
 
     #[inline(never)]
@@ -426,44 +442,51 @@ impl<'a> Interp<'a> {
                 target
             }
         };
-        self.apply(&target, args).map_err(|error| self.at(f, id, error))
+        self.apply(&target, args)
+            .map_err(|error| self.at(f, id, error))
     }
 
     #[inline(never)]
     fn eval_rare(&mut self, f: &Frame<'_>, node: &Node) -> Eval {
         let id = node.id;
         match &node.kind {
-            Kind::Function(name) => {
-                self.function_value(*name).map_err(|error| self.at(f, id, error))
-            }
+            Kind::Function(name) => self
+                .function_value(*name)
+                .map_err(|error| self.at(f, id, error)),
             Kind::Tuple(nodes) => {
                 let args = self.eval_args(f, nodes)?;
-                self.tuple(args.into_vec()).map_err(|error| self.at(f, id, error))
+                self.tuple(args.into_vec())
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::CallValue(callee, nodes) => {
                 let callee = self.eval(f, callee)?;
                 let args = self.eval_args(f, nodes)?;
-                self.call_value(&callee, args).map_err(|error| self.at(f, id, error))
+                self.call_value(&callee, args)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::Latest(nodes) => {
                 let mut args = self.eval_args(f, nodes)?;
                 let callee = args.remove(0);
-                self.call_value(&callee, args).map_err(|error| self.at(f, id, error))
+                self.call_value(&callee, args)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::CallType(ty, nodes) => {
                 let args = self.eval_args(f, nodes)?;
                 let ty = self.ty(f, *ty)?;
-                self.call_type(ty, args).map_err(|error| self.at(f, id, error))
+                self.call_type(ty, args)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::New(ty, nodes) => {
                 let args = self.eval_args(f, nodes)?;
                 let ty = self.ty(f, *ty)?;
-                self.construct(ty, args).map_err(|error| self.at(f, id, error))
+                self.construct(ty, args)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::Array(ty, length) => {
                 let length = self.eval(f, length)?;
                 let ty = self.ty(f, *ty)?;
-                self.new_array(ty, &length).map_err(|error| self.at(f, id, error))
+                self.new_array(ty, &length)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::TruncTo(ty, x) => {
                 let x = self.eval(f, x)?;
@@ -479,7 +502,8 @@ impl<'a> Interp<'a> {
                 let callee = self.eval(f, callee)?;
                 let args = self.eval_args(f, nodes)?;
                 let sig = self.ty(f, *sig)?;
-                self.invoke(&callee, sig, args).map_err(|error| self.at(f, id, error))
+                self.invoke(&callee, sig, args)
+                    .map_err(|error| self.at(f, id, error))
             }
             Kind::External(key) => match self.p.external(key) {
                 Some(value) => Ok(value.clone()),
@@ -505,39 +529,3 @@ impl<'a> Interp<'a> {
         Err(self.out_of_memory(bytes))
     }
 }
-
-impl Fast {
-    fn of(u: &Universe, target: &Target, tys: &Tys) -> Option<Fast> {
-        use crate::builtins::Recipe;
-        let Target::Builtin(Recipe::Scalar {
-            casts,
-            swap,
-            op,
-            negate,
-        }) = target
-        else {
-            return None;
-        };
-        let (&[a, b], &[first, second]) = (&casts[..], &tys[..]) else {
-            return None;
-        };
-        Some(Fast {
-            operands: (u.scalar_of(first)?, u.scalar_of(second)?),
-            casts: [a, b],
-            swap: *swap,
-            op: *op,
-            negate: *negate,
-        })
-    }
-
-    fn apply(&self, x: ScalarValue, y: ScalarValue) -> Result<ScalarValue, crate::prim::PrimError> {
-        let x = self.casts[0].map_or(Ok(x), |cast| cast.eval(&[x]))?;
-        let y = self.casts[1].map_or(Ok(y), |cast| cast.eval(&[y]))?;
-        let operands = if self.swap { [y, x] } else { [x, y] };
-        let result = self.op.eval(&operands)?;
-        if self.negate { Prim::Not.eval(&[result]) } else { Ok(result) }
-    }
-}
-
-/// The number that host expressions have as a method: none.
-pub(super) const NO_METHOD: Option<MethodId> = None;

@@ -24,11 +24,15 @@ impl Interp<'_> {
                 negate,
             } => {
                 let result = scalar(&scalars(&args), casts, *swap, *op, *negate);
-                result.map(Value::Scalar).map_err(|error| self.prim_error(error))
+                result
+                    .map(Value::Scalar)
+                    .map_err(|error| self.prim_error(error))
             }
             Recipe::Steps(steps) => {
                 let result = run_steps(&scalars(&args), steps);
-                result.map(Value::Scalar).map_err(|error| self.prim_error(error))
+                result
+                    .map(Value::Scalar)
+                    .map_err(|error| self.prim_error(error))
             }
             Recipe::Identity => Ok(args.swap_remove(0)),
             Recipe::FieldsEq { negate } => {
@@ -64,8 +68,10 @@ impl Interp<'_> {
             },
             Recipe::TupleLen(n) => Ok(Value::int(i64::from(*n))),
             Recipe::Print => {
-                let shown: Vec<String> =
-                    args.iter().map(|arg| arg.print(self.u).to_string()).collect();
+                let shown: Vec<String> = args
+                    .iter()
+                    .map(|arg| arg.print(self.u).to_string())
+                    .collect();
                 (self.print)(&format!("{}\n", shown.join(" ")));
                 Ok(Value::Nothing)
             }
@@ -114,7 +120,9 @@ impl Interp<'_> {
                     Atomic::Max | Atomic::Cas => Prim::Max(ty),
                 };
                 let result = op.eval(&[*x, *y]);
-                Some(Value::Scalar(result.map_err(|error| self.prim_error(error))?))
+                Some(Value::Scalar(
+                    result.map_err(|error| self.prim_error(error))?,
+                ))
             }
             _ => unreachable!("dispatched on numbers"),
         };
@@ -183,7 +191,10 @@ impl Interp<'_> {
             let message = format!("the length {length} is negative");
             return Err(self.fail(Code::InvalidArgument, &message));
         };
-        let ty = self.u.array_ty(elem).map_err(|error| self.bad_type(&error))?;
+        let ty = self
+            .u
+            .array_ty(elem)
+            .map_err(|error| self.bad_type(&error))?;
         let bytes = Elems::bytes_for(self.u, elem, length);
         self.reserve(bytes)?;
         match ArrayRef::zeroed(self.u, ty, elem, length) {
@@ -201,7 +212,9 @@ impl Interp<'_> {
             return Err(self.no_trunc(ty, x));
         }
         let result = Prim::TruncTo(value.scalar(), to).eval(&[value]);
-        result.map(Value::Scalar).map_err(|error| self.prim_error(error))
+        result
+            .map(Value::Scalar)
+            .map_err(|error| self.prim_error(error))
     }
 
     /// The number of one bound of a loop, and the type of the loop's variable (of that bound alone
@@ -209,7 +222,11 @@ impl Interp<'_> {
     pub(super) fn bound(&self, first: &Value, last: &Value, which: usize) -> Run<(i128, Scalar)> {
         let scalar = |value: &Value| {
             let wrong = || {
-                self.mismatch("a bound of `for`", self.u.prelude().integer, value.ty(self.u))
+                self.mismatch(
+                    "a bound of `for`",
+                    self.u.prelude().integer,
+                    value.ty(self.u),
+                )
             };
             let scalar = value.as_scalar().filter(|x| x.scalar().is_int());
             scalar.ok_or_else(wrong)
@@ -266,7 +283,11 @@ fn scalar(
         operands.swap(0, 1);
     }
     let result = op.eval(&operands)?;
-    if negate { Prim::Not.eval(&[result]) } else { Ok(result) }
+    if negate {
+        Prim::Not.eval(&[result])
+    } else {
+        Ok(result)
+    }
 }
 
 fn run_steps(args: &Scalars, steps: &[Step]) -> Result<ScalarValue, PrimError> {

@@ -106,7 +106,9 @@ impl Program {
 
     /// Declares a method table over another one, over the base if `over` is `None`.
     pub fn add_table(&mut self, name: &str, over: Option<&str>) {
-        let over = over.and_then(|over| self.table_names.get(over).copied()).unwrap_or(0);
+        let over = over
+            .and_then(|over| self.table_names.get(over).copied())
+            .unwrap_or(0);
         let over = Some(over);
         self.table_names.insert(name.into(), self.tables.len());
         self.tables.push(Table {
@@ -178,7 +180,11 @@ impl Program {
             sigs.push(sig);
         }
         let mut left = sigs.into_iter();
-        for method in self.methods.iter_mut().filter(|method| method.sig.is_some()) {
+        for method in self
+            .methods
+            .iter_mut()
+            .filter(|method| method.sig.is_some())
+        {
             method.sig = left.next();
         }
         new.iter_mut().for_each(|method| method.sig = left.next());
@@ -204,14 +210,18 @@ impl Program {
     }
 
     fn table_number(&self, table: Option<&str>) -> usize {
-        table.and_then(|name| self.table_names.get(name).copied()).unwrap_or(0)
+        table
+            .and_then(|name| self.table_names.get(name).copied())
+            .unwrap_or(0)
     }
 
     /// Builds the tables: built-in functions, constructors, then the methods in their order.
     fn rebuild(&mut self, types: TypeTable, new: Vec<UserMethod>) {
         self.types = types;
         self.bodies.clear();
-        self.tables.iter_mut().for_each(|table| table.functions.clear());
+        self.tables
+            .iter_mut()
+            .for_each(|table| table.functions.clear());
         for builtin in self.intrinsics.clone().iter() {
             self.insert(0, builtin.name, &builtin.sig, Body::Builtin(builtin.id));
         }

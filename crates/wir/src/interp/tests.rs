@@ -19,14 +19,20 @@ use std::sync::Arc;
 pub(super) fn program(sources: &mut Sources, text: &str) -> Program {
     let file = sources.add("test.wir", text);
     let parsed = crate::syntax::parse_file(sources, file);
-    let rendered: Vec<String> = parsed.diagnostics.iter().map(|d| d.render(sources)).collect();
+    let rendered: Vec<String> = parsed
+        .diagnostics
+        .iter()
+        .map(|d| d.render(sources))
+        .collect();
     assert!(rendered.is_empty(), "{}", rendered.concat());
     let mut program = Program::new(Arc::new(Universe::new()));
     program.set_limits(Limits {
         depth: 20_000,
         bytes: 64 << 20,
     });
-    program.define_file(&parsed.file, file).unwrap_or_else(|error| panic!("{error:?}"));
+    program
+        .define_file(&parsed.file, file)
+        .unwrap_or_else(|error| panic!("{error:?}"));
     program
 }
 
@@ -37,7 +43,11 @@ pub(super) fn run(program: &Program, sources: &Sources, view: Option<&str>, call
     let result = program.eval(view, &expr, &mut |text| out.push_str(text));
     match result {
         Ok(value) => out += &format!("=> {}\n", value.show(program.universe())),
-        Err(error) => out += &error.to_diagnostic(|site| program.place(site)).render(sources),
+        Err(error) => {
+            out += &error
+                .to_diagnostic(|site| program.place(site))
+                .render(sources)
+        }
     }
     out
 }
@@ -60,7 +70,10 @@ fn value(body: &str, expected: &str) {
 #[track_caller]
 fn values(definitions: &str, body: &str, expected: &str) {
     let mut sources = Sources::new();
-    let program = program(&mut sources, &format!("{definitions}\nfn f() {{\n{body}\n}}"));
+    let program = program(
+        &mut sources,
+        &format!("{definitions}\nfn f() {{\n{body}\n}}"),
+    );
     let mut out = String::new();
     let result = program.call(None, "f", Vec::new(), &mut |text| out.push_str(text));
     match result {

@@ -108,13 +108,22 @@ impl Elems {
     /// The bytes that so many elements of a type take.
     #[must_use]
     pub fn bytes_for(u: &Universe, elem: Ty, length: usize) -> usize {
-        let each = u.scalar_of(elem).map_or(size_of::<Option<Value>>(), Scalar::bytes);
-        length.saturating_mul(each).saturating_add(size_of::<Object>())
+        let each = u
+            .scalar_of(elem)
+            .map_or(size_of::<Option<Value>>(), Scalar::bytes);
+        length
+            .saturating_mul(each)
+            .saturating_add(size_of::<Object>())
     }
 
     fn bytes(&self) -> i64 {
-        let each = self.scalar().map_or(size_of::<Option<Value>>(), Scalar::bytes);
-        let bytes = self.len().saturating_mul(each).saturating_add(size_of::<Object>());
+        let each = self
+            .scalar()
+            .map_or(size_of::<Option<Value>>(), Scalar::bytes);
+        let bytes = self
+            .len()
+            .saturating_mul(each)
+            .saturating_add(size_of::<Object>());
         i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 }

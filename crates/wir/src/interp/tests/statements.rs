@@ -43,25 +43,49 @@ fn launch() {
 
 #[test]
 fn the_program_of_the_contract() {
-    check(CONTRACT, "main(10)", expect![[r#"
+    check(
+        CONTRACT,
+        "main(10)",
+        expect![[r#"
         big 19.30600052603572
         => 19.30600052603572
-    "#]]);
-    check(CONTRACT, "fib(20)", expect![[r#"
+    "#]],
+    );
+    check(
+        CONTRACT,
+        "fib(20)",
+        expect![[r#"
         => 6765
-    "#]]);
-    check(CONTRACT, "scaled(Circle(2.0), 0.5)", expect![[r#"
+    "#]],
+    );
+    check(
+        CONTRACT,
+        "scaled(Circle(2.0), 0.5)",
+        expect![[r#"
         => 6.283185307179586
-    "#]]);
-    check(CONTRACT, "area(1)", expect![[r#"
+    "#]],
+    );
+    check(
+        CONTRACT,
+        "area(1)",
+        expect![[r#"
         => 0.0
-    "#]]);
-    check(CONTRACT, "plus()", expect![[r#"
+    "#]],
+    );
+    check(
+        CONTRACT,
+        "plus()",
+        expect![[r#"
         => Pair(4, 6)
-    "#]]);
-    check(CONTRACT, "launch()", expect![[r#"
+    "#]],
+    );
+    check(
+        CONTRACT,
+        "launch()",
+        expect![[r#"
         => [7.0, 5.0]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -85,7 +109,10 @@ fn the_last_expression_is_the_value() {
 fn scope_is_the_block() {
     value("var x = 1\nif true { var x = 2 }\nx", "1");
     value("var x = 1\nif true { x = 2 }\nx", "2");
-    value("var x = 1\nvar y = if true { var x = x + 1\nx } else { 0 }\n(x, y)", "(1, 2)");
+    value(
+        "var x = 1\nvar y = if true { var x = x + 1\nx } else { 0 }\n(x, y)",
+        "(1, 2)",
+    );
     value("if true { var x = 1 }\nx", "unknown-name");
     value("for i in 0..3 { }\ni", "unknown-name");
     value("var i = 7\nfor i in 0..3 { }\ni", "7");
@@ -93,7 +120,11 @@ fn scope_is_the_block() {
     value("var x = 1\nx = \"a\"\nx", "\"a\"");
     values("fn g(x) { x = x + 1\nx }", "g(1)", "2");
     values("fn g(x) { var x = x + 1\nx }", "g(1)", "2");
-    values("fn g(n) { if n > 0 { var r = g(n - 1)\nn + r } else { 0 } }", "g(4)", "10");
+    values(
+        "fn g(n) { if n > 0 { var r = g(n - 1)\nn + r } else { 0 } }",
+        "g(4)",
+        "10",
+    );
 }
 
 #[test]
@@ -101,15 +132,36 @@ fn loops() {
     value("var s = 0\nfor i in 0..5 { s = s + i }\ns", "10");
     value("var s = 0\nfor i in 3..3 { s = s + 1 }\ns", "0");
     value("var s = 0\nfor i in 5..3 { s = s + 1 }\ns", "0");
-    value("var s = 0\nfor i in 0..10 { if i == 3 { continue }\nif i == 6 { break }\ns = s + i }\ns", "12");
+    value(
+        "var s = 0\nfor i in 0..10 { if i == 3 { continue }\nif i == 6 { break }\ns = s + i }\ns",
+        "12",
+    );
     value("var s = 0\nfor i in 0..3 { i = 10\ns = s + 1 }\ns", "3");
-    value("var n = 3\nvar s = 0\nfor i in 0..n { n = 100\ns = s + 1 }\ns", "3");
-    value("var i = 0\nwhile true { i = i + 1\nif i > 4 { break } }\ni", "5");
-    value("var n = 0\nfor i in 0..3 { for j in 0..3 { if j > i { break }\nn = n + 1 } }\nn", "6");
+    value(
+        "var n = 3\nvar s = 0\nfor i in 0..n { n = 100\ns = s + 1 }\ns",
+        "3",
+    );
+    value(
+        "var i = 0\nwhile true { i = i + 1\nif i > 4 { break } }\ni",
+        "5",
+    );
+    value(
+        "var n = 0\nfor i in 0..3 { for j in 0..3 { if j > i { break }\nn = n + 1 } }\nn",
+        "6",
+    );
     value("for i in 0..3 { while true { return i } }", "0");
-    value("var s = Int8(0)\nfor i in Int8(0)..Int8(3) { s = s + i }\ns", "3");
-    value("var t = 0\nfor i in Int8(0)..3 { t = i }\nisa(t, Int64)", "true");
-    value("for i in 9223372036854775806..9223372036854775807 { return i }", "9223372036854775806");
+    value(
+        "var s = Int8(0)\nfor i in Int8(0)..Int8(3) { s = s + i }\ns",
+        "3",
+    );
+    value(
+        "var t = 0\nfor i in Int8(0)..3 { t = i }\nisa(t, Int64)",
+        "true",
+    );
+    value(
+        "for i in 9223372036854775806..9223372036854775807 { return i }",
+        "9223372036854775806",
+    );
     value("for i in 0..1.5 { }", "type-mismatch");
     value("for i in 0.0..1 { }", "type-mismatch");
     value("for i in UInt64(0)..(-1) { }", "conversion-error");
