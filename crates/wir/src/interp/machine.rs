@@ -104,17 +104,17 @@ impl<'a> Interp<'a> {
     ///
     /// # Errors
     /// The program's error.
-    pub fn call(&mut self, function: Symbol, args: Vec<Value>) -> Result<Value, RunError> {
+    pub fn call(&mut self, function: Symbol, args: Vec<Value>) -> Result<Value, Box<RunError>> {
         self.bytes_before = live_bytes();
         let result = stacker::maybe_grow(RED_ZONE, PIECE, || {
             self.call_function(function, args.into())
         });
         self.reset();
-        result.map_err(|error| *error)
+        result
     }
 
     /// Evaluates a host's expression (see [`Program::eval`]).
-    pub(super) fn eval_host(&mut self, expr: &Expr) -> Result<Value, RunError> {
+    pub(super) fn eval_host(&mut self, expr: &Expr) -> Result<Value, Box<RunError>> {
         self.bytes_before = live_bytes();
         let result = stacker::maybe_grow(RED_ZONE, PIECE, || {
             let inst = self.host_instance(expr);
@@ -131,7 +131,7 @@ impl<'a> Interp<'a> {
         self.reset();
         match result {
             Ok(value) => Ok(value),
-            Err(Stop::Error(error)) => Err(*error),
+            Err(Stop::Error(error)) => Err(error),
             Err(_) => Ok(Value::Nothing),
         }
     }

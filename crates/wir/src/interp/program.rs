@@ -310,7 +310,7 @@ impl Program {
         function: &str,
         args: Vec<Value>,
         print: &mut dyn FnMut(&str),
-    ) -> Result<Value, RunError> {
+    ) -> Result<Value, Box<RunError>> {
         let symbol = self.u.types().symbol(function);
         Interp::new(self, view, print).call(symbol, args)
     }
@@ -325,7 +325,7 @@ impl Program {
         view: Option<&str>,
         expr: &crate::ast::Expr,
         print: &mut dyn FnMut(&str),
-    ) -> Result<Value, RunError> {
+    ) -> Result<Value, Box<RunError>> {
         Interp::new(self, view, print).eval_host(expr)
     }
 }
