@@ -3,8 +3,8 @@
 //! right first, and fast enough for real programs second.
 //!
 //! Reading order: [`program`] (a world built from definitions), `code` (a method with its
-//! variables resolved to slots, once per method), `machine` (evaluation of expressions and
-//! statements), `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars), `fail` (the errors).
+//! variables resolved to slots, once per method), `machine` (frames and
+//! expressions), `stmt` (statements), `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars), `fail` (the errors).
 //!
 //! It shares with the compiler: types, names, scalar operations, recipes of built-in functions, and
 //! printing; nothing of lowering or inference.
@@ -16,6 +16,7 @@ mod fast;
 mod machine;
 mod ops;
 pub mod program;
+mod stmt;
 
 pub use machine::{Interp, Limits};
 pub use program::{EditError, Program};

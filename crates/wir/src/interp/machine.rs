@@ -16,6 +16,7 @@ use crate::universe::Universe;
 use crate::value::{Value, live_bytes};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
+use std::cell::Cell;
 use std::rc::Rc;
 use worldage_dispatch::{Methods, Symbol, Ty};
 
@@ -31,7 +32,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            depth: 100_000,
+            depth: 150_000,
             bytes: 4 << 30,
         }
     }
@@ -53,7 +54,7 @@ pub(super) type Args = SmallVec<[Value; 4]>;
 pub(super) struct Frame<'a> {
     pub(super) inst: &'a Instance,
     code: &'a Code,
-    base: usize,
+    pub(super) base: usize,
 }
 
 /// Runs calls of one program in one view. Keeps what it found out about methods between calls.
@@ -65,9 +66,9 @@ pub struct Interp<'a> {
     pub(super) targets: FxHashMap<(Symbol, Tys), Rc<Target>>,
     pub(super) codes: FxHashMap<usize, Rc<Code>>,
     pub(super) print: &'a mut (dyn FnMut(&str) + 'a),
-    locals: Vec<Value>,
+    pub(super) locals: Vec<Value>,
     depth: usize,
-    returned: Value,
+    pub(super) returned: Value,
     /// What the thread held when the call began.
     bytes_before: i64,
     pub(super) equal: Symbol,
@@ -144,25 +145,37 @@ impl<'a> Interp<'a> {
 
     /// Runs a method instance.
     pub(super) fn run(&mut self, inst: &Instance, args: Args) -> Run {
+        let base = self.locals.len();
+        self.enter(inst, args)?;
+        let code = &*inst.code;
+        let frame = Frame { inst, code, base };
+        let result = match stacker::remaining_stack() {
+            Some(left) if left >= RED_ZONE => self.body(&frame),
+            _ => stacker::grow(PIECE, || self.body(&frame)),
+        };
+        self.leave(base, result)
+    }
+
+    /// Makes the variables of a frame.
+    #[inline(never)]
+    fn enter(&mut self, inst: &Instance, mut args: Args) -> Run<()> {
         if self.depth >= self.p.limits().depth {
             return Err(self.fail(ErrorCode::StackOverflow, "calls nest too deeply"));
         }
         let code = &*inst.code;
         let base = self.locals.len();
-        let params = code.def.params.len();
-        if code.vararg {
-            let mut args = args;
-            let rest: Vec<Value> = args.drain(params - 1..).collect();
-            self.locals.extend(args);
-            let rest = self.tuple(rest)?;
-            self.locals.push(rest);
-        } else {
-            self.locals.extend(args);
-        }
+        let rest = match code.vararg {
+            true => Some(self.tuple(args.drain(code.def.params.len() - 1..).collect())?),
+            false => None,
+        };
+        self.locals.extend(args.into_iter().chain(rest));
         self.locals.resize(base + code.slots, Value::Nothing);
         self.depth += 1;
-        let frame = Frame { inst, code, base };
-        let result = stacker::maybe_grow(RED_ZONE, PIECE, || self.body(&frame));
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn leave(&mut self, base: usize, result: Eval) -> Run {
         self.depth -= 1;
         self.locals.truncate(base);
         match result {
@@ -179,7 +192,7 @@ impl<'a> Interp<'a> {
         Ok(value)
     }
 
-    fn check_result(&self, f: &Frame<'_>, node: NodeId, value: &Value) -> Eval<()> {
+    pub(super) fn check_result(&self, f: &Frame<'_>, node: NodeId, value: &Value) -> Eval<()> {
         let Some(ret) = f.code.ret else {
             return Ok(());
         };
@@ -214,166 +227,78 @@ impl<'a> Interp<'a> {
         }
     }
 
-    fn block(&mut self, f: &Frame<'_>, body: &Body) -> Eval {
-        let mut value = Value::Nothing;
-        for stmt in &body.stmts {
-            value = self.stmt(f, stmt)?;
-        }
-        Ok(value)
-    }
-
-    fn stmt(&mut self, f: &Frame<'_>, stmt: &St) -> Eval {
-        match stmt {
-            St::Expr(node) => return self.eval(f, node),
-            St::Set(slot, node) => {
-                let value = self.eval(f, node)?;
-                self.locals[f.base + slot] = value;
-            }
-            St::SetIndex(id, nodes) => self.set_index(f, *id, nodes)?,
-            St::While(condition, body) => self.while_loop(f, condition, body)?,
-            St::For(slot, bounds, body) => self.for_loop(f, *slot, bounds, body)?,
-            St::Return(id, node) => {
-                let value = match node {
-                    Some(node) => self.eval(f, node)?,
-                    None => Value::Nothing,
-                };
-                self.check_result(f, *id, &value)?;
-                self.returned = value;
-                return Err(Stop::Return);
-            }
-            St::Break => return Err(Stop::Break),
-            St::Continue => return Err(Stop::Continue),
-            St::Unknown(name, node, id) => {
-                self.eval(f, node)?;
-                let error = self.unknown_variable(name);
-                return Err(self.at(f, *id, error));
-            }
-        }
-        Ok(Value::Nothing)
-    }
-
-    #[inline(never)]
-    fn set_index(&mut self, f: &Frame<'_>, id: NodeId, nodes: &[Node; 3]) -> Eval<()> {
-        let array = self.eval(f, &nodes[0])?;
-        let index = self.eval(f, &nodes[1])?;
-        let value = self.eval(f, &nodes[2])?;
-        self.store(&array, &index, value)
-            .map_err(|error| self.at(f, id, error))
-    }
-
-    fn condition(&mut self, f: &Frame<'_>, node: &Node) -> Eval<bool> {
-        let value = self.eval(f, node)?;
-        match value {
-            Value::Scalar(ScalarValue::Bool(x)) => Ok(x),
-            _ => Err(self.no_bool(f, node.id, &value)),
-        }
-    }
-
-    #[cold]
-    fn no_bool(&self, f: &Frame<'_>, node: NodeId, value: &Value) -> Stop {
-        let error = self.mismatch("a condition", self.u.prelude().bool, value.ty(self.u));
-        self.at(f, node, error)
-    }
-
-    /// Runs a loop's body once; whether the loop goes on.
-    fn round(&mut self, f: &Frame<'_>, body: &Body) -> Eval<bool> {
-        match self.block(f, body) {
-            Ok(_) | Err(Stop::Continue) => Ok(true),
-            Err(Stop::Break) => Ok(false),
-            Err(stop) => Err(stop),
-        }
-    }
-
-    #[inline(never)]
-    fn while_loop(&mut self, f: &Frame<'_>, condition: &Node, body: &Body) -> Eval<()> {
-        while self.condition(f, condition)? {
-            if !self.round(f, body)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn for_loop(
-        &mut self,
-        f: &Frame<'_>,
-        slot: usize,
-        bounds: &[Node; 2],
-        body: &Body,
-    ) -> Eval<()> {
-        let first = self.eval(f, &bounds[0])?;
-        let last = self.eval(f, &bounds[1])?;
-        let (first, scalar) = match self.bound(&first, &last, 0) {
-            Ok(bound) => bound,
-            Err(error) => return Err(self.at(f, bounds[0].id, error)),
-        };
-        let last = match self.bound(&Value::Nothing, &last, 1) {
-            Ok((last, own)) => super::ops::convert_bound(last, own, scalar),
-            Err(error) => Err(error),
-        };
-        let last = last.map_err(|error| self.at(f, bounds[1].id, error))?;
-        for i in first..last {
-            self.locals[f.base + slot] = Value::Scalar(ScalarValue::wrap(scalar, i));
-            if !self.round(f, body)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// Evaluates an expression.
+    ///
+    /// The recursion of a deep call goes through here, so the frame is kept small: every case that
+    /// needs room has a function of its own.
     pub(super) fn eval(&mut self, f: &Frame<'_>, node: &Node) -> Eval {
         match &node.kind {
             Kind::Const(value) => Ok(value.clone()),
             Kind::Local(slot) => Ok(self.locals[f.base + slot].clone()),
             Kind::Call(call) => self.eval_call(f, node.id, call),
             Kind::Index(nodes) => self.eval_index(f, node.id, nodes),
-            Kind::If(condition, yes, no) => {
-                if self.condition(f, condition)? {
-                    self.block(f, yes)
-                } else if let Some(no) = no {
-                    self.block(f, no)
-                } else {
-                    Ok(Value::Nothing)
-                }
-            }
-            Kind::And(nodes) => Ok(Value::bool(
-                self.condition(f, &nodes[0])? && self.condition(f, &nodes[1])?,
-            )),
-            Kind::Or(nodes) => Ok(Value::bool(
-                self.condition(f, &nodes[0])? || self.condition(f, &nodes[1])?,
-            )),
-            Kind::Field(object, name, known) => {
-                let object = self.eval(f, object)?;
-                if let (Value::Struct(record), Some((ty, ix))) = (&object, known.get())
-                    && record.ty() == ty
-                {
-                    return Ok(record.parts()[ix].clone());
-                }
-                self.eval_field(f, node.id, &object, name, known)
-            }
+            Kind::If(condition, yes, no) => match self.eval_if(f, condition, yes, no.as_ref()) {
+                Ok(Some(block)) => self.block(f, block),
+                Ok(None) => Ok(Value::Nothing),
+                Err(stop) => Err(stop),
+            },
+            Kind::And(nodes) => self.eval_logic(f, nodes, true),
+            Kind::Or(nodes) => self.eval_logic(f, nodes, false),
+            Kind::Field(object, name, known) => self.eval_field(f, node.id, object, name, known),
             _ => self.eval_rare(f, node),
         }
     }
 
+    /// The block that an `if` goes on with.
+    #[inline(never)]
+    fn eval_if<'n>(
+        &mut self,
+        f: &Frame<'_>,
+        condition: &Node,
+        yes: &'n Body,
+        no: Option<&'n Body>,
+    ) -> Eval<Option<&'n Body>> {
+        Ok(if self.condition(f, condition)? {
+            Some(yes)
+        } else {
+            no
+        })
+    }
+
+    /// `a && b` if `all`, else `a || b`.
+    #[inline(never)]
+    fn eval_logic(&mut self, f: &Frame<'_>, nodes: &[Node; 2], all: bool) -> Eval {
+        if self.condition(f, &nodes[0])? != all {
+            return Ok(Value::bool(!all));
+        }
+        Ok(Value::bool(self.condition(f, &nodes[1])?))
+    }
+
     #[inline(never)]
     fn eval_field(
-        &self,
+        &mut self,
         f: &Frame<'_>,
         id: NodeId,
-        object: &Value,
+        object: &Node,
         name: &str,
-        known: &std::cell::Cell<Option<(Ty, usize)>>,
+        known: &Cell<Option<(Ty, usize)>>,
     ) -> Eval {
-        if let Value::Struct(record) = object
-            && let Some(fields) = self.u.fields(record.ty())
-            && let Some(ix) = fields.info.and_then(|info| info.field_index(name))
+        let object = self.eval(f, object)?;
+        let Value::Struct(record) = &object else {
+            return Err(self.at(f, id, self.missing_field(&object, name)));
+        };
+        if let Some((ty, ix)) = known.get()
+            && record.ty() == ty
         {
-            known.set(Some((record.ty(), ix)));
             return Ok(record.parts()[ix].clone());
         }
-        Err(self.at(f, id, self.missing_field(object, name)))
+        let fields = self.u.fields(record.ty());
+        let info = fields.and_then(|fields| fields.info);
+        let Some(ix) = info.and_then(|info| info.field_index(name)) else {
+            return Err(self.at(f, id, self.missing_field(&object, name)));
+        };
+        known.set(Some((record.ty(), ix)));
+        Ok(record.parts()[ix].clone())
     }
 
     #[inline(never)]
@@ -393,29 +318,41 @@ impl<'a> Interp<'a> {
     }
 
     fn eval_call(&mut self, f: &Frame<'_>, id: NodeId, call: &Call) -> Eval {
-        let args = match &call.args[..] {
-            [a] => {
-                let a = self.eval(f, a)?;
-                if let (Value::Scalar(x), Some(fast)) = (&a, call.fast.get())
-                    && fast.operands == (x.scalar(), None)
-                {
-                    return self.fast(f, id, fast.apply1(*x));
-                }
-                smallvec![a]
-            }
-            [a, b] => {
-                let a = self.eval(f, a)?;
-                let b = self.eval(f, b)?;
-                if let (Value::Scalar(x), Value::Scalar(y), Some(fast)) = (&a, &b, call.fast.get())
-                    && fast.operands == (x.scalar(), Some(y.scalar()))
-                {
-                    return self.fast(f, id, fast.apply2(*x, *y));
-                }
-                smallvec![a, b]
-            }
-            nodes => self.eval_args(f, nodes)?,
+        if call.args.len() > 2 {
+            let args = self.eval_args(f, &call.args)?;
+            return self.eval_call_slow(f, id, call, args);
+        }
+        let Some(first) = call.args.first() else {
+            return self.eval_call_slow(f, id, call, Args::new());
         };
-        self.eval_call_slow(f, id, call, args)
+        let a = self.eval(f, first)?;
+        match call.args.get(1) {
+            Some(second) => {
+                let b = self.eval(f, second)?;
+                self.call2(f, id, call, a, b)
+            }
+            None => self.call1(f, id, call, a),
+        }
+    }
+
+    #[inline(never)]
+    fn call1(&mut self, f: &Frame<'_>, id: NodeId, call: &Call, a: Value) -> Eval {
+        if let (Value::Scalar(x), Some(fast)) = (&a, call.fast.get())
+            && fast.operands == (x.scalar(), None)
+        {
+            return self.fast(f, id, fast.apply1(*x));
+        }
+        self.eval_call_slow(f, id, call, smallvec![a])
+    }
+
+    #[inline(never)]
+    fn call2(&mut self, f: &Frame<'_>, id: NodeId, call: &Call, a: Value, b: Value) -> Eval {
+        if let (Value::Scalar(x), Value::Scalar(y), Some(fast)) = (&a, &b, call.fast.get())
+            && fast.operands == (x.scalar(), Some(y.scalar()))
+        {
+            return self.fast(f, id, fast.apply2(*x, *y));
+        }
+        self.eval_call_slow(f, id, call, smallvec![a, b])
     }
 
     fn fast(&self, f: &Frame<'_>, id: NodeId, result: Result<ScalarValue, PrimError>) -> Eval {
@@ -427,23 +364,25 @@ impl<'a> Interp<'a> {
 
     #[inline(never)]
     fn eval_call_slow(&mut self, f: &Frame<'_>, id: NodeId, call: &Call, args: Args) -> Eval {
+        let result = match self.call_target(call, &args) {
+            Ok(target) => self.apply(&target, args),
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| self.at(f, id, error))
+    }
+
+    #[inline(never)]
+    fn call_target(&mut self, call: &Call, args: &Args) -> Run<Rc<Target>> {
         let tys: Tys = args.iter().map(|arg| arg.ty(self.u)).collect();
-        let known = match &*call.last.borrow() {
-            Some((known, target)) if *known == tys => Some(Rc::clone(target)),
-            _ => None,
-        };
-        let target = match known {
-            Some(target) => target,
-            None => {
-                let target = self.target(call.function, &tys);
-                let target = target.map_err(|error| self.at(f, id, error))?;
-                call.fast.set(Fast::of(self.u, &target, &tys));
-                *call.last.borrow_mut() = Some((tys, Rc::clone(&target)));
-                target
-            }
-        };
-        self.apply(&target, args)
-            .map_err(|error| self.at(f, id, error))
+        if let Some((known, target)) = &*call.last.borrow()
+            && *known == tys
+        {
+            return Ok(Rc::clone(target));
+        }
+        let target = self.target(call.function, &tys)?;
+        call.fast.set(Fast::of(self.u, &target, &tys));
+        *call.last.borrow_mut() = Some((tys, Rc::clone(&target)));
+        Ok(target)
     }
 
     #[inline(never)]
