@@ -2,15 +2,17 @@
 //! time. It is the oracle that every other engine is compared with, so it is written to be evidently
 //! right first, and fast enough for real programs second.
 //!
-//! Reading order: [`program`] (a world built from definitions), `code` (a method with its
-//! variables resolved to slots, once per method), `machine` (frames and
-//! expressions), `stmt` (statements), `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars), `fail` (the errors).
+//! Reading order: [`program`] (a world built from definitions), `code` (a method with its variables
+//! resolved to slots, once per method), `machine` (frames and expressions), `stmt` (statements),
+//! `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars),
+//! `cycles` (what reference counts miss), `fail` (the errors).
 //!
 //! It shares with the compiler: types, names, scalar operations, recipes of built-in functions, and
 //! printing; nothing of lowering or inference.
 
 mod call;
 mod code;
+mod cycles;
 mod fail;
 mod fast;
 mod machine;

@@ -11,6 +11,7 @@ mod array;
 mod print;
 mod record;
 
+pub(crate) use array::WeakArray;
 pub use array::{ArrayRef, Elems};
 pub use print::Shown;
 pub use record::{Parts, Record};

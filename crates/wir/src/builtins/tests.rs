@@ -5,6 +5,7 @@ use crate::env::{NoTypes, resolve_sig};
 use crate::prim::{Prim, PrimError, ScalarValue};
 use crate::universe::Universe;
 use worldage_dispatch::{Lookup, MethodId, Methods, World, display_sig, lookup};
+use worldage_dispatch::{more_specific, sig_disjoint};
 
 fn apply(u: &Universe, name: &str, args: &[ScalarValue]) -> Option<Result<ScalarValue, PrimError>> {
     let all = builtins(u);
@@ -185,4 +186,18 @@ fn protected_methods_cannot_be_hidden() {
     check_hidden("fn swap(a: Bool) { a }", "free");
     check_hidden("fn barrier() { 1 }", "barrier()");
     check_hidden("fn print(x) { 1 }", "free");
+}
+
+#[test]
+fn no_two_builtins_are_ambiguous() {
+    let u = Universe::new();
+    let all = builtins(&u);
+    for a in &all {
+        for b in all.iter().filter(|b| b.name == a.name && b.id > a.id) {
+            let clear = sig_disjoint(u.types(), &a.sig, &b.sig)
+                || more_specific(u.types(), &a.sig, &b.sig)
+                || more_specific(u.types(), &b.sig, &a.sig);
+            assert!(clear, "{} {:?} {:?}", a.name, a.id, b.id);
+        }
+    }
 }

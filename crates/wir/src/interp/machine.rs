@@ -6,6 +6,7 @@
 
 use super::call::{Instance, Run, Target, Tys};
 use super::code::{Body, Call, Code, Kind, Node, St, TyIx};
+use super::cycles::Arrays;
 use super::fast::Fast;
 use super::program::Program;
 use crate::ast::{Expr, NodeId};
@@ -68,6 +69,7 @@ pub struct Interp<'a> {
     pub(super) print: &'a mut (dyn FnMut(&str) + 'a),
     pub(super) locals: Vec<Value>,
     depth: usize,
+    pub(super) arrays: Arrays,
     pub(super) returned: Value,
     /// What the thread held when the call began.
     bytes_before: i64,
@@ -95,6 +97,7 @@ impl<'a> Interp<'a> {
             print,
             locals: Vec::new(),
             depth: 0,
+            arrays: Arrays::default(),
             returned: Value::Nothing,
             bytes_before: live_bytes(),
             equal: p.universe().types().symbol("=="),
@@ -107,10 +110,11 @@ impl<'a> Interp<'a> {
     /// The program's error.
     pub fn call(&mut self, function: Symbol, args: Vec<Value>) -> Result<Value, Box<RunError>> {
         self.bytes_before = live_bytes();
+        let given = args.clone();
         let result = stacker::maybe_grow(RED_ZONE, PIECE, || {
             self.call_function(function, args.into())
         });
-        self.reset();
+        self.reset(&given, result.as_ref().ok());
         result
     }
 
@@ -129,7 +133,7 @@ impl<'a> Interp<'a> {
                 _ => Ok(Value::Nothing),
             }
         });
-        self.reset();
+        self.reset(&[], result.as_ref().ok());
         match result {
             Ok(value) => Ok(value),
             Err(Stop::Error(error)) => Err(error),
@@ -137,10 +141,13 @@ impl<'a> Interp<'a> {
         }
     }
 
-    fn reset(&mut self) {
+    /// Ends the host's call: nothing is left of it but what the host holds.
+    fn reset(&mut self, given: &[Value], result: Option<&Value>) {
         self.locals.clear();
         self.depth = 0;
         self.returned = Value::Nothing;
+        let held = given.iter().chain(result).chain(self.p.externals());
+        self.arrays.collect(held);
     }
 
     /// Runs a method instance.

@@ -198,7 +198,10 @@ impl Interp<'_> {
         let bytes = Elems::bytes_for(self.u, elem, length);
         self.reserve(bytes)?;
         match ArrayRef::zeroed(self.u, ty, elem, length) {
-            Some(array) => Ok(Value::Array(array)),
+            Some(array) => {
+                self.arrays.add(&array);
+                Ok(Value::Array(array))
+            }
             None => Err(self.out_of_memory(bytes)),
         }
     }

@@ -126,6 +126,10 @@ impl Program {
         self.externals.get(key)
     }
 
+    pub(super) fn externals(&self) -> impl Iterator<Item = &Value> {
+        self.externals.values()
+    }
+
     /// Defines everything in a file, in the base table. See [`Program::define`].
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::prim::{Scalar, ScalarValue};
 use crate::universe::Universe;
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use worldage_dispatch::Ty;
 
 macro_rules! elems {
@@ -131,6 +131,8 @@ impl Elems {
 struct Object {
     ty: Ty,
     elem: Ty,
+    /// What was counted when it was made.
+    bytes: i64,
     elems: Mutex<Elems>,
 }
 
@@ -153,9 +155,15 @@ impl ArrayRef {
     /// From elements of type `elem`; `ty` is `Array{elem}`.
     #[must_use]
     pub fn new(ty: Ty, elem: Ty, elems: Elems) -> ArrayRef {
-        count_bytes(elems.bytes());
+        let bytes = elems.bytes();
+        count_bytes(bytes);
         let elems = Mutex::new(elems);
-        ArrayRef(Arc::new(Object { ty, elem, elems }))
+        ArrayRef(Arc::new(Object {
+            ty,
+            elem,
+            bytes,
+            elems,
+        }))
     }
 
     /// `Array{T}`
@@ -194,14 +202,34 @@ impl ArrayRef {
     }
 
     /// A number that tells arrays apart while they live.
-    pub(super) fn identity(&self) -> usize {
+    pub(crate) fn identity(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
+    }
+
+    /// A reference that does not keep the array alive.
+    pub(crate) fn downgrade(&self) -> WeakArray {
+        WeakArray(Arc::downgrade(&self.0))
     }
 
     pub(super) fn take_nested(&mut self, work: &mut Vec<Value>) {
         if let Some(object) = Arc::get_mut(&mut self.0) {
             object.take_nested(work);
         }
+    }
+}
+
+/// See [`ArrayRef::downgrade`].
+#[derive(Clone)]
+pub(crate) struct WeakArray(Weak<Object>);
+
+impl WeakArray {
+    /// The array, if it lives.
+    pub(crate) fn upgrade(&self) -> Option<ArrayRef> {
+        self.0.upgrade().map(ArrayRef)
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -217,9 +245,8 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        let elems = self.elems.get_mut();
-        count_bytes(-elems.bytes());
-        if matches!(elems, Elems::Values(_)) {
+        count_bytes(-self.bytes);
+        if matches!(self.elems.get_mut(), Elems::Values(_)) {
             let mut work = Vec::new();
             self.take_nested(&mut work);
             drop_all(work);

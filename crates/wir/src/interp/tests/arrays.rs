@@ -1,6 +1,8 @@
 //! Arrays and strings.
 
-use super::{value, values};
+use super::{program, value, values};
+use crate::diag::Sources;
+use crate::value::live_bytes;
 
 #[test]
 fn arrays_are_zeroed_references() {
@@ -152,4 +154,28 @@ fn kernels_as_lone_work_items() {
         "var a = array(String, 1)\natomic_add(a, 0, \"\")",
         "no-matching-method",
     );
+}
+
+#[test]
+fn cycles_are_reclaimed_when_the_call_returns() {
+    let mut sources = Sources::new();
+    let text = "struct P { a: Array{Any} }
+        fn ring(keep) {
+            var a = array(Any, 1000)
+            var b = array(Any, 2)
+            a[0] = P(b)
+            b[0] = (a, 1)
+            b[1] = 7
+            if keep { b } else { nothing }
+        }";
+    let program = program(&mut sources, text);
+    let before = live_bytes();
+    for keep in [false, true] {
+        let call = format!("ring({keep})");
+        let expr = crate::syntax::parse_call(&call).expect("parses");
+        let result = program.eval(None, &expr, &mut |_| {}).expect("runs");
+        assert_eq!(live_bytes() > before, keep, "what is returned is kept");
+        let shown = result.show(program.universe()).to_string();
+        assert_eq!(shown.ends_with("7]"), keep, "{shown}");
+    }
 }
