@@ -98,6 +98,11 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         &self.shared.shared.types
     }
 
+    /// The compiler whose stage this is.
+    pub fn compiler(&self) -> &'a C {
+        &self.shared.shared.compiler
+    }
+
     /// The view that this instance is inferred in.
     pub fn view(&self) -> ViewId {
         self.graph.infer(self.unit).view
@@ -449,6 +454,20 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
         }
         match (&outcome.summary, &outcome.inferred) {
             (Some(summary), _) => Ok((part.get)(summary)),
+            (None, Err(failed)) => Err(Stop::Failed(failed.clone())),
+            (None, Ok(_)) => unreachable!("only a failed unit has no summary"),
+        }
+    }
+
+    /// Looks at a callee's summary beyond the parts that were read. No edge: the law is that
+    /// the code depends on nothing that the read parts do not determine.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
+    pub fn peek<V>(&mut self, callee: Mi, get: fn(&C::Summary) -> V) -> Result<V, Stop> {
+        let (_, outcome) = self.outcome(callee)?;
+        match (&outcome.summary, &outcome.inferred) {
+            (Some(summary), _) => Ok(get(summary)),
             (None, Err(failed)) => Err(Stop::Failed(failed.clone())),
             (None, Ok(_)) => unreachable!("only a failed unit has no summary"),
         }

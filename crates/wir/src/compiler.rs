@@ -1,0 +1,308 @@
+//! Wir as a `Compiler`: how the engine's stages are answered by this crate and by a backend.
+
+use crate::ast::{Block, Expr, ExprKind, Inlining, MethodDef, Name, NodeId, Param, Stmt, StmtKind};
+use crate::define::{decl_of_bytes, type_fact};
+use crate::infer::{Ask, Intrinsic, Intrinsics};
+use crate::inferred::{ABI, INLINE, Inferred, RETURNS, Summary, TYPE};
+use crate::inline::AskBodies;
+use crate::ir::{Body, Const, Op};
+use crate::source::{MethodSource, Source};
+use crate::syntax;
+use crate::universe::Universe;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use worldage_dispatch::{Arg, DeclId, Symbol, Ty};
+use worldage_engine::{
+    Candidates, CodegenCx, Compiler, ExternalKey, InferCx, LinkCx, Linked, Mi, MiKey, PartDigest,
+    Resolved, Stop,
+};
+
+/// The half of the compiler below typed SSA.
+pub trait Backend: Sized + Send + Sync + 'static {
+    /// The portable artifact.
+    type Code: PartialEq + Send + Sync + 'static;
+    /// What is called.
+    type Linked: Linked;
+    /// What partitions code: opt level, device, …
+    type Shard: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static;
+
+    /// Code of a body, into which callees have been inlined. `ret` tells the type that a callee
+    /// returns. Law: pure.
+    ///
+    /// # Errors
+    /// A limit of the backend.
+    fn codegen(
+        &self,
+        shard: &Self::Shard,
+        body: &Body,
+        ret: &dyn Fn(Mi) -> Ty,
+    ) -> Result<Self::Code, Stop>;
+
+    /// The callable thing; `cell` gives the address of the cell of a callee.
+    ///
+    /// # Errors
+    /// The environment failed: no memory for code.
+    fn link(
+        &self,
+        code: &Arc<Self::Code>,
+        cell: &mut dyn FnMut(Mi) -> *const usize,
+    ) -> Result<Self::Linked, Stop>;
+}
+
+/// Wir over a backend.
+pub struct Wir<B> {
+    intrinsics: Intrinsics,
+    backend: B,
+    parts: [PartDigest<Summary>; 4],
+}
+
+/// The external fact that a program reads as `external("KEY")`.
+#[must_use]
+pub fn external_fact(key: &str) -> ExternalKey {
+    ExternalKey { kind: "external", name: key.into() }
+}
+
+fn digest(value: impl Hash) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<B> Wir<B> {
+    /// For the types of a universe.
+    #[must_use]
+    pub fn new(universe: Arc<Universe>, backend: B) -> Wir<B> {
+        let parts = [
+            PartDigest { name: RETURNS.name, digest: |s: &Summary| u64::from((RETURNS.get)(s)) },
+            PartDigest { name: TYPE.name, digest: |s: &Summary| s.ret.index() as u64 },
+            PartDigest { name: ABI.name, digest: |s: &Summary| digest((ABI.get)(s)) },
+            PartDigest { name: INLINE.name, digest: |s: &Summary| u64::from((INLINE.get)(s)) },
+        ];
+        Wir { intrinsics: Intrinsics::new(universe), backend, parts }
+    }
+
+    /// The types.
+    pub fn universe(&self) -> &Arc<Universe> {
+        self.intrinsics.universe()
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+}
+
+impl<B: Backend> Compiler for Wir<B> {
+    type Source = Source;
+    type Inferred = Inferred;
+    type Summary = Summary;
+    type Code = B::Code;
+    type Linked = B::Linked;
+    type Shard = B::Shard;
+
+    fn parts(&self) -> &[PartDigest<Summary>] {
+        &self.parts
+    }
+
+    fn bottom(&self, _: Mi) -> Summary {
+        Summary::bottom()
+    }
+
+    fn infer(
+        &self,
+        cx: &mut InferCx<'_, Self>,
+        mi: Mi,
+        source: &Source,
+    ) -> Result<Inferred, Stop> {
+        let wrapper;
+        let method = match source {
+            Source::Method(method) => &**method,
+            Source::Builtin(_) | Source::Constructor(_) => {
+                let key = cx.key(mi);
+                let name = cx.types().symbol_str(key.function);
+                let arity = self.universe().tuple_elems(key.args).map_or(0, <[Ty]>::len);
+                wrapper = MethodSource::new(Arc::new(forwarding(name, arity)));
+                &wrapper
+            }
+        };
+        let lowered = method.lowered(self.universe().types());
+        let mut ask = Asking { cx };
+        crate::infer::infer(&self.intrinsics, &mut ask, mi, &method.def, lowered)
+    }
+
+    fn summary(&self, inferred: &Inferred) -> Summary {
+        inferred.summary()
+    }
+
+    fn widen(&self, _: Mi, old: &Summary, new: &Summary) -> Summary {
+        Summary::widen(self.universe(), old, new)
+    }
+
+    fn codegen(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        mi: Mi,
+        inferred: &Arc<Inferred>,
+    ) -> Result<B::Code, Stop> {
+        let body = self.optimized(cx, mi, inferred)?;
+        let mut rets: Vec<(Mi, Ty)> = Vec::new();
+        for op in body.blocks.iter().flat_map(|block| &block.insts).map(|inst| &inst.op) {
+            if let Op::Call(callee, _) = op
+                && !rets.iter().any(|(mi, _)| mi == callee)
+            {
+                cx.calls(*callee);
+                // Only the shape of what an unused call returns matters; reading the part `abi`
+                // keeps a change of the type alone from running codegen.
+                let _abi = cx.read(*callee, &ABI)?;
+                rets.push((*callee, cx.peek(*callee, |summary| summary.ret)?));
+            }
+        }
+        let ret = |callee: Mi| {
+            rets.iter().find(|(mi, _)| *mi == callee).map_or(Ty::BOTTOM, |(_, ty)| *ty)
+        };
+        self.backend.codegen(cx.shard(), &body, &ret)
+    }
+
+    fn link(
+        &self,
+        cx: &mut LinkCx<'_, Self>,
+        _: Mi,
+        code: &Arc<B::Code>,
+    ) -> Result<B::Linked, Stop> {
+        self.backend.link(code, &mut |callee| cx.cell(callee))
+    }
+}
+
+impl<B: Backend> Wir<B> {
+    /// The body with callees inlined, optimised: what the backend reads.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
+    pub fn optimized(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        mi: Mi,
+        inferred: &Arc<Inferred>,
+    ) -> Result<Body, Stop> {
+        let mut ask = AskingBodies { cx };
+        crate::inline::inline(self.universe(), &mut ask, mi, inferred)
+    }
+}
+
+/// A method that calls its function with its own arguments: what run-time dispatch calls when the
+/// method is an intrinsic. Inference expands the call in it.
+fn forwarding(name: &str, arity: usize) -> MethodDef {
+    let name: Name = name.into();
+    let id = NodeId(0);
+    let params: Vec<Name> = (0..arity).map(|ix| format!("x{ix}").into()).collect();
+    let args = params.iter().map(|p| Expr { id, kind: ExprKind::Name(p.clone()) }).collect();
+    let callee = Box::new(Expr { id, kind: ExprKind::Name(name.clone()) });
+    let call = Expr { id, kind: ExprKind::Call(callee, args) };
+    MethodDef {
+        id,
+        name,
+        params: params.into_iter().map(|name| Param { id, name, ty: None }).collect(),
+        vars: Vec::new(),
+        ret: None,
+        inlining: Inlining::Never,
+        kernel: false,
+        body: Block { id, stmts: vec![Stmt { id, kind: StmtKind::Expr(call) }] },
+    }
+}
+
+struct Asking<'c, 'a, B: Backend> {
+    cx: &'c mut InferCx<'a, Wir<B>>,
+}
+
+impl<B: Backend> Ask for Asking<'_, '_, B> {
+    fn key(&self, mi: Mi) -> MiKey {
+        self.cx.key(mi)
+    }
+
+    fn bindings(&self, mi: Mi) -> Vec<Arg> {
+        self.cx.bindings(mi)
+    }
+
+    fn intrinsic(&self, mi: Mi) -> Option<Intrinsic> {
+        self.cx.intrinsic(mi).map(Intrinsic::from_number)
+    }
+
+    fn overlaid(&mut self, function: Symbol) -> Result<bool, Stop> {
+        self.cx.overlaid(function)
+    }
+
+    fn lookup(&mut self, function: Symbol, args: Ty) -> Result<Resolved, Stop> {
+        self.cx.lookup(function, args)
+    }
+
+    fn find_all(&mut self, function: Symbol, args: Ty, limit: usize) -> Result<Candidates, Stop> {
+        self.cx.find_all(function, args, limit)
+    }
+
+    fn invoke(&mut self, function: Symbol, sig: Ty, args: Ty) -> Result<Resolved, Stop> {
+        self.cx.invoke(function, sig, args)
+    }
+
+    fn returns(&mut self, callee: Mi) -> Result<bool, Stop> {
+        self.cx.read(callee, &RETURNS)
+    }
+
+    fn ret_type(&mut self, callee: Mi) -> Result<Ty, Stop> {
+        self.cx.read(callee, &TYPE)
+    }
+
+    fn external(&mut self, key: &str) -> Result<Option<(Ty, Const)>, Stop> {
+        let value = self.cx.external(&external_fact(key))?;
+        Ok(value.map(|bytes| constant(self.cx, &bytes)))
+    }
+
+    fn decl(&mut self, name: &str) -> Result<Option<DeclId>, Stop> {
+        let value = self.cx.external(&type_fact(name))?;
+        Ok(value.and_then(|bytes| decl_of_bytes(&bytes)))
+    }
+
+    fn is_function(&mut self, name: Symbol) -> Result<bool, Stop> {
+        self.cx.is_defined(name)
+    }
+}
+
+/// The value of an external fact, which is written as a literal.
+fn constant<B: Backend>(cx: &InferCx<'_, Wir<B>>, text: &[u8]) -> (Ty, Const) {
+    let p = cx.compiler().universe().prelude();
+    match external_literal(&String::from_utf8_lossy(text)) {
+        ExprKind::Int(x) => (p.int64, Const::Int(x)),
+        ExprKind::Float(x) => (p.float64, Const::F64(x.to_bits())),
+        ExprKind::Bool(x) => (p.bool, Const::Bool(x)),
+        ExprKind::Str(s) => (p.string, Const::Str(s)),
+        _ => (p.nothing, Const::Unit),
+    }
+}
+
+/// The literal that the text of an external fact stands for: a quoted string, or as an argument
+/// of the command line.
+#[must_use]
+pub fn external_literal(text: &str) -> ExprKind {
+    let quoted = text.starts_with('"').then(|| syntax::parse_call(&format!("f({text})")));
+    if let Some(Ok(Expr { kind: ExprKind::Call(_, mut args), .. })) = quoted
+        && args.len() == 1
+        && let ExprKind::Str(_) = &args[0].kind
+    {
+        return args.remove(0).kind;
+    }
+    syntax::parse_value_arg(text)
+}
+
+struct AskingBodies<'c, 'a, B: Backend> {
+    cx: &'c mut CodegenCx<'a, Wir<B>>,
+}
+
+impl<B: Backend> AskBodies for AskingBodies<'_, '_, B> {
+    fn inlinable(&mut self, callee: Mi) -> Result<bool, Stop> {
+        self.cx.read(callee, &INLINE)
+    }
+
+    fn inferred(&mut self, callee: Mi) -> Result<Arc<Inferred>, Stop> {
+        self.cx.inferred(callee)
+    }
+}
