@@ -1,1 +1,53 @@
-//! (being written)
+//! worldage gives a custom-language compiler what Julia's runtime gives Julia: generic functions
+//! with multiple dispatch, method instances, three lazy stages per instance (infer → codegen →
+//! link) and automatic transitive invalidation.
+//!
+//! This crate is the façade: a [`Session`] over the built-in language Wir and the host code
+//! generator, and the engine for embedders in [`engine`].
+//!
+//! ```
+//! use worldage::{CallOptions, Session, SessionOptions};
+//!
+//! let session = Session::new(SessionOptions::default()).unwrap();
+//! session
+//!     .define("demo.wir", "noinline fn g(x: Int64) { x + 1 }\nfn f(x) { g(x) * 2 }", None)
+//!     .unwrap();
+//! let first = session.call("f(20)", &CallOptions::default());
+//! assert_eq!(first.shown(&session), "42");
+//!
+//! // Redefine the callee: only what depends on it is compiled again.
+//! session.define("demo.wir", "noinline fn g(x: Int64) { x + 2 }", None).unwrap();
+//! let second = session.call("f(20)", &CallOptions::default());
+//! assert_eq!(second.shown(&session), "44");
+//! let (stage, names) = &second.stages[0];
+//! assert_eq!((stage.to_string().as_str(), names.join(" ").as_str()), ("infer", "g(Int64)"));
+//! ```
+//!
+//! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
+//! value), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
+//! Cranelift), `dispatch` (calls that running code asks for), `failure` (errors in words),
+//! [`oracle`] (the interpreter with the same questions).
+
+mod backend;
+mod calls;
+mod dispatch;
+mod edits;
+mod failure;
+mod options;
+pub mod oracle;
+mod questions;
+mod session;
+
+pub use backend::{HostBackend, HostLinked};
+pub use calls::{CallFailure, CallOptions, CallReport};
+pub use edits::{EditFailure, EditReport};
+pub use options::{Linking, OptLevel, SessionOptions};
+pub use questions::{EmitStage, LookupReport};
+pub use session::{Session, StartError, Stats};
+pub use worldage_dispatch::World;
+pub use worldage_engine as engine;
+pub use worldage_engine::{Explanation, Stage, StageEvent};
+pub use worldage_wir as wir;
+pub use worldage_wir::diag::{Code, Diagnostic, Severity, Sources};
+pub use worldage_wir::universe::Universe;
+pub use worldage_wir::value::Value;

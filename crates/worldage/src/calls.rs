@@ -1,0 +1,290 @@
+//! Calls from the host: an expression to a value, and which stages ran for it.
+
+use crate::failure;
+use crate::options::OptLevel;
+use crate::session::{Inner, Session};
+use std::cell::RefCell;
+use std::sync::Arc;
+use worldage_cranelift::CallError;
+use worldage_dispatch::{Symbol, Ty, World};
+use worldage_engine::engine::DemandError;
+use worldage_engine::{Mi, Resolved, ShardId, Stage, ViewId};
+use worldage_wir::ast::{Expr, ExprKind, TypeExpr};
+use worldage_wir::define::Intrinsic;
+use worldage_wir::diag::{Code, Diagnostic};
+use worldage_wir::env::resolve_type;
+use worldage_wir::error::RunError;
+use worldage_wir::ir::Failure;
+use worldage_wir::syntax;
+use worldage_wir::value::Value;
+
+/// Where and how a call runs.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// The world; `None` is the newest.
+    pub world: Option<World>,
+    /// Raise the call from its world to the newest.
+    pub latest: bool,
+    /// The opt level; `None` is the session's.
+    pub opt: Option<OptLevel>,
+    /// The table on top of the view; `None` is the base alone.
+    pub view: Option<String>,
+}
+
+/// What a call did.
+#[derive(Debug)]
+pub struct CallReport {
+    /// The stages that ran with the names of the instances, sorted; stages that did not run are
+    /// left out. Intrinsics never appear.
+    pub stages: Vec<(Stage, Vec<String>)>,
+    /// What the program printed, unless the session sends it somewhere.
+    pub printed: String,
+    /// The value, or why there is none.
+    pub result: Result<Value, CallFailure>,
+}
+
+/// Why a call gave no value.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.log_lines.first().map_or("", String::as_str))]
+pub struct CallFailure {
+    /// For people, with positions.
+    pub diagnostic: Box<Diagnostic>,
+    /// For logs: the error, candidates, the calls that led there; no positions.
+    pub log_lines: Vec<String>,
+}
+
+impl CallReport {
+    /// The value as `=>` shows it, or the first line of the failure.
+    pub fn shown(&self, session: &Session) -> String {
+        match &self.result {
+            Ok(value) => value.show(session.universe()).to_string(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+}
+
+thread_local! {
+    /// What the running calls of this thread have printed, where no sink is set.
+    static PRINTED: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Takes one line that a program printed.
+pub(crate) fn print(session: &Inner, text: &str) {
+    match &mut *session.print.lock() {
+        Some(sink) => sink(text),
+        None => PRINTED.with_borrow_mut(|printed| printed.push_str(text)),
+    }
+}
+
+/// Where a call goes.
+struct Route {
+    world: World,
+    view: ViewId,
+    shard: ShardId,
+}
+
+type Failed = Box<RunError>;
+
+impl Session {
+    /// Calls what an expression says: `f(20, P(1, 2.5), "a")`. Its arguments are literals, signed
+    /// numbers, tuples and calls of constructors.
+    pub fn call(&self, expr: &str, options: &CallOptions) -> CallReport {
+        match syntax::parse_call(expr) {
+            Ok(expr) => self.report(options, |inner, route| inner.eval(route, &expr)),
+            Err(error) => failed_report(failure::of_diagnostic(error.diagnostic)),
+        }
+    }
+
+    /// Calls a function with values.
+    pub fn call_values(
+        &self,
+        function: &str,
+        args: Vec<Value>,
+        options: &CallOptions,
+    ) -> CallReport {
+        self.report(options, |inner, route| {
+            inner.apply(route, inner.universe.types().symbol(function), &args)
+        })
+    }
+
+    fn report(
+        &self,
+        options: &CallOptions,
+        call: impl FnOnce(&Arc<Inner>, &Route) -> Result<Value, Failed>,
+    ) -> CallReport {
+        let inner = &self.inner;
+        let view = match inner.view_id(options.view.as_deref()) {
+            Ok(view) => view,
+            Err(failure) => {
+                let first = failure.diagnostics.into_iter().next().expect("never empty");
+                return failed_report(failure::of_diagnostic(first));
+            }
+        };
+        let shard = inner.shard(options.opt.unwrap_or(inner.options.opt), view);
+        let world = if options.latest { None } else { options.world };
+        let guard = match inner.engine.hold(world) {
+            Ok(guard) => guard,
+            Err(error) => {
+                let error = failure::of_demand(&error);
+                return failed_report(failure::of_run(inner, error, inner.engine.world()));
+            }
+        };
+        let route = Route { world: guard.world, view, shard };
+        let before = PRINTED.with_borrow(String::len);
+        let result = call(inner, &route);
+        let printed = PRINTED.with_borrow_mut(|printed| printed.split_off(before));
+        let stages = inner.take_stages();
+        let result = result.map_err(|error| failure::of_run(inner, *error, route.world));
+        CallReport { stages, printed, result }
+    }
+}
+
+fn failed_report(failure: CallFailure) -> CallReport {
+    CallReport { stages: Vec::new(), printed: String::new(), result: Err(failure) }
+}
+
+impl Inner {
+    /// The stages that ran, by stage and name.
+    fn take_stages(&self) -> Vec<(Stage, Vec<String>)> {
+        let events = self.engine.take_log();
+        let named = |stage: Stage| {
+            let of_stage = events.iter().filter(|event| event.stage == stage);
+            let visible = of_stage.filter(|event| !self.is_intrinsic(event.mi));
+            let mut names: Vec<String> = visible.map(|event| self.engine.name(event.mi)).collect();
+            names.sort();
+            names.dedup();
+            (stage, names)
+        };
+        let stages = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
+        self.log.lock().extend(events);
+        stages.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+    }
+
+    /// The value of a host's expression.
+    fn eval(self: &Arc<Self>, route: &Route, expr: &Expr) -> Result<Value, Failed> {
+        Ok(match &expr.kind {
+            ExprKind::Int(x) => Value::int(*x),
+            ExprKind::Float(x) => Value::float(*x),
+            ExprKind::Bool(x) => Value::bool(*x),
+            ExprKind::Str(s) => Value::Str(Arc::clone(s)),
+            ExprKind::Nothing => Value::Nothing,
+            ExprKind::Tuple(items) => Value::tuple(&self.universe, self.eval_all(route, items)?),
+            ExprKind::Name(name) => {
+                let function = self.universe.types().symbol(name);
+                Value::Function(function)
+            }
+            ExprKind::Call(callee, args) => {
+                let args = self.eval_all(route, args)?;
+                let ExprKind::Name(name) = &callee.kind else {
+                    return Err(not_a_host_expression());
+                };
+                self.apply(route, self.universe.types().symbol(name), &args)?
+            }
+            ExprKind::New(ty, args) => {
+                let args = self.eval_all(route, args)?;
+                self.construct(route, ty, args)?
+            }
+            _ => return Err(not_a_host_expression()),
+        })
+    }
+
+    fn eval_all(self: &Arc<Self>, route: &Route, exprs: &[Expr]) -> Result<Vec<Value>, Failed> {
+        exprs.iter().map(|expr| self.eval(route, expr)).collect()
+    }
+
+    /// `P{A, B}(x, …)`: the fields must fit, nothing is converted.
+    fn construct(
+        self: &Arc<Self>,
+        route: &Route,
+        ty: &TypeExpr,
+        args: Vec<Value>,
+    ) -> Result<Value, Failed> {
+        let scope = crate::edits::WorldTypes { session: self, world: route.world };
+        let resolved = resolve_type(&self.universe, &scope, &[], ty);
+        let resolved = resolved.map_err(|error| {
+            let mut failed = RunError::new(error.code, error.message);
+            failed.subject = error.subject;
+            Box::new(failed)
+        })?;
+        let fields = self.universe.fields(resolved);
+        let fits = fields.is_some_and(|fields| {
+            fields.tys.len() == args.len()
+                && fields.tys.iter().zip(&args).all(|(ty, arg)| {
+                    self.universe.types().subtype(arg.ty(&self.universe), *ty)
+                })
+        });
+        if fits {
+            return Ok(Value::record(resolved, args));
+        }
+        let types = self.universe.types();
+        let name = types.display(resolved).to_string();
+        Err(Box::new(failure::no_method(self, &name, &self.types_of(&args))))
+    }
+
+    fn types_of(&self, args: &[Value]) -> Vec<Ty> {
+        args.iter().map(|arg| arg.ty(&self.universe)).collect()
+    }
+
+    /// Calls a function with values on their types.
+    fn apply(
+        self: &Arc<Self>,
+        route: &Route,
+        function: Symbol,
+        args: &[Value],
+    ) -> Result<Value, Failed> {
+        let tys = self.types_of(args);
+        let types = self.universe.types();
+        let tuple = types.tuple(&tys);
+        let mi = match self.engine.lookup(function, tuple, route.view, route.world) {
+            Resolved::Method(mi) => mi,
+            Resolved::NoMethod => {
+                let failure = Failure::NoMethod(function, tuple);
+                return Err(Box::new(failure::of_failure(self, route.view, route.world, &failure)));
+            }
+            Resolved::Ambiguous(_) => {
+                let failure = Failure::Ambiguous(function, tuple);
+                return Err(Box::new(failure::of_failure(self, route.view, route.world, &failure)));
+            }
+        };
+        match self.constructor(mi, args) {
+            Some(value) => Ok(value),
+            None => self.run(route, mi, args),
+        }
+    }
+
+    /// What a default constructor makes, without any stage.
+    fn constructor(&self, mi: Mi, args: &[Value]) -> Option<Value> {
+        let key = self.engine.key(mi);
+        let number = self.engine.method(key.method).intrinsic?;
+        let Intrinsic::Constructor(decl) = Intrinsic::from_number(number) else { return None };
+        let sig = self.engine.method(key.method).sig;
+        let types = self.universe.types();
+        let bindings = worldage_dispatch::sig_bindings(types, key.args, &sig)?;
+        let ty = types.nominal(decl, &bindings).ok()?;
+        Some(Value::record(ty, args.to_vec()))
+    }
+
+    fn run(self: &Arc<Self>, route: &Route, mi: Mi, args: &[Value]) -> Result<Value, Failed> {
+        let callee = self.callee(mi, route.shard, route.world);
+        let callee = callee.map_err(|error: DemandError| Box::new(failure::of_demand(&error)))?;
+        let context = self.context(route.shard);
+        let mut context = context.map_err(|error| {
+            Box::new(RunError::new(Code::OutOfMemory, format!("no stack for compiled code: {error}")))
+        })?;
+        let result = context.call(route.world.0, &callee, args);
+        self.give_back(route.shard, context);
+        result.map_err(|error| {
+            Box::new(match error {
+                CallError::Raised(raised) => {
+                    failure::of_raised(self, route.view, route.world, &raised)
+                }
+                CallError::Load(error) => RunError::new(Code::OutOfMemory, error.to_string()),
+            })
+        })
+    }
+}
+
+fn not_a_host_expression() -> Failed {
+    let message = "a host's call has literals, signed numbers, tuples and constructor calls only";
+    Box::new(RunError::new(Code::Syntax, message))
+}

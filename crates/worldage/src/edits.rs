@@ -1,0 +1,361 @@
+//! Edits from text: each makes one world, or diagnostics and no change.
+
+use crate::session::{Inner, NamedTable, Session};
+use std::sync::Arc;
+use worldage_dispatch::{Sig, Symbol, World, ambiguities, display_sig};
+use worldage_engine::{ChangeKind, Committed, Edit, EditError, TableId, ViewId};
+use worldage_wir::ast::{Block, Inlining, Item, MethodDef, Name, NodeId, Param};
+use worldage_wir::compiler::external_fact;
+use worldage_wir::define::Shown;
+use worldage_wir::diag::{Code, Diagnostic, FileId};
+use worldage_wir::env::{ResolveError, TypeScope, resolve_sig};
+use worldage_wir::error::Site;
+use worldage_wir::syntax::{self, SigExpr};
+
+/// What an edit did.
+#[derive(Clone, Debug)]
+pub struct EditReport {
+    /// The world that it made.
+    pub world: World,
+    /// One line per change, sorted: `+ f(Int64)`, `~ g(Int64) in gpu`, `- h()`, `+ struct P`.
+    pub lines: Vec<String>,
+    /// What the author should look at: methods that are ambiguous together.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why an edit was refused; the session is as before.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.log_line())]
+pub struct EditFailure {
+    /// What is wrong; never empty.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl EditFailure {
+    /// `error: CODE: SUBJECT`, of the first diagnostic.
+    pub fn log_line(&self) -> String {
+        let first = &self.diagnostics[0];
+        match &first.subject {
+            Some(subject) => format!("error: {}: {subject}", first.code),
+            None => format!("error: {}", first.code),
+        }
+    }
+
+    pub(crate) fn of(diagnostic: Diagnostic) -> EditFailure {
+        EditFailure { diagnostics: vec![diagnostic] }
+    }
+}
+
+impl Session {
+    /// Defines what a Wir text says, in the base table or a named one.
+    ///
+    /// # Errors
+    /// [`EditFailure`] with everything that is wrong with it.
+    pub fn define(
+        &self,
+        file_name: &str,
+        text: &str,
+        table: Option<&str>,
+    ) -> Result<EditReport, EditFailure> {
+        self.define_bytes(file_name, text.as_bytes().to_vec(), table)
+    }
+
+    /// Like [`Session::define`], from what was read from a file.
+    ///
+    /// # Errors
+    /// As [`Session::define`]; also if the bytes are not UTF-8.
+    pub fn define_bytes(
+        &self,
+        file_name: &str,
+        bytes: Vec<u8>,
+        table: Option<&str>,
+    ) -> Result<EditReport, EditFailure> {
+        self.define_in(vec![(file_name.to_string(), bytes)], table)
+    }
+
+    /// Defines what several files say, as one edit.
+    ///
+    /// # Errors
+    /// As [`Session::define`].
+    pub fn define_files(&self, files: Vec<(String, Vec<u8>)>) -> Result<EditReport, EditFailure> {
+        self.define_in(files, None)
+    }
+
+    fn define_in(
+        &self,
+        files: Vec<(String, Vec<u8>)>,
+        table: Option<&str>,
+    ) -> Result<EditReport, EditFailure> {
+        let inner = &*self.inner;
+        let table = inner.table_id(table)?;
+        let mut parsed = Vec::new();
+        let mut diagnostics = Vec::new();
+        {
+            let mut sources = inner.sources.write();
+            for (name, bytes) in files {
+                let file = sources.add_bytes(name, bytes);
+                let result = syntax::parse_file(&sources, file);
+                diagnostics.extend(result.diagnostics);
+                parsed.push((file, result.file.items));
+            }
+        }
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(EditFailure { diagnostics });
+        }
+        let items: Vec<(FileId, &Item)> = parsed
+            .iter()
+            .flat_map(|(file, items)| items.iter().map(|item| (*file, item)))
+            .collect();
+        let mut written = inner.written.lock();
+        let plan = written.plan(&items, table);
+        let plan = plan.map_err(|diagnostics| EditFailure { diagnostics })?;
+        let commit = inner.engine.commit(plan.edit).map_err(|error| refused(&error))?;
+        written.apply(plan.after);
+        drop(written);
+        let (mut lines, mut warnings) = (Vec::new(), diagnostics);
+        for (change, shown) in commit.changes.iter().zip(&plan.shown) {
+            if let (Committed::Method { method, .. }, Shown::Method { file, spans }) =
+                (change, shown)
+            {
+                inner.places.write().insert(*method, (*file, Arc::clone(spans)));
+            }
+            if !matches!(shown, Shown::Hidden) {
+                lines.extend(inner.line(change, shown));
+            }
+        }
+        for change in &commit.changes {
+            warnings.extend(inner.ambiguity_warnings(change, commit.world));
+        }
+        sort_lines(&mut lines);
+        Ok(EditReport { world: commit.world, lines, warnings })
+    }
+
+    /// Deletes the method with exactly this signature: `f(Int64, Vararg{T}) where T <: Number`.
+    ///
+    /// # Errors
+    /// If there is none, or the signature is wrong.
+    pub fn delete(&self, sig: &str, table: Option<&str>) -> Result<EditReport, EditFailure> {
+        let inner = &*self.inner;
+        let named = table;
+        let table = inner.table_id(table)?;
+        let (function, sig) = inner.parse_sig(sig, None)?;
+        let world = inner.engine.world();
+        let found = inner.engine.find_method(table, function, &sig, world);
+        let user = found.filter(|method| inner.engine.method(*method).intrinsic.is_none());
+        if user.is_none() {
+            let name = inner.universe.types().symbol_str(function);
+            let text = display_sig(inner.universe.types(), name, &sig);
+            let place = named.map_or(String::new(), |table| format!(" in table {table}"));
+            return Err(EditFailure::of(
+                Diagnostic::error(
+                    Code::NoSuchMethod,
+                    format!("no method has the signature {text}{place}"),
+                )
+                .subject(format!("{text} in world {world}"))
+                .hint("a deletion names the signature exactly as it was defined"),
+            ));
+        }
+        let mut edit = Edit::new();
+        edit.delete(table, function, sig.clone());
+        let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
+        inner.written.lock().deleted(table, function, &sig);
+        let lines = commit.changes.iter().filter_map(|change| inner.line(change, &NO_SHOWN));
+        Ok(EditReport { world: commit.world, lines: lines.collect(), warnings: Vec::new() })
+    }
+
+    /// Sets the external fact that a program reads as `external("KEY")`; the value is a literal
+    /// as on the command line, or a quoted string.
+    ///
+    /// # Errors
+    /// Never today; edits share one error type.
+    pub fn set_external(&self, key: &str, value: &str) -> Result<EditReport, EditFailure> {
+        let inner = &*self.inner;
+        let mut edit = Edit::new();
+        edit.external(external_fact(key), Some(value.as_bytes().into()));
+        let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
+        let lines = commit.changes.iter().filter_map(|change| inner.line(change, &NO_SHOWN));
+        Ok(EditReport { world: commit.world, lines: lines.collect(), warnings: Vec::new() })
+    }
+
+    /// Makes a table over another one, over the base if none is named. No new world.
+    ///
+    /// # Errors
+    /// If the table below is unknown, or the name is taken.
+    pub fn table(&self, name: &str, over: Option<&str>) -> Result<(), EditFailure> {
+        let inner = &*self.inner;
+        let mut stack = match over {
+            Some(over) => inner.named(over)?.stack,
+            None => Vec::new(),
+        };
+        let mut tables = inner.tables.write();
+        if tables.contains_key(name) || name == "base" {
+            return Err(EditFailure::of(
+                Diagnostic::error(
+                    Code::DuplicateDefinition,
+                    format!("there is a table `{name}` already"),
+                )
+                .subject(name)
+                .hint("choose another name"),
+            ));
+        }
+        let id = inner.engine.table(name);
+        stack.insert(0, id);
+        let view = inner.engine.view(&stack);
+        tables.insert(name.to_string(), NamedTable { id, view, stack });
+        Ok(())
+    }
+}
+
+const NO_SHOWN: Shown = Shown::Hidden;
+
+fn refused(error: &EditError) -> EditFailure {
+    EditFailure::of(Diagnostic::error(Code::NoSuchMethod, error.to_string()))
+}
+
+/// Sorted by what stands after the mark.
+fn sort_lines(lines: &mut [String]) {
+    lines.sort_by(|a, b| a[2..].cmp(&b[2..]));
+}
+
+impl Inner {
+    /// The table of this name.
+    pub(crate) fn named(&self, name: &str) -> Result<NamedTable, EditFailure> {
+        self.tables.read().get(name).cloned().ok_or_else(|| {
+            EditFailure::of(
+                Diagnostic::error(Code::UnknownName, format!("there is no table `{name}`"))
+                    .subject(name)
+                    .hint("declare it first: table NAME [over NAME]"),
+            )
+        })
+    }
+
+    pub(crate) fn table_id(&self, name: Option<&str>) -> Result<TableId, EditFailure> {
+        match name {
+            None | Some("base") => Ok(TableId::BASE),
+            Some(name) => Ok(self.named(name)?.id),
+        }
+    }
+
+    /// The view of a table name; the base alone for `None`.
+    pub(crate) fn view_id(&self, name: Option<&str>) -> Result<ViewId, EditFailure> {
+        match name {
+            None | Some("base") => Ok(self.engine.view(&[])),
+            Some(name) => Ok(self.named(name)?.view),
+        }
+    }
+
+    /// A signature as text, resolved in the newest world or an older one.
+    pub(crate) fn parse_sig(
+        &self,
+        text: &str,
+        world: Option<World>,
+    ) -> Result<(Symbol, Sig), EditFailure> {
+        let expr = syntax::parse_sig(text).map_err(|error| EditFailure::of(error.diagnostic))?;
+        let function = self.universe.types().symbol(&expr.name);
+        let def = method_of(expr);
+        let scope = WorldTypes { session: self, world: world.unwrap_or(self.engine.world()) };
+        let sig = resolve_sig(&self.universe, &scope, &def).map_err(unresolved)?;
+        Ok((function, sig))
+    }
+
+    /// The line of one change in a log.
+    fn line(&self, change: &Committed, shown: &Shown) -> Option<String> {
+        let mark = |change: ChangeKind| match change {
+            ChangeKind::Inserted => '+',
+            ChangeKind::Replaced => '~',
+            ChangeKind::Deleted => '-',
+        };
+        match (change, shown) {
+            (Committed::Method { change, sig, function, table, .. }, Shown::Method { .. })
+            | (
+                Committed::Method {
+                    change: change @ ChangeKind::Deleted, sig, function, table, ..
+                },
+                Shown::Hidden,
+            ) => {
+                let types = self.universe.types();
+                let name = display_sig(types, types.symbol_str(*function), sig);
+                let place = match *table {
+                    TableId::BASE => String::new(),
+                    table => format!(" in {}", self.engine.table_name(table)),
+                };
+                Some(format!("{} {name}{place}", mark(*change)))
+            }
+            (Committed::External { .. }, Shown::Type { keyword, name, new }) => {
+                Some(format!("{} {keyword} {name}", if *new { '+' } else { '~' }))
+            }
+            (Committed::External { change, key }, Shown::Hidden) if key.kind == "external" => {
+                Some(format!("{} external {}", mark(*change), key.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// Methods with which a new one is ambiguous.
+    fn ambiguity_warnings(&self, change: &Committed, world: World) -> Vec<Diagnostic> {
+        let Committed::Method { change: ChangeKind::Inserted, sig, function, table, method } =
+            change
+        else {
+            return Vec::new();
+        };
+        let types = self.universe.types();
+        let name = types.symbol_str(*function);
+        let found = self.engine.with_methods(*table, *function, |methods| {
+            methods.map_or(Vec::new(), |methods| ambiguities(types, methods, sig, world))
+        });
+        let place = self.place(Site { method: *method, node: NodeId(0) });
+        let warn = |ambiguity: worldage_dispatch::Ambiguity| {
+            let other = self.engine.method_name(ambiguity.b);
+            let new = display_sig(types, name, sig);
+            let resolved = display_sig(types, name, &ambiguity.resolved_by);
+            let mut warning = Diagnostic::warning(
+                Code::AmbiguousCall,
+                format!("{new} and {other} are ambiguous: some calls match both"),
+            )
+            .hint(format!("define {resolved}"));
+            warning.place = place;
+            warning
+        };
+        found.into_iter().map(warn).collect()
+    }
+}
+
+pub(crate) fn unresolved(error: ResolveError) -> EditFailure {
+    let mut diagnostic = Diagnostic::error(error.code, error.message);
+    diagnostic.subject = error.subject;
+    diagnostic.hint = error.hint;
+    EditFailure::of(diagnostic)
+}
+
+/// The types of a world.
+pub(crate) struct WorldTypes<'a> {
+    pub(crate) session: &'a Inner,
+    pub(crate) world: World,
+}
+
+impl TypeScope for WorldTypes<'_> {
+    fn decl(&self, name: &str) -> Option<worldage_dispatch::DeclId> {
+        let fact = worldage_wir::define::type_fact(name);
+        let value = self.session.engine.external(&fact, self.world)?;
+        worldage_wir::define::decl_of_bytes(&value)
+    }
+}
+
+/// A signature as a method without a body, so that it is resolved like one.
+fn method_of(sig: SigExpr) -> MethodDef {
+    let id = NodeId(0);
+    let param = |(ix, ty)| {
+        let name: Name = format!("x{ix}").into();
+        Param { id, name, ty: Some(ty) }
+    };
+    MethodDef {
+        id,
+        name: sig.name,
+        params: sig.params.into_iter().enumerate().map(param).collect(),
+        vars: sig.vars,
+        ret: None,
+        inlining: Inlining::Auto,
+        kernel: false,
+        body: Block { id, stmts: Vec::new() },
+    }
+}

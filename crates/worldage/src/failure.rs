@@ -1,0 +1,225 @@
+//! Errors of calls in words: for people with positions, for logs without.
+
+use crate::calls::CallFailure;
+use crate::session::Inner;
+use worldage_cranelift::{RaiseKind, Raised};
+use worldage_dispatch::{MethodId, Sig, Symbol, Ty, World, display_sig, resolving_signature};
+use worldage_engine::engine::DemandError;
+use worldage_engine::{Resolved, TableId, ViewId};
+use worldage_wir::diag::{Code, Diagnostic};
+use worldage_wir::error::{RunError, Site};
+use worldage_wir::ir::{Failure, UnknownKind};
+
+/// What a call's failure looks like, for people and for logs.
+pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFailure {
+    let named = matches!(error.code, Code::NoMatchingMethod | Code::AmbiguousCall);
+    let mut log_lines = vec![match &error.subject {
+        Some(subject) if named => format!("error: {}: {subject} in world {world}", error.code),
+        Some(subject) => format!("error: {}: {subject}", error.code),
+        None => format!("error: {}", error.code),
+    }];
+    log_lines.extend(error.candidates.iter().map(|sig| format!("  candidate {sig}")));
+    log_lines.extend(error.resolved_by.iter().map(|sig| format!("  resolved by {sig}")));
+    let frames = error.trace.iter().map(|frame| format!("  called from {}", frame.instance));
+    log_lines.extend(frames);
+    if error.trace_more > 0 {
+        log_lines.push(format!("  … {} more", error.trace_more));
+    }
+    let diagnostic = Box::new(error.to_diagnostic(|site| session.place(site)));
+    CallFailure { diagnostic, log_lines }
+}
+
+/// A failure before anything ran.
+pub(crate) fn of_diagnostic(diagnostic: Diagnostic) -> CallFailure {
+    let line = match &diagnostic.subject {
+        Some(subject) => format!("error: {}: {subject}", diagnostic.code),
+        None => format!("error: {}", diagnostic.code),
+    };
+    CallFailure { diagnostic: Box::new(diagnostic), log_lines: vec![line] }
+}
+
+/// A stage failed, or the world is not callable.
+pub(crate) fn of_demand(error: &DemandError) -> RunError {
+    match error {
+        DemandError::WorldExpired(world) => {
+            let subject = format!("world {world}");
+            RunError::new(Code::WorldExpired, error.to_string()).subject(subject)
+        }
+        _ => RunError::new(Code::UnsupportedOnTarget, error.to_string()),
+    }
+}
+
+/// An error of running code.
+pub(crate) fn of_raised(
+    session: &Inner,
+    view: ViewId,
+    world: World,
+    raised: &Raised,
+) -> RunError {
+    let types = session.universe.types();
+    let show = |ty: Ty| types.display(ty).to_string();
+    let mismatch = |expected: Ty, found: Ty| {
+        let message = format!(
+            "a value of type {} is needed, and this is of type {}",
+            show(expected),
+            show(found)
+        );
+        RunError::new(Code::TypeMismatch, message)
+    };
+    let mut error = match &raised.kind {
+        RaiseKind::Failure(failure) => of_failure(session, view, world, failure),
+        RaiseKind::Bounds { index, length } => RunError::new(
+            Code::IndexOutOfBounds,
+            format!("index {index} is out of bounds for length {length}"),
+        ),
+        RaiseKind::Uninitialized => RunError::new(
+            Code::UndefinedElement,
+            "the element was never written, and its type has no zero",
+        ),
+        RaiseKind::Length(length) => {
+            RunError::new(Code::InvalidArgument, format!("{length} is no length of an array"))
+        }
+        RaiseKind::StackOverflow => {
+            RunError::new(Code::StackOverflow, "calls nest too deeply")
+                .hint("check that the recursion ends, or reserve a larger stack")
+        }
+        RaiseKind::OutOfMemory => {
+            RunError::new(Code::OutOfMemory, "the program's memory limit is reached")
+        }
+        RaiseKind::TypeMismatch(found, expected) => mismatch(*expected, *found),
+        RaiseKind::MissingField(ty, field) => missing_field(session, *ty, *field),
+        RaiseKind::NotIndexable(ty, index) => RunError::new(
+            Code::TypeMismatch,
+            format!("a value of type {} cannot be indexed by {}", show(*ty), show(*index)),
+        ),
+        RaiseKind::Host(error) => {
+            let message = error.downcast_ref::<String>().cloned();
+            RunError::new(
+                Code::UnsupportedOnTarget,
+                message.unwrap_or_else(|| "a host function failed".to_string()),
+            )
+        }
+        RaiseKind::Unsupported(what) => RunError::new(Code::UnsupportedOnTarget, &**what),
+    };
+    for frame in &raised.trace {
+        if !session.is_intrinsic(frame.mi) {
+            let method = session.engine.key(frame.mi).method;
+            let site = Site { method, node: frame.node };
+            error.unwind(site, || session.engine.name(frame.mi));
+        }
+    }
+    error.trace_more += raised.more;
+    error
+}
+
+/// What a body or the dispatcher said.
+pub(crate) fn of_failure(
+    session: &Inner,
+    view: ViewId,
+    world: World,
+    failure: &Failure,
+) -> RunError {
+    let types = session.universe.types();
+    match failure {
+        Failure::NoMethod(function, args) => {
+            let args = session.universe.tuple_elems(*args).unwrap_or_default();
+            no_method(session, types.symbol_str(*function), args)
+        }
+        Failure::Ambiguous(function, args) => {
+            match session.engine.lookup(*function, *args, view, world) {
+                Resolved::Ambiguous(methods) => ambiguous(session, *function, *args, &methods),
+                _ => {
+                    let args = session.universe.tuple_elems(*args).unwrap_or_default();
+                    no_method(session, types.symbol_str(*function), args)
+                }
+            }
+        }
+        Failure::NoInvoke(function, sig) => {
+            let name = types.symbol_str(*function);
+            let text = display_sig(types, name, &Sig::of_args(*sig));
+            let message = format!("no method answers the signature {text} for these arguments");
+            RunError::new(Code::NoMatchingMethod, message).subject(text)
+        }
+        Failure::TypeMismatch(expected, found) => {
+            let (expected, found) = (types.display(*expected), types.display(*found));
+            let message =
+                format!("a value of type {expected} is needed, and this is of type {found}");
+            RunError::new(Code::TypeMismatch, message)
+        }
+        Failure::MissingField(ty, field) => missing_field(session, *ty, *field),
+        Failure::Bounds => RunError::new(Code::IndexOutOfBounds, "the index is out of bounds"),
+        Failure::Prim(error) => RunError::new(
+            error.code(),
+            match error {
+                worldage_wir::prim::PrimError::Division => {
+                    "integer division by zero, or of the least integer by -1"
+                }
+                worldage_wir::prim::PrimError::Conversion => "the number does not fit the type",
+            },
+        ),
+        Failure::Unknown(kind, name) => {
+            let name = types.symbol_str(*name);
+            let (code, what) = match kind {
+                UnknownKind::Name => (Code::UnknownName, "is not defined"),
+                UnknownKind::Type => (Code::UnknownType, "is not a type"),
+                UnknownKind::External => (Code::UnknownName, "is not an external fact"),
+            };
+            RunError::new(code, format!("`{name}` {what}")).subject(name)
+        }
+        Failure::Unsupported(what) => RunError::new(Code::UnsupportedOnTarget, &**what),
+        other => RunError::new(Code::TypeLimit, format!("{other:?}")),
+    }
+}
+
+/// No method takes these arguments; lists the methods that there are.
+pub(crate) fn no_method(session: &Inner, name: &str, args: &[Ty]) -> RunError {
+    let types = session.universe.types();
+    let shown: Vec<String> = args.iter().map(|ty| types.display(*ty).to_string()).collect();
+    let text = format!("{name}({})", shown.join(", "));
+    let mut error = RunError::new(Code::NoMatchingMethod, format!("no method matches {text}"));
+    error.subject = Some(text);
+    let function = types.symbol(name);
+    let world = session.engine.world();
+    let mut sigs = session.engine.with_methods(TableId::BASE, function, |methods| {
+        methods.map_or(Vec::new(), |methods| {
+            methods.iter(world).map(|entry| display_sig(types, name, &entry.sig)).collect()
+        })
+    });
+    sigs.sort();
+    let more = sigs.len().saturating_sub(5);
+    error.notes.extend(sigs.into_iter().take(5).map(|sig| format!("there is {sig}")));
+    if more > 0 {
+        error.notes.push(format!("… {more} more"));
+    }
+    error
+}
+
+fn ambiguous(session: &Inner, function: Symbol, args: Ty, methods: &[MethodId]) -> RunError {
+    let types = session.universe.types();
+    let name = types.symbol_str(function);
+    let text = display_sig(types, name, &Sig::of_args(args));
+    let message = format!("{text} is ambiguous: no method is the most specific");
+    let mut error = RunError::new(Code::AmbiguousCall, message).subject(text);
+    let sigs: Vec<Sig> = methods.iter().map(|id| session.engine.method(*id).sig).collect();
+    error.candidates = sigs.iter().map(|sig| display_sig(types, name, sig)).collect();
+    error.candidates.sort();
+    let resolving = resolving_signature(types, &sigs.iter().collect::<Vec<_>>());
+    error.resolved_by = Some(display_sig(types, name, &resolving));
+    error
+}
+
+fn missing_field(session: &Inner, ty: Ty, field: Symbol) -> RunError {
+    let types = session.universe.types();
+    let name = types.symbol_str(field);
+    let message = format!("a value of type {} has no field `{name}`", types.display(ty));
+    let mut error = RunError::new(Code::MissingField, message).subject(name);
+    if let Some(info) = session.universe.fields(ty).and_then(|fields| fields.info) {
+        let names: Vec<String> =
+            info.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+        error.notes.push(match names.is_empty() {
+            true => "it has no fields".into(),
+            false => format!("its fields are {}", names.join(", ")),
+        });
+    }
+    error
+}

@@ -1,0 +1,85 @@
+//! How a session behaves.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How hard the host code generator tries; a part of the shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OptLevel {
+    /// Quick compilation.
+    None,
+    /// Fast code.
+    #[default]
+    Speed,
+}
+
+impl OptLevel {
+    /// Every level.
+    pub const ALL: [OptLevel; 2] = [OptLevel::None, OptLevel::Speed];
+
+    /// Without the prefix: `none`, `speed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            OptLevel::None => "none",
+            OptLevel::Speed => "speed",
+        }
+    }
+}
+
+impl fmt::Display for OptLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "opt:{}", self.name())
+    }
+}
+
+impl FromStr for OptLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<OptLevel, String> {
+        let name = text.strip_prefix("opt:").unwrap_or(text);
+        OptLevel::ALL
+            .into_iter()
+            .find(|level| level.name() == name)
+            .ok_or_else(|| format!("unknown opt level `{text}`: `none` or `speed`"))
+    }
+}
+
+/// What a redefinition means for code that is linked already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Linking {
+    /// Julia's world age: running code never sees a later definition.
+    #[default]
+    Pinned,
+    /// Hot reload: running code picks up new bodies at its next call.
+    Live,
+}
+
+/// Options of a [`crate::Session`].
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Threads for codegen.
+    pub threads: usize,
+    /// The opt level of calls that name none.
+    pub opt: OptLevel,
+    /// How redefinitions reach linked code.
+    pub linking: Linking,
+    /// Keep every world callable, not only the newest 64.
+    pub hold_all_worlds: bool,
+    /// Address space reserved for the stack of compiled code, bytes.
+    pub stack_bytes: usize,
+    /// Limit of the heap of compiled code, bytes; `None` is three quarters of the machine's.
+    pub memory_limit: Option<usize>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        SessionOptions {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            opt: OptLevel::default(),
+            linking: Linking::default(),
+            hold_all_worlds: false,
+            stack_bytes: 1 << 30,
+            memory_limit: None,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Questions that run nothing of the program: lookup, inference, validity, explanations, stages.
+
+use crate::backend::level;
+use crate::edits::EditFailure;
+use crate::options::OptLevel;
+use crate::session::{Inner, Session};
+use worldage_dispatch::{Symbol, Ty, World};
+use worldage_engine::{Explanation, Mi, Resolved, ViewId};
+use worldage_wir::ast::ItemKind;
+use worldage_wir::diag::{Code, Diagnostic};
+use worldage_wir::ir::Failure;
+use worldage_wir::source::Source;
+use worldage_wir::syntax;
+
+/// The answer of a lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookupReport {
+    /// The chosen method's signature as it was defined.
+    Method(String),
+    /// No method takes these arguments.
+    NoMethod,
+    /// The candidates that no other match beats, sorted.
+    Ambiguous(Vec<String>),
+}
+
+/// A stage that can be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmitStage {
+    /// The method as the printer writes it.
+    Source,
+    /// Typed SSA after inference.
+    Inferred,
+    /// Typed SSA after inlining and optimisation, in Cranelift's text.
+    Clif,
+    /// Machine code as text.
+    Asm,
+}
+
+impl Session {
+    /// Which method takes these argument types: `f(Int64, Float64)`.
+    ///
+    /// # Errors
+    /// If the signature is wrong.
+    pub fn lookup(
+        &self,
+        sig: &str,
+        view: Option<&str>,
+        world: Option<World>,
+    ) -> Result<LookupReport, EditFailure> {
+        let inner = &*self.inner;
+        let world = world.unwrap_or(inner.engine.world());
+        let (function, args) = inner.parse_args(sig, world)?;
+        let view = inner.view_id(view)?;
+        Ok(match inner.engine.lookup(function, args, view, world) {
+            Resolved::Method(mi) => {
+                LookupReport::Method(inner.engine.method_name(inner.engine.key(mi).method))
+            }
+            Resolved::NoMethod => LookupReport::NoMethod,
+            Resolved::Ambiguous(methods) => {
+                let mut names: Vec<_> =
+                    methods.iter().map(|method| inner.engine.method_name(*method)).collect();
+                names.sort();
+                LookupReport::Ambiguous(names)
+            }
+        })
+    }
+
+    /// The inferred return type of an instance, printed.
+    ///
+    /// # Errors
+    /// If the signature is wrong or no method takes it.
+    pub fn infer(&self, sig: &str, world: Option<World>) -> Result<String, EditFailure> {
+        let inner = &*self.inner;
+        let at = world.unwrap_or(inner.engine.world());
+        let view = inner.view_id(None)?;
+        let mi = inner.instance(sig, view, at)?;
+        let inferred = inner.engine.inferred(mi, view, world);
+        // The question is no demand of the program: its stages are not reported.
+        let _ = inner.engine.take_log();
+        let inferred = inferred.map_err(|error| {
+            EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error.to_string()))
+        })?;
+        Ok(inner.universe.types().display(inferred.body.ret).to_string())
+    }
+
+    /// Compiled instances (default shard) whose next call would run no stage, sorted.
+    pub fn valid(&self) -> Vec<String> {
+        let inner = &*self.inner;
+        let shard = inner.shard(inner.options.opt, inner.engine.view(&[]));
+        let valid = inner.engine.valid(shard).into_iter();
+        let mut names: Vec<String> = valid
+            .filter(|mi| !inner.is_intrinsic(*mi))
+            .map(|mi| inner.engine.name(mi))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What bringing an instance up to date after the newest edit did, and why.
+    ///
+    /// # Errors
+    /// If the signature is wrong, no method takes it, or it was never compiled.
+    pub fn explain(&self, sig: &str) -> Result<Explanation, EditFailure> {
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let mi = inner.instance(sig, view, inner.engine.world())?;
+        let shard = inner.shard(inner.options.opt, view);
+        inner.engine.explain(mi, shard).ok_or_else(|| {
+            EditFailure::of(
+                Diagnostic::error(Code::NoMatchingMethod, format!("{sig} was never compiled"))
+                    .subject(sig)
+                    .hint("call it first"),
+            )
+        })
+    }
+
+    /// One stage of an instance as text.
+    ///
+    /// # Errors
+    /// If the signature is wrong or no method takes it.
+    pub fn emit(
+        &self,
+        sig: &str,
+        stage: EmitStage,
+        opt: OptLevel,
+    ) -> Result<String, EditFailure> {
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let world = inner.engine.world();
+        let mi = inner.instance(sig, view, world)?;
+        let method = inner.engine.key(mi).method;
+        if stage == EmitStage::Source {
+            return Ok(match inner.engine.source(method, world).as_deref() {
+                Some(Source::Method(source)) => {
+                    syntax::print_item(&ItemKind::Method(source.def.clone()))
+                }
+                _ => format!("# built in: {}\n", inner.engine.method_name(method)),
+            });
+        }
+        let unsupported = |error: String| {
+            EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error))
+        };
+        if stage == EmitStage::Inferred {
+            let inferred = inner.engine.inferred(mi, view, None);
+            let inferred = inferred.map_err(|error| unsupported(error.to_string()))?;
+            let name = |mi: Mi| inner.engine.name(mi);
+            return Ok(worldage_wir::print::print_body(&inner.universe, &inferred.body, &name));
+        }
+        let shard = inner.shard(opt, view);
+        let generator = &inner.engine.compiler().backend().generator;
+        let shown = inner.engine.with_codegen(mi, shard, |compiler, cx, inferred| {
+            let body = compiler.optimized(cx, mi, inferred)?;
+            let mut rets = Vec::new();
+            for inst in body.blocks.iter().flat_map(|block| &block.insts) {
+                if let worldage_wir::ir::Op::Call(callee, _) = &inst.op {
+                    rets.push((*callee, cx.peek(*callee, |summary| summary.ret)?));
+                }
+            }
+            let ret = |callee: Mi| {
+                rets.iter().find(|(mi, _)| *mi == callee).map_or(Ty::BOTTOM, |(_, ty)| *ty)
+            };
+            Ok(match stage {
+                EmitStage::Asm => {
+                    let text = generator.disassemble(level(opt), &body, &ret);
+                    text.map_err(worldage_engine::Stop::failed)?
+                }
+                _ => generator.clif(&body, &ret),
+            })
+        });
+        shown.map_err(|error| unsupported(error.to_string()))
+    }
+}
+
+impl Inner {
+    /// A function and concrete argument types from text.
+    pub(crate) fn parse_args(
+        &self,
+        text: &str,
+        world: World,
+    ) -> Result<(Symbol, Ty), EditFailure> {
+        let (function, sig) = self.parse_sig(text, Some(world))?;
+        let types = self.universe.types();
+        if !sig.vars.is_empty() || !types.is_concrete(sig.params) {
+            let message = format!("{text} names no instance: its argument types must be concrete");
+            return Err(EditFailure::of(
+                Diagnostic::error(Code::TypeMismatch, message)
+                    .hint("give types that values can have, such as Int64"),
+            ));
+        }
+        Ok((function, sig.params))
+    }
+
+    /// The instance that text names.
+    pub(crate) fn instance(
+        &self,
+        text: &str,
+        view: ViewId,
+        world: World,
+    ) -> Result<Mi, EditFailure> {
+        let (function, args) = self.parse_args(text, world)?;
+        let failure = match self.engine.lookup(function, args, view, world) {
+            Resolved::Method(mi) => return Ok(mi),
+            Resolved::NoMethod => Failure::NoMethod(function, args),
+            Resolved::Ambiguous(_) => Failure::Ambiguous(function, args),
+        };
+        let error = crate::failure::of_failure(self, view, world, &failure);
+        let mut diagnostic = error.to_diagnostic(|site| self.place(site));
+        if let Some(subject) = &mut diagnostic.subject {
+            subject.push_str(&format!(" in world {world}"));
+        }
+        Err(EditFailure::of(diagnostic))
+    }
+}

@@ -1,0 +1,240 @@
+//! A session: one program under edits, its worlds, and the code of its instances.
+
+use crate::backend::HostBackend;
+use crate::dispatch::Dispatcher;
+use crate::options::{OptLevel, SessionOptions};
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+use worldage_cranelift as cranelift;
+use worldage_dispatch::{MethodId, World};
+use worldage_engine::{Engine, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard};
+use worldage_wir::ast::Span;
+use worldage_wir::compiler::Wir;
+use worldage_wir::define::Written;
+use worldage_wir::diag::{Diagnostic, FileId, Place, Sources};
+use worldage_wir::error::Site;
+use worldage_wir::universe::Universe;
+
+/// The compiler of host sessions.
+pub(crate) type HostCompiler = Wir<HostBackend>;
+
+/// Why a session cannot begin: the environment lacks something.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no code generator for this machine.
+    #[error("no host code generator: {0}")]
+    NoHost(String),
+    /// The built-in functions were refused: a mistake of this library.
+    #[error("the built-in functions were refused: {0}")]
+    Prelude(String),
+}
+
+/// Where compiled code prints.
+pub(crate) type PrintSink = Box<dyn FnMut(&str) + Send>;
+
+/// A table by name, and the view that stacks it over what it lies on.
+#[derive(Clone)]
+pub(crate) struct NamedTable {
+    pub(crate) id: TableId,
+    pub(crate) view: ViewId,
+    /// Itself and the tables below it, top first, without the base.
+    pub(crate) stack: Vec<TableId>,
+}
+
+/// What a session shares with the contexts that run its code.
+pub(crate) struct Inner {
+    pub(crate) universe: Arc<Universe>,
+    pub(crate) engine: Engine<HostCompiler>,
+    pub(crate) loader: cranelift::Loader,
+    pub(crate) written: Mutex<Written>,
+    pub(crate) sources: RwLock<Sources>,
+    pub(crate) places: RwLock<FxHashMap<MethodId, (FileId, Arc<[Span]>)>>,
+    pub(crate) tables: RwLock<FxHashMap<String, NamedTable>>,
+    pub(crate) options: SessionOptions,
+    /// Idle contexts by shard.
+    pub(crate) contexts: Mutex<Vec<(ShardId, cranelift::Context)>>,
+    pub(crate) print: Mutex<Option<PrintSink>>,
+    pub(crate) log: Mutex<Vec<StageEvent>>,
+}
+
+/// One program under edits: definitions make worlds, calls compile what they need.
+///
+/// Cheap to clone: clones are the same session. Calls may come from several threads.
+#[derive(Clone)]
+pub struct Session {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What a session has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageStats {
+    /// How often the stage ran.
+    pub ran: u64,
+    /// Nanoseconds that it took.
+    pub ns: u64,
+}
+
+/// Numbers of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// The newest world.
+    pub world: u64,
+    /// Code units: instances times shards.
+    pub instances: usize,
+    /// Infer, codegen, link.
+    pub stages: [StageStats; 3],
+    /// Bytes of live code.
+    pub code_live_bytes: usize,
+    /// Bytes of free code memory.
+    pub code_free_bytes: usize,
+}
+
+impl Session {
+    /// An empty session: world 0, nothing but the built-in functions.
+    ///
+    /// # Errors
+    /// If there is no code generator for this machine.
+    pub fn new(options: SessionOptions) -> Result<Session, StartError> {
+        let isa = cranelift::HostIsa::detect().map_err(StartError::NoHost)?;
+        let universe = Arc::new(Universe::new());
+        let layouts = Arc::new(worldage_wir::layout::Layouts::new(Arc::clone(&universe)));
+        let generator = Arc::new(cranelift::Generator::new(isa, layouts));
+        let loader = cranelift::Loader::new(Arc::clone(&generator));
+        let backend = HostBackend { generator, loader: loader.clone() };
+        let (written, prelude) = Written::new(Arc::clone(&universe));
+        let compiler = Wir::new(Arc::clone(&universe), backend);
+        let callable_worlds = if options.hold_all_worlds { u64::MAX } else { 64 };
+        let engine_options = Options { threads: options.threads, callable_worlds };
+        let types = Arc::clone(universe.types_arc());
+        let engine = Engine::new(compiler, types, engine_options, prelude)
+            .map_err(|error| StartError::Prelude(error.to_string()))?;
+        Ok(Session {
+            inner: Arc::new(Inner {
+                universe,
+                engine,
+                loader,
+                written: Mutex::new(written),
+                sources: RwLock::default(),
+                places: RwLock::default(),
+                tables: RwLock::default(),
+                options,
+                contexts: Mutex::default(),
+                print: Mutex::new(None),
+                log: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The types that the session's values live in.
+    pub fn universe(&self) -> &Arc<Universe> {
+        &self.inner.universe
+    }
+
+    /// The engine below: for embedders and tools.
+    pub fn engine(&self) -> &Engine<impl worldage_engine::Compiler> {
+        &self.inner.engine
+    }
+
+    /// The newest world.
+    pub fn world(&self) -> World {
+        self.inner.engine.world()
+    }
+
+    /// Keeps a world callable while the guard lives.
+    ///
+    /// # Errors
+    /// If the world is not callable any more, or not yet.
+    pub fn hold(
+        &self,
+        world: Option<World>,
+    ) -> Result<WorldGuard<'_, impl worldage_engine::Compiler>, worldage_engine::engine::DemandError>
+    {
+        self.inner.engine.hold(world)
+    }
+
+    /// Sends what programs print somewhere; without it, a call's report carries it.
+    pub fn on_print(&self, sink: Box<dyn FnMut(&str) + Send>) {
+        *self.inner.print.lock() = Some(sink);
+    }
+
+    /// A diagnostic as text for people, with positions and carets.
+    pub fn render(&self, diagnostic: &Diagnostic) -> String {
+        diagnostic.render(&self.inner.sources.read())
+    }
+
+    /// The stages that ran since this was last asked.
+    pub fn take_stages(&self) -> Vec<StageEvent> {
+        std::mem::take(&mut *self.inner.log.lock())
+    }
+
+    /// The name of an instance: `f(Int64)`.
+    pub fn name(&self, mi: worldage_engine::Mi) -> String {
+        self.inner.engine.name(mi)
+    }
+
+    /// Numbers for `--stats`, over the stages in `events`.
+    pub fn stats(&self, events: &[StageEvent]) -> Stats {
+        let mut stages = [StageStats::default(); 3];
+        for event in events {
+            if self.inner.is_intrinsic(event.mi) {
+                continue;
+            }
+            let stage = &mut stages[match event.stage {
+                Stage::Infer => 0,
+                Stage::Codegen => 1,
+                Stage::Link => 2,
+            }];
+            stage.ran += 1;
+            stage.ns += event.ns;
+        }
+        let memory = self.inner.loader.memory();
+        Stats {
+            world: self.world().0,
+            instances: self.inner.engine.counts().1,
+            stages,
+            code_live_bytes: memory.live,
+            code_free_bytes: memory.free,
+        }
+    }
+}
+
+impl Inner {
+    /// The shard of an opt level over a named view.
+    pub(crate) fn shard(&self, opt: OptLevel, view: ViewId) -> ShardId {
+        self.engine.shard(opt, view)
+    }
+
+    pub(crate) fn is_intrinsic(&self, mi: worldage_engine::Mi) -> bool {
+        self.engine.method(self.engine.key(mi).method).intrinsic.is_some()
+    }
+
+    /// Where a node of a method stands in the text.
+    pub(crate) fn place(&self, site: Site) -> Option<Place> {
+        let places = self.places.read();
+        let (file, spans) = places.get(&site.method)?;
+        Some(Place { file: *file, span: *spans.get(site.node.0 as usize)? })
+    }
+
+    /// A context for a shard, a new one if none is idle.
+    pub(crate) fn context(self: &Arc<Self>, shard: ShardId) -> std::io::Result<cranelift::Context> {
+        let mut idle = self.contexts.lock();
+        if let Some(ix) = idle.iter().position(|(of, _)| *of == shard) {
+            return Ok(idle.swap_remove(ix).1);
+        }
+        drop(idle);
+        let mut options = cranelift::ContextOptions {
+            stack_size: self.options.stack_bytes,
+            ..cranelift::ContextOptions::default()
+        };
+        if let Some(limit) = self.options.memory_limit {
+            options.memory_limit = limit;
+        }
+        let dispatcher = Dispatcher { session: Arc::downgrade(self), shard };
+        cranelift::Context::new(&self.loader, Arc::new(dispatcher), options)
+    }
+
+    pub(crate) fn give_back(&self, shard: ShardId, context: cranelift::Context) {
+        self.contexts.lock().push((shard, context));
+    }
+}
