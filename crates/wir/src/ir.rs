@@ -140,6 +140,9 @@ pub enum Op {
     Prim(Prim, Box<[Val]>),
     /// A struct or tuple of the result's type from its fields (exactly of the field types).
     Make(Box<[Val]>),
+    /// A tuple with the run-time types of its elements, some of which are dynamic; the result
+    /// is dynamic: the tuple type of the static types.
+    TupleDyn(Box<[Val]>),
     /// Field `n` of a struct or tuple.
     Field(Val, u32),
     /// Element of a tuple at a run-time index (Int64); the result type is the join of the

@@ -8,15 +8,23 @@
 
 pub mod ast;
 pub mod builtins;
+pub mod compiler;
 pub mod define;
 pub mod diag;
 pub mod env;
 pub mod error;
+pub mod infer;
+pub mod inferred;
+pub mod inline;
 pub mod interp;
 pub mod ir;
 pub mod layout;
+pub mod lower;
+pub mod ops;
 pub mod prim;
+pub mod print;
 pub mod source;
 pub mod syntax;
 pub mod universe;
 pub mod value;
+pub mod verify;

@@ -4,8 +4,9 @@
 
 use crate::ast::MethodDef;
 use crate::builtins::BuiltinId;
-use std::sync::Arc;
-use worldage_dispatch::DeclId;
+use crate::lower::{Lowered, lower};
+use std::sync::{Arc, OnceLock};
+use worldage_dispatch::{DeclId, Types};
 
 /// The source of a method.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,13 +24,20 @@ pub enum Source {
 pub struct MethodSource {
     /// Its definition.
     pub def: Arc<MethodDef>,
+    /// Its untyped SSA, made when the first instance is inferred.
+    lowered: OnceLock<Lowered>,
 }
 
 impl MethodSource {
     /// From a definition.
     #[must_use]
     pub fn new(def: Arc<MethodDef>) -> MethodSource {
-        MethodSource { def }
+        MethodSource { def, lowered: OnceLock::new() }
+    }
+
+    /// The untyped SSA of its body, the same for every instance.
+    pub fn lowered(&self, types: &Types) -> &Lowered {
+        self.lowered.get_or_init(|| lower(types, &self.def))
     }
 }
 

@@ -1,0 +1,96 @@
+//! Inference: untyped SSA to typed SSA, for one method instance.
+//!
+//! Reading order: [`ask`] (what inference may learn, each question a dependency), `lattice`,
+//! `solve` (the fixpoint), `eval` (what each operation gives), `plan` (how a call is carried
+//! out), `named` (types as written), [`intrinsics`] (built-in methods without asking), `emit`,
+//! `emit_plan` and `out` (typed SSA from what was found).
+//!
+//! Invariants: the result depends on nothing but the answers; emission asks nothing; the time is
+//! linear in the method's text, however deep its control flow.
+
+pub mod ask;
+mod emit;
+mod emit_plan;
+mod eval;
+pub mod intrinsics;
+pub(crate) mod lattice;
+mod named;
+mod out;
+mod plan;
+mod solve;
+
+pub use ask::{Ask, Intrinsic};
+pub use intrinsics::Intrinsics;
+
+use crate::ast::MethodDef;
+use crate::inferred::Inferred;
+use crate::lower::Lowered;
+use emit::Emit;
+use solve::{Solver, State};
+use std::cell::RefCell;
+use worldage_dispatch::{Ty, TyKind};
+use worldage_engine::{Mi, Stop};
+
+thread_local! {
+    /// States of inferences that ended here. A question may infer a callee at once, so several
+    /// can be out at a time.
+    static SPARE: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Spare states that a thread keeps.
+const MAX_SPARE: usize = 8;
+
+/// Infers a method for the argument types of an instance.
+///
+/// # Errors
+/// Whatever a question answers with [`Stop`]. A program that is wrong is no error here: it fails
+/// when it gets there.
+pub fn infer(
+    intr: &Intrinsics,
+    ask: &mut dyn Ask,
+    mi: Mi,
+    def: &MethodDef,
+    low: &Lowered,
+) -> Result<Inferred, Stop> {
+    let mut state = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let result = infer_with(intr, ask, mi, def, low, &mut state);
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < MAX_SPARE {
+            spare.push(state);
+        }
+    });
+    result
+}
+
+fn infer_with(
+    intr: &Intrinsics,
+    ask: &mut dyn Ask,
+    mi: Mi,
+    def: &MethodDef,
+    low: &Lowered,
+    state: &mut State,
+) -> Result<Inferred, Stop> {
+    let u = &**intr.universe();
+    let args: &[Ty] = match u.types().kind(ask.key(mi).args) {
+        TyKind::Tuple { elems, .. } => elems,
+        other => unreachable!("argument types are a tuple, not {other:?}"),
+    };
+    let params = params(intr, def, low, args);
+    let mut solver = Solver::new(intr, ask, mi, def, low, state);
+    solver.solve(&params)?;
+    let body = Emit::new(&mut solver).body(args);
+    debug_assert_eq!(crate::verify::verify(u, &body), Ok(()), "inference made an ill-typed body");
+    Ok(Inferred::new(u, body, def))
+}
+
+/// The types of a method's parameters: a trailing `Vararg` is one tuple.
+fn params(intr: &Intrinsics, def: &MethodDef, low: &Lowered, args: &[Ty]) -> Vec<Ty> {
+    let mut params = args.to_vec();
+    if low.vararg {
+        let fixed = def.params.len() - 1;
+        let rest = intr.universe().types().tuple(&params[fixed..]);
+        params.truncate(fixed);
+        params.push(rest);
+    }
+    params
+}

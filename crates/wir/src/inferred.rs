@@ -1,0 +1,161 @@
+//! The results of inference: the typed body, and what callers may rely on.
+
+use crate::ast::{Inlining, MethodDef};
+use crate::ir::{Body, Const, Op, Term};
+use crate::universe::Universe;
+use worldage_dispatch::Ty;
+use worldage_engine::Part;
+
+/// A method that says nothing about inlining is inlined up to this many operations.
+pub const AUTO_INLINE_COST: usize = 16;
+
+/// What inference makes of a method instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inferred {
+    /// The typed body.
+    pub body: Body,
+    /// What the method says about inlining.
+    pub inlining: Inlining,
+    /// Whether it is a kernel.
+    pub kernel: bool,
+    /// Whether callers may inline it, so far as it is up to this method.
+    pub inlinable: bool,
+    /// The shape of what it returns.
+    pub abi: Abi,
+}
+
+/// What callers see of a callee unless they ask for its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What it returns; `Ty::BOTTOM` if it never does.
+    pub ret: Ty,
+    /// How it returns it.
+    pub abi: Abi,
+    /// Whether its body may be inlined.
+    pub inlinable: bool,
+}
+
+/// A digest of how a value is passed: equal for types that are held alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Abi(pub u64);
+
+impl Inferred {
+    /// Of a finished body.
+    #[must_use]
+    pub fn new(u: &Universe, body: Body, def: &MethodDef) -> Inferred {
+        let inlinable = match def.inlining {
+            Inlining::Always => true,
+            Inlining::Never => false,
+            Inlining::Auto => cost(&body) <= AUTO_INLINE_COST && !has_loop(&body),
+        };
+        let abi = Abi::of(u, body.ret);
+        let (inlining, kernel) = (def.inlining, def.kernel);
+        Inferred { body, inlining, kernel, inlinable: inlinable && !kernel, abi }
+    }
+
+    /// What callers may rely on.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary { ret: self.body.ret, abi: self.abi, inlinable: self.inlinable }
+    }
+}
+
+impl Summary {
+    /// Nothing is known yet: it never returns.
+    #[must_use]
+    pub fn bottom() -> Summary {
+        Summary { ret: Ty::BOTTOM, abi: Abi(0), inlinable: false }
+    }
+
+    /// An upper bound of both.
+    #[must_use]
+    pub fn widen(u: &Universe, old: &Summary, new: &Summary) -> Summary {
+        let ret = match old.ret == new.ret {
+            true => new.ret,
+            false if old.ret == Ty::BOTTOM => new.ret,
+            false => Ty::ANY,
+        };
+        Summary { ret, abi: Abi::of(u, ret), inlinable: old.inlinable && new.inlinable }
+    }
+}
+
+/// Whether the callee ever returns: all that a caller reads that does not use the result.
+pub const RETURNS: Part<Summary, bool> =
+    Part { index: 0, name: "returns", get: |summary| summary.ret != Ty::BOTTOM };
+/// What the callee returns.
+pub const TYPE: Part<Summary, Ty> = Part { index: 1, name: "type", get: |summary| summary.ret };
+/// How the callee returns it.
+pub const ABI: Part<Summary, Abi> = Part { index: 2, name: "abi", get: |summary| summary.abi };
+/// Whether the callee's body may be inlined.
+pub const INLINE: Part<Summary, bool> =
+    Part { index: 3, name: "inline", get: |summary| summary.inlinable };
+
+/// Operations that cost something, roughly.
+#[must_use]
+pub fn cost(body: &Body) -> usize {
+    let insts = body.blocks.iter().flat_map(|block| &block.insts);
+    let of = |op: &Op| match op {
+        Op::Const(Const::Str(_)) => 1,
+        Op::Const(_) | Op::Field(..) | Op::Narrow(_) | Op::Make(_) => 0,
+        Op::Call(..) | Op::Widen(_) => 2,
+        Op::CallDyn(..) | Op::CallValue(..) | Op::InvokeDyn(..) | Op::Latest(..) => 6,
+        _ => 1,
+    };
+    let branches = body.blocks.iter().filter(|b| matches!(b.term, Term::Branch(..))).count();
+    insts.map(|inst| of(&inst.op)).sum::<usize>() + branches
+}
+
+/// Whether some jump goes back. Blocks stand in reverse postorder.
+#[must_use]
+pub fn has_loop(body: &Body) -> bool {
+    let mut back = false;
+    for (ix, block) in body.blocks.iter().enumerate() {
+        block.term.each_target(|to| back |= to.block.0 as usize <= ix);
+    }
+    back
+}
+
+impl Abi {
+    /// The shape of a type: its machine leaves in order.
+    #[must_use]
+    pub fn of(u: &Universe, ty: Ty) -> Abi {
+        if let Some(scalar) = u.scalar_of(ty) {
+            // Signed and unsigned integers of one width are held alike, Bool as a byte.
+            let bits = u64::from(scalar.bits().max(8));
+            return Abi(1 + bits * 2 + u64::from(scalar.is_float()));
+        }
+        let mut leaves = String::new();
+        leaf_names(u, ty, &mut leaves);
+        let hash = blake3::hash(leaves.as_bytes());
+        let first: [u8; 8] = hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes");
+        Abi(u64::from_le_bytes(first))
+    }
+}
+
+/// The most leaves that are told apart; what is larger is held in a box.
+const MAX_LEAVES: usize = 64;
+
+fn leaf_names(u: &Universe, ty: Ty, out: &mut String) {
+    if out.len() > MAX_LEAVES * 4 {
+        return;
+    }
+    if ty == Ty::BOTTOM {
+        out.push('!');
+    } else if let Some(scalar) = u.scalar_of(ty) {
+        out.push_str(match (scalar.is_float(), scalar.bits()) {
+            (true, 32) => "f4",
+            (true, _) => "f8",
+            (false, 64) => "i8",
+            (false, 32) => "i4",
+            (false, 16) => "i2",
+            (false, _) => "i1",
+        });
+    } else if !u.types().is_concrete(ty) {
+        out.push_str("dyn");
+    } else if let Some(fields) = u.fields(ty) {
+        fields.tys.iter().for_each(|field| leaf_names(u, *field, out));
+    } else if ty == u.prelude().string || u.array_elem(ty).is_some() {
+        out.push('p');
+    }
+    // `nothing` and functions have no leaves.
+}
