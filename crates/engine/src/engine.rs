@@ -6,10 +6,10 @@
 use crate::answers::Answers;
 use crate::code_instance::{CodeInstance, Front};
 use crate::compiler::Compiler;
-use crate::cx::{ExternalKey, Resolved};
+use crate::cx::{CodegenCx, ExternalKey, Resolved};
 use crate::definitions::{Answer, CallKey, Definitions, MethodInfo, Question, Sources};
 use crate::edit::{Commit, Edit, EditError};
-use crate::error::Failed;
+use crate::error::{Failed, Stop};
 use crate::events::{Stage, StageEvent};
 use crate::explain::{self, Explanation};
 use crate::generate::{self, StageFailed};
@@ -457,6 +457,40 @@ impl<C: Compiler> Engine<C> {
         match &outcome.inferred {
             Ok(inferred) => Ok(Arc::clone(inferred)),
             Err(error) => Err(self.stage_failed(Stage::Infer, mi, error.clone())),
+        }
+    }
+
+    /// Runs something with the context that codegen of an instance would have, in the newest
+    /// world: to show what a stage makes. Nothing is kept and no edge is recorded.
+    ///
+    /// # Errors
+    /// [`DemandError`]: inference failed, or `work` did.
+    pub fn with_codegen<R>(
+        &self,
+        mi: Mi,
+        shard: ShardId,
+        work: impl Fn(&C, &mut CodegenCx<'_, C>, &Arc<C::Inferred>) -> Result<R, Stop>,
+    ) -> Result<R, DemandError> {
+        let view = self.view_of(shard);
+        let value = self.shared.shards.read()[shard.0 as usize].0.clone();
+        let inferred = self.inferred(mi, view, None)?;
+        loop {
+            let (result, missing) = self.evaluate(None, |env, graph| {
+                let mut cx = CodegenCx::new(env, graph, value.clone(), view);
+                let result = work(&env.shared.compiler, &mut cx, &inferred);
+                (result, cx.into_trace().missing)
+            })?;
+            match (result, missing) {
+                (Err(_), Some(missing)) => drop(self.inferred(missing, view, None)?),
+                (Ok(shown), _) => return Ok(shown),
+                (Err(Stop::Failed(error)), None) => {
+                    return Err(self.stage_failed(Stage::Codegen, mi, error));
+                }
+                (Err(Stop::Suspended | Stop::Cancelled), None) => {
+                    let error = Failed::message("codegen was suspended");
+                    return Err(self.stage_failed(Stage::Codegen, mi, error));
+                }
+            }
         }
     }
 

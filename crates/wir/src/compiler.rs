@@ -60,7 +60,10 @@ pub struct Wir<B> {
 /// The external fact that a program reads as `external("KEY")`.
 #[must_use]
 pub fn external_fact(key: &str) -> ExternalKey {
-    ExternalKey { kind: "external", name: key.into() }
+    ExternalKey {
+        kind: "external",
+        name: key.into(),
+    }
 }
 
 fn digest(value: impl Hash) -> u64 {
@@ -74,12 +77,28 @@ impl<B> Wir<B> {
     #[must_use]
     pub fn new(universe: Arc<Universe>, backend: B) -> Wir<B> {
         let parts = [
-            PartDigest { name: RETURNS.name, digest: |s: &Summary| u64::from((RETURNS.get)(s)) },
-            PartDigest { name: TYPE.name, digest: |s: &Summary| s.ret.index() as u64 },
-            PartDigest { name: ABI.name, digest: |s: &Summary| digest((ABI.get)(s)) },
-            PartDigest { name: INLINE.name, digest: |s: &Summary| u64::from((INLINE.get)(s)) },
+            PartDigest {
+                name: RETURNS.name,
+                digest: |s: &Summary| u64::from((RETURNS.get)(s)),
+            },
+            PartDigest {
+                name: TYPE.name,
+                digest: |s: &Summary| s.ret.index() as u64,
+            },
+            PartDigest {
+                name: ABI.name,
+                digest: |s: &Summary| digest((ABI.get)(s)),
+            },
+            PartDigest {
+                name: INLINE.name,
+                digest: |s: &Summary| u64::from((INLINE.get)(s)),
+            },
         ];
-        Wir { intrinsics: Intrinsics::new(universe), backend, parts }
+        Wir {
+            intrinsics: Intrinsics::new(universe),
+            backend,
+            parts,
+        }
     }
 
     /// The types.
@@ -109,12 +128,7 @@ impl<B: Backend> Compiler for Wir<B> {
         Summary::bottom()
     }
 
-    fn infer(
-        &self,
-        cx: &mut InferCx<'_, Self>,
-        mi: Mi,
-        source: &Source,
-    ) -> Result<Inferred, Stop> {
+    fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, source: &Source) -> Result<Inferred, Stop> {
         let wrapper;
         let method = match source {
             Source::Method(method) => &**method,
@@ -147,7 +161,12 @@ impl<B: Backend> Compiler for Wir<B> {
     ) -> Result<B::Code, Stop> {
         let body = self.optimized(cx, mi, inferred)?;
         let mut rets: Vec<(Mi, Ty)> = Vec::new();
-        for op in body.blocks.iter().flat_map(|block| &block.insts).map(|inst| &inst.op) {
+        for op in body
+            .blocks
+            .iter()
+            .flat_map(|block| &block.insts)
+            .map(|inst| &inst.op)
+        {
             if let Op::Call(callee, _) = op
                 && !rets.iter().any(|(mi, _)| mi == callee)
             {
@@ -159,7 +178,9 @@ impl<B: Backend> Compiler for Wir<B> {
             }
         }
         let ret = |callee: Mi| {
-            rets.iter().find(|(mi, _)| *mi == callee).map_or(Ty::BOTTOM, |(_, ty)| *ty)
+            rets.iter()
+                .find(|(mi, _)| *mi == callee)
+                .map_or(Ty::BOTTOM, |(_, ty)| *ty)
         };
         self.backend.codegen(cx.shard(), &body, &ret)
     }
@@ -196,18 +217,39 @@ fn forwarding(name: &str, arity: usize) -> MethodDef {
     let name: Name = name.into();
     let id = NodeId(0);
     let params: Vec<Name> = (0..arity).map(|ix| format!("x{ix}").into()).collect();
-    let args = params.iter().map(|p| Expr { id, kind: ExprKind::Name(p.clone()) }).collect();
-    let callee = Box::new(Expr { id, kind: ExprKind::Name(name.clone()) });
-    let call = Expr { id, kind: ExprKind::Call(callee, args) };
+    let args = params
+        .iter()
+        .map(|p| Expr {
+            id,
+            kind: ExprKind::Name(p.clone()),
+        })
+        .collect();
+    let callee = Box::new(Expr {
+        id,
+        kind: ExprKind::Name(name.clone()),
+    });
+    let call = Expr {
+        id,
+        kind: ExprKind::Call(callee, args),
+    };
     MethodDef {
         id,
         name,
-        params: params.into_iter().map(|name| Param { id, name, ty: None }).collect(),
+        params: params
+            .into_iter()
+            .map(|name| Param { id, name, ty: None })
+            .collect(),
         vars: Vec::new(),
         ret: None,
         inlining: Inlining::Never,
         kernel: false,
-        body: Block { id, stmts: vec![Stmt { id, kind: StmtKind::Expr(call) }] },
+        body: Block {
+            id,
+            stmts: vec![Stmt {
+                id,
+                kind: StmtKind::Expr(call),
+            }],
+        },
     }
 }
 
@@ -283,8 +325,13 @@ fn constant<B: Backend>(cx: &InferCx<'_, Wir<B>>, text: &[u8]) -> (Ty, Const) {
 /// of the command line.
 #[must_use]
 pub fn external_literal(text: &str) -> ExprKind {
-    let quoted = text.starts_with('"').then(|| syntax::parse_call(&format!("f({text})")));
-    if let Some(Ok(Expr { kind: ExprKind::Call(_, mut args), .. })) = quoted
+    let quoted = text
+        .starts_with('"')
+        .then(|| syntax::parse_call(&format!("f({text})")));
+    if let Some(Ok(Expr {
+        kind: ExprKind::Call(_, mut args),
+        ..
+    })) = quoted
         && args.len() == 1
         && let ExprKind::Str(_) = &args[0].kind
     {

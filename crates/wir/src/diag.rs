@@ -74,6 +74,8 @@ codes! {
     OutOfMemory = "out-of-memory",
     /// Types nest or multiply without end.
     TypeLimit = "type-limit",
+    /// A call in a world that nothing holds any more.
+    WorldExpired = "world-expired",
     /// A construct that the chosen target cannot run.
     UnsupportedOnTarget = "unsupported-on-target",
     /// `--strict`: a stage would have run.

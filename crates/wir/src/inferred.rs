@@ -50,13 +50,23 @@ impl Inferred {
         };
         let abi = Abi::of(u, body.ret);
         let (inlining, kernel) = (def.inlining, def.kernel);
-        Inferred { body, inlining, kernel, inlinable: inlinable && !kernel, abi }
+        Inferred {
+            body,
+            inlining,
+            kernel,
+            inlinable: inlinable && !kernel,
+            abi,
+        }
     }
 
     /// What callers may rely on.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        Summary { ret: self.body.ret, abi: self.abi, inlinable: self.inlinable }
+        Summary {
+            ret: self.body.ret,
+            abi: self.abi,
+            inlinable: self.inlinable,
+        }
     }
 }
 
@@ -64,7 +74,11 @@ impl Summary {
     /// Nothing is known yet: it never returns.
     #[must_use]
     pub fn bottom() -> Summary {
-        Summary { ret: Ty::BOTTOM, abi: Abi(0), inlinable: false }
+        Summary {
+            ret: Ty::BOTTOM,
+            abi: Abi(0),
+            inlinable: false,
+        }
     }
 
     /// An upper bound of both.
@@ -75,20 +89,38 @@ impl Summary {
             false if old.ret == Ty::BOTTOM => new.ret,
             false => Ty::ANY,
         };
-        Summary { ret, abi: Abi::of(u, ret), inlinable: old.inlinable && new.inlinable }
+        Summary {
+            ret,
+            abi: Abi::of(u, ret),
+            inlinable: old.inlinable && new.inlinable,
+        }
     }
 }
 
 /// Whether the callee ever returns: all that a caller reads that does not use the result.
-pub const RETURNS: Part<Summary, bool> =
-    Part { index: 0, name: "returns", get: |summary| summary.ret != Ty::BOTTOM };
+pub const RETURNS: Part<Summary, bool> = Part {
+    index: 0,
+    name: "returns",
+    get: |summary| summary.ret != Ty::BOTTOM,
+};
 /// What the callee returns.
-pub const TYPE: Part<Summary, Ty> = Part { index: 1, name: "type", get: |summary| summary.ret };
+pub const TYPE: Part<Summary, Ty> = Part {
+    index: 1,
+    name: "type",
+    get: |summary| summary.ret,
+};
 /// How the callee returns it.
-pub const ABI: Part<Summary, Abi> = Part { index: 2, name: "abi", get: |summary| summary.abi };
+pub const ABI: Part<Summary, Abi> = Part {
+    index: 2,
+    name: "abi",
+    get: |summary| summary.abi,
+};
 /// Whether the callee's body may be inlined.
-pub const INLINE: Part<Summary, bool> =
-    Part { index: 3, name: "inline", get: |summary| summary.inlinable };
+pub const INLINE: Part<Summary, bool> = Part {
+    index: 3,
+    name: "inline",
+    get: |summary| summary.inlinable,
+};
 
 /// Operations that cost something, roughly.
 #[must_use]
@@ -101,7 +133,11 @@ pub fn cost(body: &Body) -> usize {
         Op::CallDyn(..) | Op::CallValue(..) | Op::InvokeDyn(..) | Op::Latest(..) => 6,
         _ => 1,
     };
-    let branches = body.blocks.iter().filter(|b| matches!(b.term, Term::Branch(..))).count();
+    let branches = body
+        .blocks
+        .iter()
+        .filter(|b| matches!(b.term, Term::Branch(..)))
+        .count();
     insts.map(|inst| of(&inst.op)).sum::<usize>() + branches
 }
 
@@ -110,7 +146,9 @@ pub fn cost(body: &Body) -> usize {
 pub fn has_loop(body: &Body) -> bool {
     let mut back = false;
     for (ix, block) in body.blocks.iter().enumerate() {
-        block.term.each_target(|to| back |= to.block.0 as usize <= ix);
+        block
+            .term
+            .each_target(|to| back |= to.block.0 as usize <= ix);
     }
     back
 }
@@ -127,7 +165,9 @@ impl Abi {
         let mut leaves = String::new();
         leaf_names(u, ty, &mut leaves);
         let hash = blake3::hash(leaves.as_bytes());
-        let first: [u8; 8] = hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes");
+        let first: [u8; 8] = hash.as_bytes()[..8]
+            .try_into()
+            .expect("a hash has 32 bytes");
         Abi(u64::from_le_bytes(first))
     }
 }
@@ -153,7 +193,10 @@ fn leaf_names(u: &Universe, ty: Ty, out: &mut String) {
     } else if !u.types().is_concrete(ty) {
         out.push_str("dyn");
     } else if let Some(fields) = u.fields(ty) {
-        fields.tys.iter().for_each(|field| leaf_names(u, *field, out));
+        fields
+            .tys
+            .iter()
+            .for_each(|field| leaf_names(u, *field, out));
     } else if ty == u.prelude().string || u.array_elem(ty).is_some() {
         out.push('p');
     }

@@ -39,7 +39,10 @@ impl Printer<'_> {
     }
 
     fn vals(&self, vals: &[Val]) -> String {
-        vals.iter().map(|val| format!("v{}", val.0)).collect::<Vec<_>>().join(", ")
+        vals.iter()
+            .map(|val| format!("v{}", val.0))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn target(&self, target: &Target) -> String {
@@ -50,7 +53,12 @@ impl Printer<'_> {
         match term {
             Term::Jump(target) => format!("jump {}", self.target(target)),
             Term::Branch(cond, yes, no) => {
-                format!("branch v{} {} {}", cond.0, self.target(yes), self.target(no))
+                format!(
+                    "branch v{} {} {}",
+                    cond.0,
+                    self.target(yes),
+                    self.target(no)
+                )
             }
             Term::Return(val) => format!("return v{}", val.0),
             Term::Fail(failure) => format!("fail {failure:?}"),

@@ -32,7 +32,10 @@ impl MethodSource {
     /// From a definition.
     #[must_use]
     pub fn new(def: Arc<MethodDef>) -> MethodSource {
-        MethodSource { def, lowered: OnceLock::new() }
+        MethodSource {
+            def,
+            lowered: OnceLock::new(),
+        }
     }
 
     /// The untyped SSA of its body, the same for every instance.

@@ -10,11 +10,17 @@ use worldage_dispatch::Ty;
 /// # Errors
 /// A sentence that names the first block and value at fault.
 pub fn verify(u: &Universe, body: &Body) -> Result<(), String> {
-    let mut verifier = Verifier { u, body, defined_in: vec![None; body.vals.len()] };
+    let mut verifier = Verifier {
+        u,
+        body,
+        defined_in: vec![None; body.vals.len()],
+    };
     verifier.definitions()?;
     verifier.dominance()?;
     for ix in 0..body.blocks.len() {
-        verifier.block(ix).map_err(|error| format!("block {ix}: {error}"))?;
+        verifier
+            .block(ix)
+            .map_err(|error| format!("block {ix}: {error}"))?;
     }
     Ok(())
 }
@@ -28,13 +34,21 @@ struct Verifier<'a> {
 
 impl Verifier<'_> {
     fn ty(&self, val: Val) -> Result<Ty, String> {
-        self.body.vals.get(val.0 as usize).copied().ok_or_else(|| format!("no value {}", val.0))
+        self.body
+            .vals
+            .get(val.0 as usize)
+            .copied()
+            .ok_or_else(|| format!("no value {}", val.0))
     }
 
     fn definitions(&mut self) -> Result<(), String> {
         let body = self.body;
         for (ix, block) in body.blocks.iter().enumerate() {
-            let results = block.insts.iter().enumerate().map(|(at, inst)| (inst.result, at + 1));
+            let results = block
+                .insts
+                .iter()
+                .enumerate()
+                .map(|(at, inst)| (inst.result, at + 1));
             for (val, at) in block.params.iter().map(|val| (*val, 0)).chain(results) {
                 self.ty(val)?;
                 if self.defined_in[val.0 as usize].replace((ix, at)).is_some() {
@@ -57,7 +71,11 @@ impl Verifier<'_> {
                 let Some(Some((def, def_at))) = self.defined_in.get(val.0 as usize) else {
                     return Err(format!("block {ix}: value {} has no definition", val.0));
                 };
-                let fine = if *def == ix { *def_at <= at } else { dominates(&dominators, *def, ix) };
+                let fine = if *def == ix {
+                    *def_at <= at
+                } else {
+                    dominates(&dominators, *def, ix)
+                };
                 match fine {
                     true => Ok(()),
                     false => Err(format!("block {ix}: value {} is used before it is", val.0)),
@@ -124,7 +142,11 @@ impl Verifier<'_> {
             return Ok(());
         }
         let types = self.u.types();
-        Err(format!("type {} where {} is needed", types.display(found), types.display(expected)))
+        Err(format!(
+            "type {} where {} is needed",
+            types.display(found),
+            types.display(expected)
+        ))
     }
 
     fn is_dynamic(&self, ty: Ty) -> bool {
@@ -146,7 +168,11 @@ impl Verifier<'_> {
                 let (first, second) = prim.operands();
                 let operands: Vec<Scalar> = std::iter::once(first).chain(second).collect();
                 if operands.len() != args.len() {
-                    return Err(format!("{} operands, {} needed", args.len(), operands.len()));
+                    return Err(format!(
+                        "{} operands, {} needed",
+                        args.len(),
+                        operands.len()
+                    ));
                 }
                 for (arg, scalar) in args.iter().zip(operands) {
                     self.same(self.ty(*arg)?, self.u.scalar_ty(scalar))?;
@@ -182,7 +208,10 @@ impl Verifier<'_> {
             }
             Op::ArrayNew(n) => {
                 self.same(self.ty(*n)?, p.int64)?;
-                self.u.array_elem(result).map(|_| ()).ok_or_else(|| "not an array".into())
+                self.u
+                    .array_elem(result)
+                    .map(|_| ())
+                    .ok_or_else(|| "not an array".into())
             }
             Op::ArrayLen(a) => {
                 self.u.array_elem(self.ty(*a)?).ok_or("not an array")?;
@@ -190,7 +219,10 @@ impl Verifier<'_> {
             }
             Op::ArrayGet(a, ix) => {
                 self.same(self.ty(*ix)?, p.int64)?;
-                self.same(result, self.u.array_elem(self.ty(*a)?).ok_or("not an array")?)
+                self.same(
+                    result,
+                    self.u.array_elem(self.ty(*a)?).ok_or("not an array")?,
+                )
             }
             Op::ArraySet(a, ix, value) => {
                 self.same(self.ty(*ix)?, p.int64)?;
@@ -271,7 +303,11 @@ fn dominators(body: &Body) -> Vec<Option<usize>> {
         changed = false;
         for block in order.iter().skip(1) {
             let mut new: Option<usize> = None;
-            for pred in preds[*block].iter().copied().filter(|pred| idom[*pred].is_some()) {
+            for pred in preds[*block]
+                .iter()
+                .copied()
+                .filter(|pred| idom[*pred].is_some())
+            {
                 new = Some(match new {
                     None => pred,
                     Some(mut a) => {

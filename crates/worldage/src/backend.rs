@@ -42,7 +42,9 @@ impl Backend for HostBackend {
         body: &Body,
         ret: &dyn Fn(Mi) -> Ty,
     ) -> Result<cranelift::Code, Stop> {
-        self.generator.compile(level(*shard), body, ret).map_err(Stop::failed)
+        self.generator
+            .compile(level(*shard), body, ret)
+            .map_err(Stop::failed)
     }
 
     fn link(
@@ -51,6 +53,8 @@ impl Backend for HostBackend {
         cell: &mut dyn FnMut(Mi) -> *const usize,
     ) -> Result<HostLinked, Stop> {
         let loaded = self.loader.load(code, cell);
-        loaded.map(HostLinked).map_err(|error| Stop::failed(error.to_string()))
+        loaded
+            .map(HostLinked)
+            .map_err(|error| Stop::failed(error.to_string()))
     }
 }

@@ -91,7 +91,7 @@ impl Session {
     pub fn call(&self, expr: &str, options: &CallOptions) -> CallReport {
         match syntax::parse_call(expr) {
             Ok(expr) => self.report(options, |inner, route| inner.eval(route, &expr)),
-            Err(error) => failed_report(failure::of_diagnostic(error.diagnostic)),
+            Err(error) => failed_report(failure::of_diagnostic(*error.diagnostic)),
         }
     }
 
@@ -129,18 +129,30 @@ impl Session {
                 return failed_report(failure::of_run(inner, error, inner.engine.world()));
             }
         };
-        let route = Route { world: guard.world, view, shard };
+        let route = Route {
+            world: guard.world,
+            view,
+            shard,
+        };
         let before = PRINTED.with_borrow(String::len);
         let result = call(inner, &route);
         let printed = PRINTED.with_borrow_mut(|printed| printed.split_off(before));
         let stages = inner.take_stages();
         let result = result.map_err(|error| failure::of_run(inner, *error, route.world));
-        CallReport { stages, printed, result }
+        CallReport {
+            stages,
+            printed,
+            result,
+        }
     }
 }
 
 fn failed_report(failure: CallFailure) -> CallReport {
-    CallReport { stages: Vec::new(), printed: String::new(), result: Err(failure) }
+    CallReport {
+        stages: Vec::new(),
+        printed: String::new(),
+        result: Err(failure),
+    }
 }
 
 impl Inner {
@@ -157,7 +169,10 @@ impl Inner {
         };
         let stages = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
         self.log.lock().extend(events);
-        stages.into_iter().filter(|(_, names)| !names.is_empty()).collect()
+        stages
+            .into_iter()
+            .filter(|(_, names)| !names.is_empty())
+            .collect()
     }
 
     /// The value of a host's expression.
@@ -199,7 +214,10 @@ impl Inner {
         ty: &TypeExpr,
         args: Vec<Value>,
     ) -> Result<Value, Failed> {
-        let scope = crate::edits::WorldTypes { session: self, world: route.world };
+        let scope = crate::edits::WorldTypes {
+            session: self,
+            world: route.world,
+        };
         let resolved = resolve_type(&self.universe, &scope, &[], ty);
         let resolved = resolved.map_err(|error| {
             let mut failed = RunError::new(error.code, error.message);
@@ -209,16 +227,22 @@ impl Inner {
         let fields = self.universe.fields(resolved);
         let fits = fields.is_some_and(|fields| {
             fields.tys.len() == args.len()
-                && fields.tys.iter().zip(&args).all(|(ty, arg)| {
-                    self.universe.types().subtype(arg.ty(&self.universe), *ty)
-                })
+                && fields
+                    .tys
+                    .iter()
+                    .zip(&args)
+                    .all(|(ty, arg)| self.universe.types().subtype(arg.ty(&self.universe), *ty))
         });
         if fits {
             return Ok(Value::record(resolved, args));
         }
         let types = self.universe.types();
         let name = types.display(resolved).to_string();
-        Err(Box::new(failure::no_method(self, &name, &self.types_of(&args))))
+        Err(Box::new(failure::no_method(
+            self,
+            &name,
+            &self.types_of(&args),
+        )))
     }
 
     fn types_of(&self, args: &[Value]) -> Vec<Ty> {
@@ -239,11 +263,21 @@ impl Inner {
             Resolved::Method(mi) => mi,
             Resolved::NoMethod => {
                 let failure = Failure::NoMethod(function, tuple);
-                return Err(Box::new(failure::of_failure(self, route.view, route.world, &failure)));
+                return Err(Box::new(failure::of_failure(
+                    self,
+                    route.view,
+                    route.world,
+                    &failure,
+                )));
             }
             Resolved::Ambiguous(_) => {
                 let failure = Failure::Ambiguous(function, tuple);
-                return Err(Box::new(failure::of_failure(self, route.view, route.world, &failure)));
+                return Err(Box::new(failure::of_failure(
+                    self,
+                    route.view,
+                    route.world,
+                    &failure,
+                )));
             }
         };
         match self.constructor(mi, args) {
@@ -256,7 +290,9 @@ impl Inner {
     fn constructor(&self, mi: Mi, args: &[Value]) -> Option<Value> {
         let key = self.engine.key(mi);
         let number = self.engine.method(key.method).intrinsic?;
-        let Intrinsic::Constructor(decl) = Intrinsic::from_number(number) else { return None };
+        let Intrinsic::Constructor(decl) = Intrinsic::from_number(number) else {
+            return None;
+        };
         let sig = self.engine.method(key.method).sig;
         let types = self.universe.types();
         let bindings = worldage_dispatch::sig_bindings(types, key.args, &sig)?;
@@ -269,7 +305,10 @@ impl Inner {
         let callee = callee.map_err(|error: DemandError| Box::new(failure::of_demand(&error)))?;
         let context = self.context(route.shard);
         let mut context = context.map_err(|error| {
-            Box::new(RunError::new(Code::OutOfMemory, format!("no stack for compiled code: {error}")))
+            Box::new(RunError::new(
+                Code::OutOfMemory,
+                format!("no stack for compiled code: {error}"),
+            ))
         })?;
         let result = context.call(route.world.0, &callee, args);
         self.give_back(route.shard, context);

@@ -26,17 +26,27 @@ impl Inner {
         let ret = ci.code().ret;
         let args = self.engine.key(mi).args;
         let params: Box<[Ty]> = self.universe.tuple_elems(args).unwrap_or_default().into();
-        Ok(Callee { cell: ci.cell(), params, ret, keep: keep(ci) })
+        Ok(Callee {
+            cell: ci.cell(),
+            params,
+            ret,
+            keep: keep(ci),
+        })
     }
 }
 
-fn keep(ci: Arc<CodeInstance<crate::session::HostCompiler>>) -> Arc<dyn std::any::Any + Send + Sync> {
+fn keep(
+    ci: Arc<CodeInstance<crate::session::HostCompiler>>,
+) -> Arc<dyn std::any::Any + Send + Sync> {
     ci
 }
 
 impl Host for Dispatcher {
     fn resolve(&self, _: &mut Context, call: DynCall<'_>) -> Result<Callee, RaiseKind> {
-        let session = self.session.upgrade().expect("a context does not outlive its session");
+        let session = self
+            .session
+            .upgrade()
+            .expect("a context does not outlive its session");
         let engine = &session.engine;
         let types = engine.types();
         let args = types.tuple(call.args);
@@ -65,16 +75,24 @@ impl Host for Dispatcher {
     }
 
     fn newest_world(&self) -> u64 {
-        let session = self.session.upgrade().expect("a context does not outlive its session");
+        let session = self
+            .session
+            .upgrade()
+            .expect("a context does not outlive its session");
         session.engine.world().0
     }
 
     fn call_host(&self, _: &mut Context, number: u32, _: &[Value]) -> Result<Value, RaiseKind> {
-        Err(RaiseKind::Unsupported(format!("there is no host function {number}").into()))
+        Err(RaiseKind::Unsupported(
+            format!("there is no host function {number}").into(),
+        ))
     }
 
     fn print(&self, text: &str) {
-        let session = self.session.upgrade().expect("a context does not outlive its session");
+        let session = self
+            .session
+            .upgrade()
+            .expect("a context does not outlive its session");
         crate::calls::print(&session, text);
     }
 }

@@ -42,7 +42,9 @@ impl EditFailure {
     }
 
     pub(crate) fn of(diagnostic: Diagnostic) -> EditFailure {
-        EditFailure { diagnostics: vec![diagnostic] }
+        EditFailure {
+            diagnostics: vec![diagnostic],
+        }
     }
 }
 
@@ -109,7 +111,10 @@ impl Session {
         let mut written = inner.written.lock();
         let plan = written.plan(&items, table);
         let plan = plan.map_err(|diagnostics| EditFailure { diagnostics })?;
-        let commit = inner.engine.commit(plan.edit).map_err(|error| refused(&error))?;
+        let commit = inner
+            .engine
+            .commit(plan.edit)
+            .map_err(|error| refused(&error))?;
         written.apply(plan.after);
         drop(written);
         let (mut lines, mut warnings) = (Vec::new(), diagnostics);
@@ -117,7 +122,10 @@ impl Session {
             if let (Committed::Method { method, .. }, Shown::Method { file, spans }) =
                 (change, shown)
             {
-                inner.places.write().insert(*method, (*file, Arc::clone(spans)));
+                inner
+                    .places
+                    .write()
+                    .insert(*method, (*file, Arc::clone(spans)));
             }
             if !matches!(shown, Shown::Hidden) {
                 lines.extend(inner.line(change, shown));
@@ -127,7 +135,11 @@ impl Session {
             warnings.extend(inner.ambiguity_warnings(change, commit.world));
         }
         sort_lines(&mut lines);
-        Ok(EditReport { world: commit.world, lines, warnings })
+        Ok(EditReport {
+            world: commit.world,
+            lines,
+            warnings,
+        })
     }
 
     /// Deletes the method with exactly this signature: `f(Int64, Vararg{T}) where T <: Number`.
@@ -159,8 +171,15 @@ impl Session {
         edit.delete(table, function, sig.clone());
         let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
         inner.written.lock().deleted(table, function, &sig);
-        let lines = commit.changes.iter().filter_map(|change| inner.line(change, &NO_SHOWN));
-        Ok(EditReport { world: commit.world, lines: lines.collect(), warnings: Vec::new() })
+        let lines = commit
+            .changes
+            .iter()
+            .filter_map(|change| inner.line(change, &NO_SHOWN));
+        Ok(EditReport {
+            world: commit.world,
+            lines: lines.collect(),
+            warnings: Vec::new(),
+        })
     }
 
     /// Sets the external fact that a program reads as `external("KEY")`; the value is a literal
@@ -173,8 +192,15 @@ impl Session {
         let mut edit = Edit::new();
         edit.external(external_fact(key), Some(value.as_bytes().into()));
         let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
-        let lines = commit.changes.iter().filter_map(|change| inner.line(change, &NO_SHOWN));
-        Ok(EditReport { world: commit.world, lines: lines.collect(), warnings: Vec::new() })
+        let lines = commit
+            .changes
+            .iter()
+            .filter_map(|change| inner.line(change, &NO_SHOWN));
+        Ok(EditReport {
+            world: commit.world,
+            lines: lines.collect(),
+            warnings: Vec::new(),
+        })
     }
 
     /// Makes a table over another one, over the base if none is named. No new world.
@@ -250,10 +276,13 @@ impl Inner {
         text: &str,
         world: Option<World>,
     ) -> Result<(Symbol, Sig), EditFailure> {
-        let expr = syntax::parse_sig(text).map_err(|error| EditFailure::of(error.diagnostic))?;
+        let expr = syntax::parse_sig(text).map_err(|error| EditFailure::of(*error.diagnostic))?;
         let function = self.universe.types().symbol(&expr.name);
         let def = method_of(expr);
-        let scope = WorldTypes { session: self, world: world.unwrap_or(self.engine.world()) };
+        let scope = WorldTypes {
+            session: self,
+            world: world.unwrap_or(self.engine.world()),
+        };
         let sig = resolve_sig(&self.universe, &scope, &def).map_err(unresolved)?;
         Ok((function, sig))
     }
@@ -266,10 +295,23 @@ impl Inner {
             ChangeKind::Deleted => '-',
         };
         match (change, shown) {
-            (Committed::Method { change, sig, function, table, .. }, Shown::Method { .. })
+            (
+                Committed::Method {
+                    change,
+                    sig,
+                    function,
+                    table,
+                    ..
+                },
+                Shown::Method { .. },
+            )
             | (
                 Committed::Method {
-                    change: change @ ChangeKind::Deleted, sig, function, table, ..
+                    change: change @ ChangeKind::Deleted,
+                    sig,
+                    function,
+                    table,
+                    ..
                 },
                 Shown::Hidden,
             ) => {
@@ -293,17 +335,27 @@ impl Inner {
 
     /// Methods with which a new one is ambiguous.
     fn ambiguity_warnings(&self, change: &Committed, world: World) -> Vec<Diagnostic> {
-        let Committed::Method { change: ChangeKind::Inserted, sig, function, table, method } =
-            change
+        let Committed::Method {
+            change: ChangeKind::Inserted,
+            sig,
+            function,
+            table,
+            method,
+        } = change
         else {
             return Vec::new();
         };
         let types = self.universe.types();
         let name = types.symbol_str(*function);
         let found = self.engine.with_methods(*table, *function, |methods| {
-            methods.map_or(Vec::new(), |methods| ambiguities(types, methods, sig, world))
+            methods.map_or(Vec::new(), |methods| {
+                ambiguities(types, methods, sig, world)
+            })
         });
-        let place = self.place(Site { method: *method, node: NodeId(0) });
+        let place = self.place(Site {
+            method: *method,
+            node: NodeId(0),
+        });
         let warn = |ambiguity: worldage_dispatch::Ambiguity| {
             let other = self.engine.method_name(ambiguity.b);
             let new = display_sig(types, name, sig);
@@ -342,11 +394,15 @@ impl TypeScope for WorldTypes<'_> {
 }
 
 /// A signature as a method without a body, so that it is resolved like one.
-fn method_of(sig: SigExpr) -> MethodDef {
+pub(crate) fn method_of(sig: SigExpr) -> MethodDef {
     let id = NodeId(0);
     let param = |(ix, ty)| {
         let name: Name = format!("x{ix}").into();
-        Param { id, name, ty: Some(ty) }
+        Param {
+            id,
+            name,
+            ty: Some(ty),
+        }
     };
     MethodDef {
         id,
@@ -356,6 +412,9 @@ fn method_of(sig: SigExpr) -> MethodDef {
         ret: None,
         inlining: Inlining::Auto,
         kernel: false,
-        body: Block { id, stmts: Vec::new() },
+        body: Block {
+            id,
+            stmts: Vec::new(),
+        },
     }
 }

@@ -18,15 +18,31 @@ pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFail
         Some(subject) => format!("error: {}: {subject}", error.code),
         None => format!("error: {}", error.code),
     }];
-    log_lines.extend(error.candidates.iter().map(|sig| format!("  candidate {sig}")));
-    log_lines.extend(error.resolved_by.iter().map(|sig| format!("  resolved by {sig}")));
-    let frames = error.trace.iter().map(|frame| format!("  called from {}", frame.instance));
+    log_lines.extend(
+        error
+            .candidates
+            .iter()
+            .map(|sig| format!("  candidate {sig}")),
+    );
+    log_lines.extend(
+        error
+            .resolved_by
+            .iter()
+            .map(|sig| format!("  resolved by {sig}")),
+    );
+    let frames = error
+        .trace
+        .iter()
+        .map(|frame| format!("  called from {}", frame.instance));
     log_lines.extend(frames);
     if error.trace_more > 0 {
         log_lines.push(format!("  … {} more", error.trace_more));
     }
     let diagnostic = Box::new(error.to_diagnostic(|site| session.place(site)));
-    CallFailure { diagnostic, log_lines }
+    CallFailure {
+        diagnostic,
+        log_lines,
+    }
 }
 
 /// A failure before anything ran.
@@ -35,7 +51,10 @@ pub(crate) fn of_diagnostic(diagnostic: Diagnostic) -> CallFailure {
         Some(subject) => format!("error: {}: {subject}", diagnostic.code),
         None => format!("error: {}", diagnostic.code),
     };
-    CallFailure { diagnostic: Box::new(diagnostic), log_lines: vec![line] }
+    CallFailure {
+        diagnostic: Box::new(diagnostic),
+        log_lines: vec![line],
+    }
 }
 
 /// A stage failed, or the world is not callable.
@@ -50,12 +69,7 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
 }
 
 /// An error of running code.
-pub(crate) fn of_raised(
-    session: &Inner,
-    view: ViewId,
-    world: World,
-    raised: &Raised,
-) -> RunError {
+pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Raised) -> RunError {
     let types = session.universe.types();
     let show = |ty: Ty| types.display(ty).to_string();
     let mismatch = |expected: Ty, found: Ty| {
@@ -76,13 +90,12 @@ pub(crate) fn of_raised(
             Code::UndefinedElement,
             "the element was never written, and its type has no zero",
         ),
-        RaiseKind::Length(length) => {
-            RunError::new(Code::InvalidArgument, format!("{length} is no length of an array"))
-        }
-        RaiseKind::StackOverflow => {
-            RunError::new(Code::StackOverflow, "calls nest too deeply")
-                .hint("check that the recursion ends, or reserve a larger stack")
-        }
+        RaiseKind::Length(length) => RunError::new(
+            Code::InvalidArgument,
+            format!("{length} is no length of an array"),
+        ),
+        RaiseKind::StackOverflow => RunError::new(Code::StackOverflow, "calls nest too deeply")
+            .hint("check that the recursion ends, or reserve a larger stack"),
         RaiseKind::OutOfMemory => {
             RunError::new(Code::OutOfMemory, "the program's memory limit is reached")
         }
@@ -90,7 +103,11 @@ pub(crate) fn of_raised(
         RaiseKind::MissingField(ty, field) => missing_field(session, *ty, *field),
         RaiseKind::NotIndexable(ty, index) => RunError::new(
             Code::TypeMismatch,
-            format!("a value of type {} cannot be indexed by {}", show(*ty), show(*index)),
+            format!(
+                "a value of type {} cannot be indexed by {}",
+                show(*ty),
+                show(*index)
+            ),
         ),
         RaiseKind::Host(error) => {
             let message = error.downcast_ref::<String>().cloned();
@@ -104,7 +121,10 @@ pub(crate) fn of_raised(
     for frame in &raised.trace {
         if !session.is_intrinsic(frame.mi) {
             let method = session.engine.key(frame.mi).method;
-            let site = Site { method, node: frame.node };
+            let site = Site {
+                method,
+                node: frame.node,
+            };
             error.unwind(site, || session.engine.name(frame.mi));
         }
     }
@@ -174,20 +194,32 @@ pub(crate) fn of_failure(
 /// No method takes these arguments; lists the methods that there are.
 pub(crate) fn no_method(session: &Inner, name: &str, args: &[Ty]) -> RunError {
     let types = session.universe.types();
-    let shown: Vec<String> = args.iter().map(|ty| types.display(*ty).to_string()).collect();
+    let shown: Vec<String> = args
+        .iter()
+        .map(|ty| types.display(*ty).to_string())
+        .collect();
     let text = format!("{name}({})", shown.join(", "));
     let mut error = RunError::new(Code::NoMatchingMethod, format!("no method matches {text}"));
     error.subject = Some(text);
     let function = types.symbol(name);
     let world = session.engine.world();
-    let mut sigs = session.engine.with_methods(TableId::BASE, function, |methods| {
-        methods.map_or(Vec::new(), |methods| {
-            methods.iter(world).map(|entry| display_sig(types, name, &entry.sig)).collect()
-        })
-    });
+    let mut sigs = session
+        .engine
+        .with_methods(TableId::BASE, function, |methods| {
+            methods.map_or(Vec::new(), |methods| {
+                methods
+                    .iter(world)
+                    .map(|entry| display_sig(types, name, &entry.sig))
+                    .collect()
+            })
+        });
     sigs.sort();
     let more = sigs.len().saturating_sub(5);
-    error.notes.extend(sigs.into_iter().take(5).map(|sig| format!("there is {sig}")));
+    error.notes.extend(
+        sigs.into_iter()
+            .take(5)
+            .map(|sig| format!("there is {sig}")),
+    );
     if more > 0 {
         error.notes.push(format!("… {more} more"));
     }
@@ -200,8 +232,14 @@ fn ambiguous(session: &Inner, function: Symbol, args: Ty, methods: &[MethodId]) 
     let text = display_sig(types, name, &Sig::of_args(args));
     let message = format!("{text} is ambiguous: no method is the most specific");
     let mut error = RunError::new(Code::AmbiguousCall, message).subject(text);
-    let sigs: Vec<Sig> = methods.iter().map(|id| session.engine.method(*id).sig).collect();
-    error.candidates = sigs.iter().map(|sig| display_sig(types, name, sig)).collect();
+    let sigs: Vec<Sig> = methods
+        .iter()
+        .map(|id| session.engine.method(*id).sig)
+        .collect();
+    error.candidates = sigs
+        .iter()
+        .map(|sig| display_sig(types, name, sig))
+        .collect();
     error.candidates.sort();
     let resolving = resolving_signature(types, &sigs.iter().collect::<Vec<_>>());
     error.resolved_by = Some(display_sig(types, name, &resolving));
@@ -211,11 +249,17 @@ fn ambiguous(session: &Inner, function: Symbol, args: Ty, methods: &[MethodId]) 
 fn missing_field(session: &Inner, ty: Ty, field: Symbol) -> RunError {
     let types = session.universe.types();
     let name = types.symbol_str(field);
-    let message = format!("a value of type {} has no field `{name}`", types.display(ty));
+    let message = format!(
+        "a value of type {} has no field `{name}`",
+        types.display(ty)
+    );
     let mut error = RunError::new(Code::MissingField, message).subject(name);
     if let Some(info) = session.universe.fields(ty).and_then(|fields| fields.info) {
-        let names: Vec<String> =
-            info.fields.iter().map(|field| format!("`{}`", field.name)).collect();
+        let names: Vec<String> = info
+            .fields
+            .iter()
+            .map(|field| format!("`{}`", field.name))
+            .collect();
         error.notes.push(match names.is_empty() {
             true => "it has no fields".into(),
             false => format!("its fields are {}", names.join(", ")),

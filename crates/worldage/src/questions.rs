@@ -57,8 +57,10 @@ impl Session {
             }
             Resolved::NoMethod => LookupReport::NoMethod,
             Resolved::Ambiguous(methods) => {
-                let mut names: Vec<_> =
-                    methods.iter().map(|method| inner.engine.method_name(*method)).collect();
+                let mut names: Vec<_> = methods
+                    .iter()
+                    .map(|method| inner.engine.method_name(*method))
+                    .collect();
                 names.sort();
                 LookupReport::Ambiguous(names)
             }
@@ -78,9 +80,16 @@ impl Session {
         // The question is no demand of the program: its stages are not reported.
         let _ = inner.engine.take_log();
         let inferred = inferred.map_err(|error| {
-            EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error.to_string()))
+            EditFailure::of(Diagnostic::error(
+                Code::UnsupportedOnTarget,
+                error.to_string(),
+            ))
         })?;
-        Ok(inner.universe.types().display(inferred.body.ret).to_string())
+        Ok(inner
+            .universe
+            .types()
+            .display(inferred.body.ret)
+            .to_string())
     }
 
     /// Compiled instances (default shard) whose next call would run no stage, sorted.
@@ -118,12 +127,7 @@ impl Session {
     ///
     /// # Errors
     /// If the signature is wrong or no method takes it.
-    pub fn emit(
-        &self,
-        sig: &str,
-        stage: EmitStage,
-        opt: OptLevel,
-    ) -> Result<String, EditFailure> {
+    pub fn emit(&self, sig: &str, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
         let inner = &*self.inner;
         let view = inner.view_id(None)?;
         let world = inner.engine.world();
@@ -137,47 +141,50 @@ impl Session {
                 _ => format!("# built in: {}\n", inner.engine.method_name(method)),
             });
         }
-        let unsupported = |error: String| {
-            EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error))
-        };
+        let unsupported =
+            |error: String| EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error));
         if stage == EmitStage::Inferred {
             let inferred = inner.engine.inferred(mi, view, None);
             let inferred = inferred.map_err(|error| unsupported(error.to_string()))?;
             let name = |mi: Mi| inner.engine.name(mi);
-            return Ok(worldage_wir::print::print_body(&inner.universe, &inferred.body, &name));
+            return Ok(worldage_wir::print::print_body(
+                &inner.universe,
+                &inferred.body,
+                &name,
+            ));
         }
         let shard = inner.shard(opt, view);
         let generator = &inner.engine.compiler().backend().generator;
-        let shown = inner.engine.with_codegen(mi, shard, |compiler, cx, inferred| {
-            let body = compiler.optimized(cx, mi, inferred)?;
-            let mut rets = Vec::new();
-            for inst in body.blocks.iter().flat_map(|block| &block.insts) {
-                if let worldage_wir::ir::Op::Call(callee, _) = &inst.op {
-                    rets.push((*callee, cx.peek(*callee, |summary| summary.ret)?));
+        let shown = inner
+            .engine
+            .with_codegen(mi, shard, |compiler, cx, inferred| {
+                let body = compiler.optimized(cx, mi, inferred)?;
+                let mut rets = Vec::new();
+                for inst in body.blocks.iter().flat_map(|block| &block.insts) {
+                    if let worldage_wir::ir::Op::Call(callee, _) = &inst.op {
+                        rets.push((*callee, cx.peek(*callee, |summary| summary.ret)?));
+                    }
                 }
-            }
-            let ret = |callee: Mi| {
-                rets.iter().find(|(mi, _)| *mi == callee).map_or(Ty::BOTTOM, |(_, ty)| *ty)
-            };
-            Ok(match stage {
-                EmitStage::Asm => {
-                    let text = generator.disassemble(level(opt), &body, &ret);
-                    text.map_err(worldage_engine::Stop::failed)?
-                }
-                _ => generator.clif(&body, &ret),
-            })
-        });
+                let ret = |callee: Mi| {
+                    rets.iter()
+                        .find(|(mi, _)| *mi == callee)
+                        .map_or(Ty::BOTTOM, |(_, ty)| *ty)
+                };
+                Ok(match stage {
+                    EmitStage::Asm => {
+                        let text = generator.disassemble(level(opt), &body, &ret);
+                        text.map_err(worldage_engine::Stop::failed)?
+                    }
+                    _ => generator.clif(&body, &ret),
+                })
+            });
         shown.map_err(|error| unsupported(error.to_string()))
     }
 }
 
 impl Inner {
     /// A function and concrete argument types from text.
-    pub(crate) fn parse_args(
-        &self,
-        text: &str,
-        world: World,
-    ) -> Result<(Symbol, Ty), EditFailure> {
+    pub(crate) fn parse_args(&self, text: &str, world: World) -> Result<(Symbol, Ty), EditFailure> {
         let (function, sig) = self.parse_sig(text, Some(world))?;
         let types = self.universe.types();
         if !sig.vars.is_empty() || !types.is_concrete(sig.params) {

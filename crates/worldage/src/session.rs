@@ -101,11 +101,21 @@ impl Session {
         let layouts = Arc::new(worldage_wir::layout::Layouts::new(Arc::clone(&universe)));
         let generator = Arc::new(cranelift::Generator::new(isa, layouts));
         let loader = cranelift::Loader::new(Arc::clone(&generator));
-        let backend = HostBackend { generator, loader: loader.clone() };
+        let backend = HostBackend {
+            generator,
+            loader: loader.clone(),
+        };
         let (written, prelude) = Written::new(Arc::clone(&universe));
         let compiler = Wir::new(Arc::clone(&universe), backend);
-        let callable_worlds = if options.hold_all_worlds { u64::MAX } else { 64 };
-        let engine_options = Options { threads: options.threads, callable_worlds };
+        let callable_worlds = if options.hold_all_worlds {
+            u64::MAX
+        } else {
+            64
+        };
+        let engine_options = Options {
+            threads: options.threads,
+            callable_worlds,
+        };
         let types = Arc::clone(universe.types_arc());
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
@@ -206,14 +216,20 @@ impl Inner {
     }
 
     pub(crate) fn is_intrinsic(&self, mi: worldage_engine::Mi) -> bool {
-        self.engine.method(self.engine.key(mi).method).intrinsic.is_some()
+        self.engine
+            .method(self.engine.key(mi).method)
+            .intrinsic
+            .is_some()
     }
 
     /// Where a node of a method stands in the text.
     pub(crate) fn place(&self, site: Site) -> Option<Place> {
         let places = self.places.read();
         let (file, spans) = places.get(&site.method)?;
-        Some(Place { file: *file, span: *spans.get(site.node.0 as usize)? })
+        Some(Place {
+            file: *file,
+            span: *spans.get(site.node.0 as usize)?,
+        })
     }
 
     /// A context for a shard, a new one if none is idle.
@@ -223,14 +239,17 @@ impl Inner {
             return Ok(idle.swap_remove(ix).1);
         }
         drop(idle);
-        let mut options = cranelift::ContextOptions {
+        let mut options = cranelift::Options {
             stack_size: self.options.stack_bytes,
-            ..cranelift::ContextOptions::default()
+            ..cranelift::Options::default()
         };
         if let Some(limit) = self.options.memory_limit {
             options.memory_limit = limit;
         }
-        let dispatcher = Dispatcher { session: Arc::downgrade(self), shard };
+        let dispatcher = Dispatcher {
+            session: Arc::downgrade(self),
+            shard,
+        };
         cranelift::Context::new(&self.loader, Arc::new(dispatcher), options)
     }
 

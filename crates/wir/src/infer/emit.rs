@@ -42,7 +42,13 @@ impl<'e, 'a> Emit<'e, 'a> {
     pub(crate) fn new(s: &'e mut Solver<'a>) -> Emit<'e, 'a> {
         let values = s.low.ops.len();
         let blocks = s.low.blocks.len();
-        let mut places = vec![Place { ways: 0, block: NONE }; blocks];
+        let mut places = vec![
+            Place {
+                ways: 0,
+                block: NONE
+            };
+            blocks
+        ];
         for (info, state) in s.low.blocks.iter().zip(&s.state.blocks) {
             let mut way = 0;
             crate::lower::Lowered::targets(info.term, |target| {
@@ -127,7 +133,9 @@ impl<'e, 'a> Emit<'e, 'a> {
             return Val(self.made[ix].1);
         }
         let lat = self.s.lat(v);
-        let value = lat.known.map_or(Const::Unit, |known| constant(self.s.low, known));
+        let value = lat
+            .known
+            .map_or(Const::Unit, |known| constant(self.s.low, known));
         let val = self.out.constant(value, lat.ty, self.node(v));
         self.made[ix] = (here, val.0);
         val
@@ -197,7 +205,11 @@ impl<'e, 'a> Emit<'e, 'a> {
                 let args = self.read_all(args);
                 if *self.s.plan_of(v) == Plan::DynValue {
                     let callee = self.read(callee);
-                    Some(self.out.inst(Op::CallValue(callee, args.as_slice().into()), Ty::ANY, node))
+                    Some(self.out.inst(
+                        Op::CallValue(callee, args.as_slice().into()),
+                        Ty::ANY,
+                        node,
+                    ))
                 } else {
                     self.planned(v, &args)
                 }
@@ -229,7 +241,9 @@ impl<'e, 'a> Emit<'e, 'a> {
             }
             UOp::IsA(x, ty) => {
                 let x = self.read(x);
-                let Some(Ok(of)) = self.s.state.tys[ty.0 as usize].clone() else { return true };
+                let Some(Ok(of)) = self.s.state.tys[ty.0 as usize].clone() else {
+                    return true;
+                };
                 Some(self.out.inst(Op::IsA(x, of), lat.ty, node))
             }
             UOp::Refine(x, ..) => {
@@ -295,7 +309,10 @@ impl<'e, 'a> Emit<'e, 'a> {
     }
 
     pub(crate) fn scalar_of(&self, v: Val) -> Scalar {
-        self.s.u.scalar_of(self.out.ty(v)).expect("the solver found a scalar")
+        self.s
+            .u
+            .scalar_of(self.out.ty(v))
+            .expect("the solver found a scalar")
     }
 
     /// The value, checked to be of the type unless that is known.
@@ -320,15 +337,21 @@ impl<'e, 'a> Emit<'e, 'a> {
             return Some(self.out.inst(Op::Field(x, at), field, node));
         }
         let lists: Vec<&[Ty]> = members.chunks(1).collect();
-        self.cases(&[x], &lists, None, Some(ty), node, |this, args, case| {
-            match this.s.field_ty(members[case], name) {
+        self.cases(
+            &[x],
+            &lists,
+            None,
+            Some(ty),
+            node,
+            |this, args, case| match this.s.field_ty(members[case], name) {
                 Some((at, field)) => Some(this.out.inst(Op::Field(args[0], at), field, node)),
                 None => {
-                    this.out.fail(Failure::MissingField(members[case], name), node);
+                    this.out
+                        .fail(Failure::MissingField(members[case], name), node);
                     None
                 }
-            }
-        })
+            },
+        )
     }
 
     fn index(&mut self, v: UVal, xs: UVal, i: UVal) -> Option<Val> {
@@ -450,6 +473,9 @@ impl<'e, 'a> Emit<'e, 'a> {
                 args.push(self.fit(val, self.ty(UVal(param)), node));
             }
         }
-        Target { block: Blk(place), args }
+        Target {
+            block: Blk(place),
+            args,
+        }
     }
 }

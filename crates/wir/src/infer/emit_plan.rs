@@ -1,13 +1,13 @@
 //! Emission of calls as planned, and of branches over the concrete types of dynamic values.
 
 use super::emit::{Emit, Vals};
+use super::intrinsics::Expansion;
 use super::plan::Plan;
 use crate::ast::NodeId;
 use crate::builtins::{Operand, Recipe};
 use crate::ir::{Atomic, Blk, Const, Failure, Op, Term, Val};
 use crate::lower::untyped::UVal;
 use crate::prim::{Prim, Scalar, ScalarValue};
-use super::intrinsics::Expansion;
 use smallvec::SmallVec;
 use worldage_dispatch::{Symbol, Ty, TyKind};
 
@@ -47,7 +47,12 @@ impl Emit<'_, '_> {
                 let val = self.fields(plans, args, node)?;
                 Some(if *negate { self.not(val, node) } else { val })
             }
-            Plan::Split { function, cases, covered, ret } => {
+            Plan::Split {
+                function,
+                cases,
+                covered,
+                ret,
+            } => {
                 let lists: Vec<&[Ty]> = cases.iter().map(|case| &*case.args).collect();
                 let rest = (!covered).then_some(*function);
                 let ret = want.then_some(*ret);
@@ -55,9 +60,11 @@ impl Emit<'_, '_> {
                     this.plan(&cases[case].plan, args, want, node)
                 })
             }
-            Plan::Dyn(function) => {
-                Some(self.out.inst(Op::CallDyn(*function, args.into()), Ty::ANY, node))
-            }
+            Plan::Dyn(function) => Some(self.out.inst(
+                Op::CallDyn(*function, args.into()),
+                Ty::ANY,
+                node,
+            )),
             Plan::DynInvoke(function, sig) => {
                 let op = Op::InvokeDyn(*function, *sig, args.into());
                 Some(self.out.inst(op, Ty::ANY, node))
@@ -121,12 +128,19 @@ impl Emit<'_, '_> {
     /// `==`, field by field.
     fn fields(&mut self, plans: &[Plan], args: &[Val], node: NodeId) -> Option<Val> {
         let bool_ty = self.s.u.prelude().bool;
-        let (a, b) = (self.s.u.fields(self.out.ty(args[0]))?, self.s.u.fields(self.out.ty(args[1]))?);
+        let (a, b) = (
+            self.s.u.fields(self.out.ty(args[0]))?,
+            self.s.u.fields(self.out.ty(args[1]))?,
+        );
         let done = self.out.new_block();
         let result = self.out.param(done, bool_ty);
         for (at, plan) in plans.iter().enumerate() {
-            let x = self.out.inst(Op::Field(args[0], at as u32), a.tys[at], node);
-            let y = self.out.inst(Op::Field(args[1], at as u32), b.tys[at], node);
+            let x = self
+                .out
+                .inst(Op::Field(args[0], at as u32), a.tys[at], node);
+            let y = self
+                .out
+                .inst(Op::Field(args[1], at as u32), b.tys[at], node);
             let Some(equal) = self.plan(plan, &[x, y], true, node) else {
                 // Never returns from here; an earlier field may have differed.
                 if at == 0 {
@@ -158,7 +172,12 @@ impl Emit<'_, '_> {
         }
         let p = *self.s.u.prelude();
         match &expansion.recipe {
-            Recipe::Scalar { casts, swap, op, negate } => {
+            Recipe::Scalar {
+                casts,
+                swap,
+                op,
+                negate,
+            } => {
                 let mut operands: SmallVec<[Val; 2]> = SmallVec::new();
                 for (arg, cast) in args.iter().zip(casts) {
                     operands.push(match cast {
@@ -170,7 +189,11 @@ impl Emit<'_, '_> {
                     operands.swap(0, 1);
                 }
                 let val = self.prim(*op, &operands, node);
-                if *negate { self.prim(Prim::Not, &[val], node) } else { val }
+                if *negate {
+                    self.prim(Prim::Not, &[val], node)
+                } else {
+                    val
+                }
             }
             Recipe::Steps(steps) => {
                 let mut vals: Vals = SmallVec::new();
@@ -191,7 +214,11 @@ impl Emit<'_, '_> {
             Recipe::Const(value) => self.out.constant(value.clone(), expansion.ret, node),
             Recipe::StrEq { negate } => {
                 let val = self.out.inst(Op::StrEq(args[0], args[1]), p.bool, node);
-                if *negate { self.prim(Prim::Not, &[val], node) } else { val }
+                if *negate {
+                    self.prim(Prim::Not, &[val], node)
+                } else {
+                    val
+                }
             }
             Recipe::StrLen => self.out.inst(Op::StrLen(args[0]), p.int64, node),
             Recipe::ArrayLen => self.out.inst(Op::ArrayLen(args[0]), p.int64, node),
@@ -212,7 +239,8 @@ impl Emit<'_, '_> {
     fn atomic(&mut self, atomic: Atomic, elem: Ty, args: &[Val], node: NodeId) -> Val {
         let mut operands: Vals = args.into();
         operands[1] = self.to_int64(args[1], node);
-        self.out.inst(Op::Atomic(atomic, operands.as_slice().into()), elem, node)
+        self.out
+            .inst(Op::Atomic(atomic, operands.as_slice().into()), elem, node)
     }
 
     // Branches over concrete types.
@@ -233,7 +261,11 @@ impl Emit<'_, '_> {
         let mut done: Option<(Blk, Option<Val>)> = None;
         for (case, list) in lists.iter().enumerate() {
             let last = case + 1 == lists.len() && rest.is_none();
-            let next = if last { None } else { self.test(args, list, node) };
+            let next = if last {
+                None
+            } else {
+                self.test(args, list, node)
+            };
             let mut narrow: Vals = SmallVec::new();
             for (arg, ty) in args.iter().zip(*list) {
                 narrow.push(self.fit(*arg, *ty, node));
@@ -257,7 +289,8 @@ impl Emit<'_, '_> {
             }
         }
         if let Some(function) = rest {
-            self.out.inst(Op::CallDyn(function, args.into()), Ty::BOTTOM, node);
+            self.out
+                .inst(Op::CallDyn(function, args.into()), Ty::BOTTOM, node);
             self.out.term(Term::Unreachable, node);
         }
         self.joined(done, node)
@@ -349,8 +382,9 @@ impl Emit<'_, '_> {
     ) -> Val {
         let own = self.out.ty(val);
         let (u, types) = (self.s.u, self.s.types);
-        let possible: SmallVec<[Scalar; 10]> =
-            scalars.filter(|s| types.subtype(u.scalar_ty(*s), own)).collect();
+        let possible: SmallVec<[Scalar; 10]> = scalars
+            .filter(|s| types.subtype(u.scalar_ty(*s), own))
+            .collect();
         let tys: SmallVec<[Ty; 10]> = possible.iter().map(|s| u.scalar_ty(*s)).collect();
         let lists: Vec<&[Ty]> = tys.chunks(1).collect();
         let val = self.cases(&[val], &lists, None, Some(ret), node, |this, args, case| {
@@ -376,14 +410,17 @@ impl Emit<'_, '_> {
             self.out.branch(is, then, other, node);
             self.out.switch(other);
             let trunc = self.s.types.symbol("trunc");
-            self.out.fail(Failure::NoMethod(trunc, self.s.types.tuple(&[own])), node);
+            self.out
+                .fail(Failure::NoMethod(trunc, self.s.types.tuple(&[own])), node);
             self.out.switch(then);
             val = self.fit(val, self.s.types.intersect(own, number), node);
         }
         let numbers = Scalar::ALL.into_iter().filter(|s| *s != Scalar::Bool);
-        Some(self.each_scalar(val, numbers, to, node, |this, val, scalar| {
-            this.prim(Prim::TruncTo(scalar, target), &[val], node)
-        }))
+        Some(
+            self.each_scalar(val, numbers, to, node, |this, val, scalar| {
+                this.prim(Prim::TruncTo(scalar, target), &[val], node)
+            }),
+        )
     }
 
     /// A bound of `a..b`, in the type that the loop counts in.

@@ -22,7 +22,10 @@ impl Solver<'_> {
             UOp::Int(i) => Lat::scalar(self.u, ScalarValue::I64(i)),
             UOp::Float(bits) => Lat::scalar(self.u, ScalarValue::F64(f64::from_bits(bits))),
             UOp::Bool(b) => Lat::scalar(self.u, ScalarValue::Bool(b)),
-            UOp::Str(ix) => Lat { ty: p.string, known: Some(Known::Str(ix)) },
+            UOp::Str(ix) => Lat {
+                ty: p.string,
+                known: Some(Known::Str(ix)),
+            },
             UOp::Nothing => Lat::of(p.nothing),
             UOp::Function(name) => {
                 if self.intr.is_builtin(name) || self.ask.is_function(name)? {
@@ -133,7 +136,11 @@ impl Solver<'_> {
     }
 
     pub(crate) fn arg_tys(&self, args: Args) -> Tys {
-        self.low.args(args).iter().map(|v| self.lat(*v).ty).collect()
+        self.low
+            .args(args)
+            .iter()
+            .map(|v| self.lat(*v).ty)
+            .collect()
     }
 
     // Calls.
@@ -186,7 +193,11 @@ impl Solver<'_> {
                     && fields.tys.len() == tys.len()
                     && tys.iter().zip(fields.tys.iter()).all(overlap)
             });
-        let plan = if fits { Plan::Make(ty) } else { self.no_method(name, &tys) };
+        let plan = if fits {
+            Plan::Make(ty)
+        } else {
+            self.no_method(name, &tys)
+        };
         self.planned(v, plan)
     }
 
@@ -217,9 +228,7 @@ impl Solver<'_> {
             return Ok(Lat::of(Ty::ANY));
         }
         let plan = match self.ask.invoke(function, sig, tuple)? {
-            Resolved::Method(mi) => {
-                self.plan_method(function, mi, tys, self.low.is_used(v))?
-            }
+            Resolved::Method(mi) => self.plan_method(function, mi, tys, self.low.is_used(v))?,
             Resolved::NoMethod => Plan::Fail(Failure::NoInvoke(function, sig)),
             Resolved::Ambiguous(_) => Plan::Fail(Failure::Ambiguous(function, sig)),
         };
@@ -231,12 +240,17 @@ impl Solver<'_> {
     /// The type of a field of a concrete type.
     pub(crate) fn field_ty(&self, ty: Ty, name: Symbol) -> Option<(u32, Ty)> {
         let fields = self.u.fields(ty)?;
-        let at = fields.info.as_ref()?.field_index(self.types.symbol_str(name))?;
+        let at = fields
+            .info
+            .as_ref()?
+            .field_index(self.types.symbol_str(name))?;
         Some((at as u32, fields.tys[at]))
     }
 
     fn field(&mut self, v: UVal, ty: Ty, name: Symbol) -> Lat {
-        let Some(members) = self.members(ty) else { return Lat::of(Ty::ANY) };
+        let Some(members) = self.members(ty) else {
+            return Lat::of(Ty::ANY);
+        };
         let mut joined = Ty::BOTTOM;
         for member in &members {
             if let Some((_, field)) = self.field_ty(*member, name) {
@@ -253,7 +267,9 @@ impl Solver<'_> {
         if let Err(failure) = self.check_index(i.ty) {
             return self.fail(v, failure);
         }
-        let Some(members) = self.members(xs) else { return Lat::of(self.element_of(xs, i)) };
+        let Some(members) = self.members(xs) else {
+            return Lat::of(self.element_of(xs, i));
+        };
         let mut joined = Ty::BOTTOM;
         let mut failed = None;
         for member in &members {
@@ -271,9 +287,11 @@ impl Solver<'_> {
     /// The element of a dynamic type: what its type says, if it is a tuple type.
     fn element_of(&self, xs: Ty, i: Lat) -> Ty {
         match (self.types.kind(xs), constant_index(i)) {
-            (TyKind::Tuple { elems, tail: None }, Some(i)) => {
-                usize::try_from(i).ok().and_then(|i| elems.get(i)).copied().unwrap_or(Ty::ANY)
-            }
+            (TyKind::Tuple { elems, tail: None }, Some(i)) => usize::try_from(i)
+                .ok()
+                .and_then(|i| elems.get(i))
+                .copied()
+                .unwrap_or(Ty::ANY),
             _ => Ty::ANY,
         }
     }
@@ -285,12 +303,16 @@ impl Solver<'_> {
         }
         let Some(elems) = self.u.tuple_elems(xs) else {
             let written = self.types.display(xs).to_string();
-            return Err(Failure::BadType(format!("a value of type `{written}` has no elements").into()));
+            return Err(Failure::BadType(
+                format!("a value of type `{written}` has no elements").into(),
+            ));
         };
         match constant_index(i) {
-            Some(i) => {
-                usize::try_from(i).ok().and_then(|i| elems.get(i)).copied().ok_or(Failure::Bounds)
-            }
+            Some(i) => usize::try_from(i)
+                .ok()
+                .and_then(|i| elems.get(i))
+                .copied()
+                .ok_or(Failure::Bounds),
             None if elems.is_empty() => Err(Failure::Bounds),
             None => {
                 let join = |a, b: &Ty| self.types.join(a, *b, JOIN_LIMIT);
@@ -313,7 +335,9 @@ impl Solver<'_> {
 
     pub(crate) fn set_index(&self, xs: Ty, i: Ty, value: Ty) -> Result<(), Failure> {
         self.check_index(i)?;
-        let Some(members) = self.members(xs) else { return Ok(()) };
+        let Some(members) = self.members(xs) else {
+            return Ok(());
+        };
         let mut failed = None;
         for member in members {
             match self.stored(member, value) {
@@ -394,12 +418,15 @@ impl Solver<'_> {
         let n = self.lat(n);
         let lat = match constant_index(n) {
             Some(0..) => match self.named(ty)? {
-                Ok(elem) => self.u.array_ty(elem).map_err(|_| {
-                    Failure::TypeLimit(self.types.symbol("Array"))
-                }),
+                Ok(elem) => self
+                    .u
+                    .array_ty(elem)
+                    .map_err(|_| Failure::TypeLimit(self.types.symbol("Array"))),
                 Err(failure) => Err(failure),
             },
-            _ => Err(Failure::Unsupported("`shared` needs a constant number of elements".into())),
+            _ => Err(Failure::Unsupported(
+                "`shared` needs a constant number of elements".into(),
+            )),
         };
         Ok(match lat {
             Ok(ty) => Lat::of(ty),

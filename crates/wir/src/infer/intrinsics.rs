@@ -9,7 +9,6 @@ use crate::prim::Prim;
 use crate::universe::Universe;
 use dashmap::DashMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty, sig_matches};
 
@@ -38,7 +37,9 @@ pub struct Intrinsics {
 
 impl std::fmt::Debug for Intrinsics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Intrinsics").field("builtins", &self.all.len()).finish_non_exhaustive()
+        f.debug_struct("Intrinsics")
+            .field("builtins", &self.all.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,10 +50,19 @@ impl Intrinsics {
         let all = builtins(&u);
         let mut by_name: FxHashMap<Symbol, Vec<BuiltinId>> = FxHashMap::default();
         for builtin in &all {
-            by_name.entry(u.types().symbol(builtin.name)).or_default().push(builtin.id);
+            by_name
+                .entry(u.types().symbol(builtin.name))
+                .or_default()
+                .push(builtin.id);
         }
         let equal = u.types().symbol("==");
-        Intrinsics { u, all, by_name, memo: DashMap::default(), equal }
+        Intrinsics {
+            u,
+            all,
+            by_name,
+            memo: DashMap::default(),
+            equal,
+        }
     }
 
     /// The universe.
@@ -115,14 +125,14 @@ impl Intrinsics {
             }
         };
         let prim = match &recipe {
-            Recipe::Scalar { casts, swap: false, op, negate: false }
-                if casts.iter().all(Option::is_none) =>
-            {
-                Some(*op)
-            }
+            Recipe::Scalar {
+                casts,
+                swap: false,
+                op,
+                negate: false,
+            } if casts.iter().all(Option::is_none) => Some(*op),
             _ => None,
         };
         Some(Expansion { recipe, ret, prim })
     }
-
 }

@@ -2,7 +2,7 @@
 
 use crate::ir::Const;
 use crate::lower::Lowered;
-use crate::prim::{Scalar, ScalarValue};
+use crate::prim::ScalarValue;
 use crate::universe::Universe;
 use worldage_dispatch::{Ty, Types};
 
@@ -28,14 +28,20 @@ pub(crate) struct Lat {
 }
 
 impl Lat {
-    pub(crate) const BOTTOM: Lat = Lat { ty: Ty::BOTTOM, known: None };
+    pub(crate) const BOTTOM: Lat = Lat {
+        ty: Ty::BOTTOM,
+        known: None,
+    };
 
     pub(crate) fn of(ty: Ty) -> Lat {
         Lat { ty, known: None }
     }
 
     pub(crate) fn scalar(u: &Universe, value: ScalarValue) -> Lat {
-        Lat { ty: u.scalar_ty(value.scalar()), known: Some(Known::Scalar(value)) }
+        Lat {
+            ty: u.scalar_ty(value.scalar()),
+            known: Some(Known::Scalar(value)),
+        }
     }
 
     pub(crate) fn as_scalar(self) -> Option<ScalarValue> {
@@ -86,4 +92,3 @@ pub(crate) fn scalar_const(value: ScalarValue) -> Const {
         }
     }
 }
-

@@ -79,7 +79,11 @@ fn infer_with(
     let mut solver = Solver::new(intr, ask, mi, def, low, state);
     solver.solve(&params)?;
     let body = Emit::new(&mut solver).body(args);
-    debug_assert_eq!(crate::verify::verify(u, &body), Ok(()), "inference made an ill-typed body");
+    debug_assert_eq!(
+        crate::verify::verify(u, &body),
+        Ok(()),
+        "inference made an ill-typed body"
+    );
     Ok(Inferred::new(u, body, def))
 }
 

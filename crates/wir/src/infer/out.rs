@@ -16,7 +16,11 @@ pub(crate) struct Out {
 
 impl Out {
     pub(crate) fn new() -> Out {
-        let mut out = Out { vals: Vec::with_capacity(16), blocks: Vec::with_capacity(4), cur: 0 };
+        let mut out = Out {
+            vals: Vec::with_capacity(16),
+            blocks: Vec::with_capacity(4),
+            cur: 0,
+        };
         out.new_block();
         out
     }
@@ -56,7 +60,11 @@ impl Out {
 
     pub(crate) fn inst(&mut self, op: Op, ty: Ty, node: NodeId) -> Val {
         let result = self.val(ty);
-        self.blocks[self.cur].insts.push(Inst { result, op, pos: pos(node) });
+        self.blocks[self.cur].insts.push(Inst {
+            result,
+            op,
+            pos: pos(node),
+        });
         result
     }
 
@@ -75,7 +83,10 @@ impl Out {
     }
 
     pub(crate) fn branch(&mut self, cond: Val, then: Blk, other: Blk, node: NodeId) {
-        let to = |block| Target { block, args: Vec::new() };
+        let to = |block| Target {
+            block,
+            args: Vec::new(),
+        };
         self.term(Term::Branch(cond, to(then), to(other)), node);
     }
 
@@ -98,7 +109,10 @@ impl Out {
         for block in &order {
             let block = &mut self.blocks[*block as usize];
             block.params.iter_mut().for_each(&mut define);
-            block.insts.iter_mut().for_each(|inst| define(&mut inst.result));
+            block
+                .insts
+                .iter_mut()
+                .for_each(|inst| define(&mut inst.result));
         }
         let mut place = vec![NONE; self.blocks.len()];
         for (ix, block) in order.iter().enumerate() {
@@ -118,10 +132,17 @@ impl Out {
                 inst.op.map_operands(renumber);
             }
             block.term.map_operands(renumber);
-            block.term.each_target_mut(|to| to.block = Blk(place[to.block.0 as usize]));
+            block
+                .term
+                .each_target_mut(|to| to.block = Blk(place[to.block.0 as usize]));
             blocks.push(block);
         }
-        Body { vals, blocks, ret, frames: vec![Frame { mi, call: None }] }
+        Body {
+            vals,
+            blocks,
+            ret,
+            frames: vec![Frame { mi, call: None }],
+        }
     }
 
     /// Reverse postorder, by an explicit stack.

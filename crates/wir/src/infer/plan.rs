@@ -4,10 +4,10 @@
 //! others are split over the methods that may take them if those are few and their intersections
 //! are concrete; what is left is dispatched at run time and has type `Any`.
 
+use super::ask::Intrinsic;
 use super::intrinsics::Expansion;
 use super::lattice::{JOIN_LIMIT, Known, Lat};
 use super::solve::Solver;
-use super::ask::Intrinsic;
 use crate::builtins::{Operand, Recipe};
 use crate::ir::{Const, Failure};
 use crate::prim::{Prim, PrimError, ScalarValue};
@@ -33,12 +33,21 @@ pub(crate) enum Plan {
     /// A call of an instance; what it returns, `Any` if nobody asked.
     Static(Mi, Ty),
     /// By another function.
-    Via { swap: bool, negate: bool, plan: Box<Plan> },
+    Via {
+        swap: bool,
+        negate: bool,
+        plan: Box<Plan>,
+    },
     /// Field by field with `==`.
     Fields { negate: bool, plans: Box<[Plan]> },
     /// A branch for each case; if they do not cover all, the rest is dispatched at run time,
     /// where it fails.
-    Split { function: Symbol, cases: Box<[Case]>, covered: bool, ret: Ty },
+    Split {
+        function: Symbol,
+        cases: Box<[Case]>,
+        covered: bool,
+        ret: Ty,
+    },
     /// Dispatched at run time.
     Dyn(Symbol),
     /// Dispatched at run time on the called value.
@@ -65,7 +74,9 @@ impl Plan {
             Plan::Fail(_) => Ty::BOTTOM,
             Plan::Expand(e) => e.ret,
             Plan::Make(ty) | Plan::Static(_, ty) => *ty,
-            Plan::Via { negate: true, plan, .. } if plan.ret(bool_ty) == Ty::BOTTOM => Ty::BOTTOM,
+            Plan::Via {
+                negate: true, plan, ..
+            } if plan.ret(bool_ty) == Ty::BOTTOM => Ty::BOTTOM,
             Plan::Via { negate: true, .. } | Plan::Fields { .. } => bool_ty,
             Plan::Via { plan, .. } => plan.ret(bool_ty),
             Plan::Split { ret, .. } => *ret,
@@ -80,12 +91,7 @@ impl Plan {
 
 impl Solver<'_> {
     /// How to call `function` on these argument types. `used`: whether the result is read.
-    pub(crate) fn plan(
-        &mut self,
-        function: Symbol,
-        args: &[Ty],
-        used: bool,
-    ) -> Result<Plan, Stop> {
+    pub(crate) fn plan(&mut self, function: Symbol, args: &[Ty], used: bool) -> Result<Plan, Stop> {
         let types = self.types;
         if !args.iter().all(|ty| types.is_concrete(*ty)) {
             return self.plan_abstract(function, args, used);
@@ -120,9 +126,7 @@ impl Solver<'_> {
             None if self.ask.returns(mi)? => Ok(Plan::Static(mi, Ty::ANY)),
             None => Ok(Plan::Static(mi, Ty::BOTTOM)),
             Some(Intrinsic::Builtin(id)) => match self.intr.expand(id, args) {
-                Some(expansion) => {
-                    self.plan_expansion(function, Arc::new(expansion), args, used)
-                }
+                Some(expansion) => self.plan_expansion(function, Arc::new(expansion), args, used),
                 None => Ok(self.no_method(function, args)),
             },
             Some(Intrinsic::Constructor(decl)) => Ok(self.plan_constructor(mi, decl)),
@@ -151,7 +155,11 @@ impl Solver<'_> {
         used: bool,
     ) -> Result<Plan, Stop> {
         match &expansion.recipe {
-            &Recipe::Via { function: other, swap, negate } => {
+            &Recipe::Via {
+                function: other,
+                swap,
+                negate,
+            } => {
                 let other = self.types.symbol(other);
                 let mut operands: SmallVec<[Ty; 2]> = args.into();
                 if swap {
@@ -166,21 +174,22 @@ impl Solver<'_> {
     }
 
     fn plan_fields(&mut self, function: Symbol, args: &[Ty], negate: bool) -> Result<Plan, Stop> {
-        let &[a, b] = args else { return Ok(self.no_method(function, args)) };
+        let &[a, b] = args else {
+            return Ok(self.no_method(function, args));
+        };
         let (Some(a), Some(b)) = (self.u.fields(a), self.u.fields(b)) else {
             return Ok(self.no_method(function, args));
         };
         let equal = self.intr.equal;
         let each = a.tys.iter().zip(b.tys.iter());
         let plans = each.map(|(a, b)| self.plan(equal, &[*a, *b], true));
-        Ok(Plan::Fields { negate, plans: plans.collect::<Result<_, _>>()? })
+        Ok(Plan::Fields {
+            negate,
+            plans: plans.collect::<Result<_, _>>()?,
+        })
     }
 
-    fn protected(
-        &mut self,
-        function: Symbol,
-        args: &[Ty],
-    ) -> Result<Option<Arc<Expansion>>, Stop> {
+    fn protected(&mut self, function: Symbol, args: &[Ty]) -> Result<Option<Arc<Expansion>>, Stop> {
         match self.intr.protected(function, args) {
             Some(expansion) if !self.is_overlaid(function)? => Ok(Some(expansion)),
             _ => Ok(None),
@@ -192,7 +201,9 @@ impl Solver<'_> {
     fn plan_abstract(&mut self, function: Symbol, args: &[Ty], used: bool) -> Result<Plan, Stop> {
         // A union of built-in types on a protected built-in: all known without asking.
         if let Some(lists) = self.concrete_lists(args)
-            && lists.iter().all(|list| self.intr.protected(function, list).is_some())
+            && lists
+                .iter()
+                .all(|list| self.intr.protected(function, list).is_some())
             && !self.is_overlaid(function)?
         {
             return self.split(function, lists, true, used, None);
@@ -200,11 +211,14 @@ impl Solver<'_> {
         let Ok(tuple) = self.types.try_tuple(args, None) else {
             return Ok(Plan::Fail(Failure::TypeLimit(function)));
         };
-        let (matches, covered, ambiguous) =
-            match self.ask.find_all(function, tuple, SPLIT_LIMIT)? {
-                Candidates::TooMany => return Ok(Plan::Dyn(function)),
-                Candidates::Few { matches, covered, ambiguous } => (matches, covered, ambiguous),
-            };
+        let (matches, covered, ambiguous) = match self.ask.find_all(function, tuple, SPLIT_LIMIT)? {
+            Candidates::TooMany => return Ok(Plan::Dyn(function)),
+            Candidates::Few {
+                matches,
+                covered,
+                ambiguous,
+            } => (matches, covered, ambiguous),
+        };
         let mut lists: Vec<Box<[Ty]>> = Vec::new();
         for candidate in &matches {
             let elems = match self.types.kind(candidate.args) {
@@ -280,11 +294,18 @@ impl Solver<'_> {
                 Some(mi) => self.plan_method(function, mi, &args, used)?,
                 None => self.plan(function, &args, used)?,
             };
-            ret = self.types.join(ret, plan.ret(self.u.prelude().bool), JOIN_LIMIT);
+            ret = self
+                .types
+                .join(ret, plan.ret(self.u.prelude().bool), JOIN_LIMIT);
             cases.push(Case { args, plan });
         }
         let cases = cases.into_boxed_slice();
-        Ok(Plan::Split { function, cases, covered, ret })
+        Ok(Plan::Split {
+            function,
+            cases,
+            covered,
+            ret,
+        })
     }
 
     /// The instance that the matches name for these types: that of the first that takes them.
@@ -303,17 +324,16 @@ impl Solver<'_> {
         args: &[Lat],
     ) -> Option<Result<Lat, PrimError>> {
         match &expansion.recipe {
-            Recipe::TupleLen(n) => {
-                Some(Ok(Lat::scalar(self.u, ScalarValue::I64(i64::from(*n)))))
-            }
+            Recipe::TupleLen(n) => Some(Ok(Lat::scalar(self.u, ScalarValue::I64(i64::from(*n))))),
             Recipe::Const(Const::Bool(b)) => Some(Ok(Lat::scalar(self.u, ScalarValue::Bool(*b)))),
             Recipe::Identity => args.first().copied().map(Ok),
             Recipe::Scalar { .. } | Recipe::Steps(_) => {
                 let operands: Option<SmallVec<[ScalarValue; 2]>> =
                     args.iter().map(|lat| lat.as_scalar()).collect();
                 let value = evaluate(&expansion.recipe, &operands?)?;
-                Some(value.map(|value| {
-                    Lat { ty: expansion.ret, known: Some(Known::Scalar(value)) }
+                Some(value.map(|value| Lat {
+                    ty: expansion.ret,
+                    known: Some(Known::Scalar(value)),
                 }))
             }
             _ => None,
@@ -324,7 +344,12 @@ impl Solver<'_> {
 /// Applies a scalar recipe to constants.
 fn evaluate(recipe: &Recipe, args: &[ScalarValue]) -> Option<Result<ScalarValue, PrimError>> {
     match recipe {
-        Recipe::Scalar { casts, swap, op, negate } => Some((|| {
+        Recipe::Scalar {
+            casts,
+            swap,
+            op,
+            negate,
+        } => Some((|| {
             let mut operands: SmallVec<[ScalarValue; 2]> = SmallVec::new();
             for (arg, cast) in args.iter().zip(casts) {
                 operands.push(cast.map_or(Ok(*arg), |cast| cast.eval(&[*arg]))?);
@@ -333,7 +358,11 @@ fn evaluate(recipe: &Recipe, args: &[ScalarValue]) -> Option<Result<ScalarValue,
                 operands.swap(0, 1);
             }
             let value = op.eval(&operands)?;
-            if *negate { Prim::Not.eval(&[value]) } else { Ok(value) }
+            if *negate {
+                Prim::Not.eval(&[value])
+            } else {
+                Ok(value)
+            }
         })()),
         Recipe::Steps(steps) => {
             let mut values: SmallVec<[ScalarValue; 4]> = SmallVec::new();

@@ -93,7 +93,18 @@ impl<'a> Solver<'a> {
         state.reset(low);
         let u = &**intr.universe();
         let types = u.types();
-        Solver { intr, u, types, ask, mi, def, low, state, ret: Ty::BOTTOM, cursor: 0 }
+        Solver {
+            intr,
+            u,
+            types,
+            ask,
+            mi,
+            def,
+            low,
+            state,
+            ret: Ty::BOTTOM,
+            cursor: 0,
+        }
     }
 
     /// Solves for these argument types, one per parameter of the entry.
@@ -235,7 +246,11 @@ impl<'a> Solver<'a> {
     }
 
     pub(crate) fn is_overlaid(&mut self, function: Symbol) -> Result<bool, Stop> {
-        let known = self.state.overlaid.iter().find(|(known, _)| *known == function);
+        let known = self
+            .state
+            .overlaid
+            .iter()
+            .find(|(known, _)| *known == function);
         if let Some((_, overlaid)) = known {
             return Ok(*overlaid);
         }
@@ -247,9 +262,10 @@ impl<'a> Solver<'a> {
     /// The method's type variables and their values here.
     pub(crate) fn bindings(&mut self) -> (&[Name], &[Arg]) {
         let (ask, mi, def) = (&*self.ask, self.mi, self.def);
-        let (names, args) = self.state.bindings.get_or_insert_with(|| {
-            (crate::env::var_names(def), ask.bindings(mi))
-        });
+        let (names, args) = self
+            .state
+            .bindings
+            .get_or_insert_with(|| (crate::env::var_names(def), ask.bindings(mi)));
         (names, args)
     }
 }

@@ -95,6 +95,12 @@ impl Program {
         &self.u
     }
 
+    /// What type names mean.
+    #[must_use]
+    pub fn types(&self) -> &TypeTable {
+        &self.types
+    }
+
     /// Sets how deep calls may nest and how much memory a call may use.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;

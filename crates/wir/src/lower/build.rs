@@ -6,8 +6,8 @@
 
 use super::scan::Assigned;
 use super::untyped::*;
-use crate::env::has_vararg;
 use crate::ast::{MethodDef, NodeId, TypeArg, TypeExpr};
+use crate::env::has_vararg;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use worldage_dispatch::{Symbol, Types};
@@ -138,7 +138,10 @@ impl<'a> Builder<'a> {
     pub(crate) fn args(&mut self, args: &[UVal]) -> Args {
         let start = self.out.pool.len() as u32;
         self.out.pool.extend_from_slice(args);
-        Args { start, len: args.len() as u32 }
+        Args {
+            start,
+            len: args.len() as u32,
+        }
     }
 
     pub(crate) fn ty(&mut self, ty: &TypeExpr) -> TyIx {
@@ -162,7 +165,13 @@ impl<'a> Builder<'a> {
         self.live = live;
         let start = self.out.ops.len() as u32;
         let (term, node) = (UTerm::Dead, NodeId(0));
-        self.out.blocks.push(UBlock { start, params: 0, end: start, term, node });
+        self.out.blocks.push(UBlock {
+            start,
+            params: 0,
+            end: start,
+            term,
+            node,
+        });
         self.block_ix()
     }
 
@@ -253,7 +262,10 @@ impl<'a> Builder<'a> {
 
     pub(crate) fn mark(&mut self) -> Mark {
         self.marks += 1;
-        Mark { log: self.log.len(), vars: self.vars.len() }
+        Mark {
+            log: self.log.len(),
+            vars: self.vars.len(),
+        }
     }
 
     fn restore(&mut self, mark: Mark) {
@@ -281,7 +293,13 @@ impl<'a> Builder<'a> {
         let delta = self.delta(mark);
         self.end(UTerm::Jump(UTarget::default()), node);
         let facts = SmallVec::new();
-        live.then_some(Edge { from, slot, delta, facts, value })
+        live.then_some(Edge {
+            from,
+            slot,
+            delta,
+            facts,
+            value,
+        })
     }
 
     /// Ends the block with a branch; gives the edges for true and for false.
@@ -293,7 +311,13 @@ impl<'a> Builder<'a> {
         if !live {
             return (Edges::new(), Edges::new());
         }
-        let edge = |slot, delta| Edge { from, slot, delta, facts: SmallVec::new(), value: None };
+        let edge = |slot, delta| Edge {
+            from,
+            slot,
+            delta,
+            facts: SmallVec::new(),
+            value: None,
+        };
         let then = Edges::from_iter([edge(0, delta.clone())]);
         (then, Edges::from_iter([edge(1, delta)]))
     }
@@ -387,8 +411,10 @@ impl<'a> Builder<'a> {
         let has_value = edges.iter().all(|edge| edge.value.is_some());
         let value = has_value.then(|| self.param(node));
         for (way, edge) in edges.iter().enumerate() {
-            let mut args: SmallVec<[UVal; 8]> =
-                carried.iter().map(|&at| incoming[way * width + at]).collect();
+            let mut args: SmallVec<[UVal; 8]> = carried
+                .iter()
+                .map(|&at| incoming[way * width + at])
+                .collect();
             args.extend(edge.value.filter(|_| has_value));
             let args = self.args(&args);
             self.connect(edge, block, args);
@@ -409,7 +435,11 @@ impl<'a> Builder<'a> {
         }
         let id = members[0].id;
         let args = Some(members.into_iter().map(TypeArg::Type).collect());
-        Some(self.ty(&TypeExpr { id, name: "Union".into(), args }))
+        Some(self.ty(&TypeExpr {
+            id,
+            name: "Union".into(),
+            args,
+        }))
     }
 
     /// The construct is lowered: what changed in it belongs to the one around it.
@@ -450,6 +480,12 @@ impl<'a> Builder<'a> {
         let values = carried.iter().map(|&var| self.vars[var as usize]);
         let args: SmallVec<[UVal; 8]> = counter.into_iter().chain(values).collect();
         let args = self.args(&args);
-        self.end(UTerm::Jump(UTarget { block: header, args }), node);
+        self.end(
+            UTerm::Jump(UTarget {
+                block: header,
+                args,
+            }),
+            node,
+        );
     }
 }

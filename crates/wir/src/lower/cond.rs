@@ -52,10 +52,16 @@ impl<'a> Builder<'a> {
         let v = self.expr(e);
         let (mut then, mut other) = self.branch(v, mark, e.id);
         if let (Some(var), UOp::IsA(_, ty)) = (var, self.out.ops[v.0 as usize]) {
-            then.iter_mut().for_each(|edge| edge.facts.push((var, ty, true)));
-            other.iter_mut().for_each(|edge| edge.facts.push((var, ty, false)));
+            then.iter_mut()
+                .for_each(|edge| edge.facts.push((var, ty, true)));
+            other
+                .iter_mut()
+                .for_each(|edge| edge.facts.push((var, ty, false)));
         } else {
-            debug_assert!(var.is_none() || !matches!(ty.kind, ExprKind::Type(_)), "isa is a form");
+            debug_assert!(
+                var.is_none() || !matches!(ty.kind, ExprKind::Type(_)),
+                "isa is a form"
+            );
         }
         (then, other)
     }

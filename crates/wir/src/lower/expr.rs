@@ -96,7 +96,11 @@ impl<'a> Builder<'a> {
         let early = self.op(UOp::Bool(settled), e.id);
         let mark = self.mark();
         let (then, other) = self.cond(a, mark);
-        let (mut out, onward) = if settled { (then, other) } else { (other, then) };
+        let (mut out, onward) = if settled {
+            (then, other)
+        } else {
+            (other, then)
+        };
         out.iter_mut().for_each(|edge| edge.value = Some(early));
         self.join(onward, mark, a.id);
         let v = self.expr(b);

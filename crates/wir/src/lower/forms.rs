@@ -35,12 +35,24 @@ impl<'a> Builder<'a> {
             }
             ("invoke", [f, sig, rest @ ..]) => self.invoke(f, sig, rest),
             ("latest", [_, ..]) => Some(UOp::Latest(self.exprs(args))),
-            ("external", [Expr { kind: ExprKind::Str(key), .. }]) => {
+            (
+                "external",
+                [
+                    Expr {
+                        kind: ExprKind::Str(key),
+                        ..
+                    },
+                ],
+            ) => {
                 self.out.strs.push(key.clone());
                 Some(UOp::External(self.out.strs.len() as u32 - 1))
             }
             _ if self.def.vars.iter().any(|var| &*var.name == name) => {
-                let ty = TypeExpr { id: callee.id, name: name.into(), args: None };
+                let ty = TypeExpr {
+                    id: callee.id,
+                    name: name.into(),
+                    args: None,
+                };
                 let ty = self.ty(&ty);
                 Some(UOp::CallType(ty, self.exprs(args)))
             }
@@ -49,11 +61,19 @@ impl<'a> Builder<'a> {
     }
 
     fn invoke(&mut self, f: &'a Expr, sig: &'a Expr, rest: &'a [Expr]) -> Option<UOp> {
-        let ExprKind::Tuple(elems) = &sig.kind else { return None };
-        let elems: Option<Vec<TypeArg>> =
-            elems.iter().map(|e| as_type(e).map(TypeArg::Type)).collect();
+        let ExprKind::Tuple(elems) = &sig.kind else {
+            return None;
+        };
+        let elems: Option<Vec<TypeArg>> = elems
+            .iter()
+            .map(|e| as_type(e).map(TypeArg::Type))
+            .collect();
         let name = Name::from("Tuple");
-        let sig = self.ty(&TypeExpr { id: sig.id, name, args: Some(elems?) });
+        let sig = self.ty(&TypeExpr {
+            id: sig.id,
+            name,
+            args: Some(elems?),
+        });
         let mut operands: SmallVec<[UVal; 8]> = SmallVec::new();
         operands.push(self.expr(f));
         for e in rest {
@@ -71,7 +91,11 @@ impl<'a> Builder<'a> {
 fn as_type(e: &Expr) -> Option<TypeExpr> {
     match &e.kind {
         ExprKind::Type(ty) => Some(ty.clone()),
-        ExprKind::Name(name) => Some(TypeExpr { id: e.id, name: name.clone(), args: None }),
+        ExprKind::Name(name) => Some(TypeExpr {
+            id: e.id,
+            name: name.clone(),
+            args: None,
+        }),
         _ => None,
     }
 }

@@ -16,7 +16,11 @@ impl<'a> Builder<'a> {
             value = self.stmt(stmt, last);
         }
         self.leave(since);
-        if want { Some(value.unwrap_or_else(|| self.op(UOp::Nothing, block.id))) } else { None }
+        if want {
+            Some(value.unwrap_or_else(|| self.op(UOp::Nothing, block.id)))
+        } else {
+            None
+        }
     }
 
     fn stmt(&mut self, stmt: &'a Stmt, want: bool) -> Option<UVal> {
@@ -109,7 +113,13 @@ impl<'a> Builder<'a> {
         }
         let mark = self.mark();
         let breaks = Edges::new();
-        self.loops.push(Loop { header, carried, counter, mark, breaks });
+        self.loops.push(Loop {
+            header,
+            carried,
+            counter,
+            mark,
+            breaks,
+        });
         counter
     }
 
@@ -132,9 +142,15 @@ impl<'a> Builder<'a> {
 
     fn break_loop(&mut self, node: NodeId) {
         // The parser rejects `break` outside of a loop.
-        let Some(mark) = self.loops.last().map(|innermost| innermost.mark) else { return };
+        let Some(mark) = self.loops.last().map(|innermost| innermost.mark) else {
+            return;
+        };
         let edge = self.exit(mark, None, node);
-        self.loops.last_mut().expect("checked above").breaks.extend(edge);
+        self.loops
+            .last_mut()
+            .expect("checked above")
+            .breaks
+            .extend(edge);
         self.start(false);
     }
 

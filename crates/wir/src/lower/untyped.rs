@@ -7,7 +7,6 @@
 
 use crate::ast::{NodeId, TypeExpr};
 use crate::ir::UnknownKind;
-use std::ops::Range;
 use std::sync::Arc;
 use worldage_dispatch::Symbol;
 
@@ -191,21 +190,32 @@ impl Lowered {
         self.used[v.0 as usize]
     }
 
-
     /// Calls `f` with every operand of an operation.
     pub(crate) fn operands(&self, op: UOp, mut f: impl FnMut(UVal)) {
         use UOp::*;
         match op {
             Param(_) | Int(_) | Float(_) | Bool(_) | Str(_) | Nothing | Function(_)
             | External(_) => {}
-            Call(_, args) | CallType(_, args) | New(_, args) | Tuple(args) | SetIndex(args)
-            | Invoke(_, args) | Latest(args) => self.args(args).iter().copied().for_each(f),
+            Call(_, args)
+            | CallType(_, args)
+            | New(_, args)
+            | Tuple(args)
+            | SetIndex(args)
+            | Invoke(_, args)
+            | Latest(args) => self.args(args).iter().copied().for_each(f),
             CallValue(callee, args) => {
                 f(callee);
                 self.args(args).iter().copied().for_each(f);
             }
-            Field(x, _) | IsA(x, _) | Refine(x, _, _) | AsBool(x) | AsType(x, _) | Array(_, x)
-            | Shared(_, x) | TruncTo(_, x) | Next(x) => f(x),
+            Field(x, _)
+            | IsA(x, _)
+            | Refine(x, _, _)
+            | AsBool(x)
+            | AsType(x, _)
+            | Array(_, x)
+            | Shared(_, x)
+            | TruncTo(_, x)
+            | Next(x) => f(x),
             Index(x, y) | Below(x, y) | Bound(x, y, _) => {
                 f(x);
                 f(y);

@@ -1,0 +1,131 @@
+//! The interpreter with a session's questions: the oracle of every other engine.
+//!
+//! Each edit is applied to a program that is built from scratch, so an answer never depends on
+//! what was cached.
+
+use crate::edits::{EditFailure, unresolved};
+use std::sync::Arc;
+use worldage_dispatch::World;
+use worldage_wir::ast::ExprKind;
+use worldage_wir::compiler::external_literal;
+use worldage_wir::diag::{Diagnostic, Sources};
+use worldage_wir::env::resolve_sig;
+use worldage_wir::error::RunError;
+use worldage_wir::interp::Program;
+use worldage_wir::syntax;
+use worldage_wir::universe::Universe;
+use worldage_wir::value::Value;
+
+/// A program under edits, run by the interpreter.
+pub struct InterpreterSession {
+    program: Program,
+    sources: Sources,
+    /// The program as of every world, the first edit's at 0.
+    worlds: Vec<Program>,
+}
+
+impl InterpreterSession {
+    /// An empty session over a universe.
+    #[must_use]
+    pub fn new(universe: Arc<Universe>) -> InterpreterSession {
+        InterpreterSession {
+            program: Program::new(universe),
+            sources: Sources::default(),
+            worlds: Vec::new(),
+        }
+    }
+
+    fn commit(&mut self) {
+        self.worlds.push(self.program.clone());
+    }
+
+    /// Defines what a text says; one world.
+    ///
+    /// # Errors
+    /// What is wrong with it; nothing changes.
+    pub fn define(
+        &mut self,
+        file_name: &str,
+        text: &str,
+        table: Option<&str>,
+    ) -> Result<(), EditFailure> {
+        let file = self.sources.add(file_name, text);
+        let parsed = syntax::parse_file(&self.sources, file);
+        if parsed.diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(EditFailure {
+                diagnostics: parsed.diagnostics,
+            });
+        }
+        let result = self.program.define(table, &parsed.file.items, file);
+        result.map_err(|error| unresolved(error.error))?;
+        self.commit();
+        Ok(())
+    }
+
+    /// Deletes a method; one world.
+    ///
+    /// # Errors
+    /// If the signature is wrong or there is no such method.
+    pub fn delete(&mut self, sig: &str, table: Option<&str>) -> Result<(), EditFailure> {
+        let expr = syntax::parse_sig(sig).map_err(|error| EditFailure::of(*error.diagnostic))?;
+        let name = expr.name.clone();
+        let def = crate::edits::method_of(expr);
+        let scope = self.program.types();
+        let sig = resolve_sig(self.program.universe(), scope, &def).map_err(unresolved)?;
+        if !self.program.delete(table, &name, &sig) {
+            let code = worldage_wir::diag::Code::NoSuchMethod;
+            return Err(EditFailure::of(Diagnostic::error(code, "no such method")));
+        }
+        self.commit();
+        Ok(())
+    }
+
+    /// Sets an external fact; one world.
+    pub fn set_external(&mut self, key: &str, value: &str) {
+        let value = match external_literal(value) {
+            ExprKind::Int(x) => Value::int(x),
+            ExprKind::Float(x) => Value::float(x),
+            ExprKind::Bool(x) => Value::bool(x),
+            ExprKind::Str(s) => Value::Str(s),
+            _ => Value::Nothing,
+        };
+        self.program.set_external(key, value);
+        self.commit();
+    }
+
+    /// Makes a table; no world.
+    pub fn table(&mut self, name: &str, over: Option<&str>) {
+        self.program.add_table(name, over);
+        for program in &mut self.worlds {
+            program.add_table(name, over);
+        }
+    }
+
+    /// Evaluates a host's expression in a world (`None`: the newest): what it prints, and its
+    /// value or error.
+    pub fn call(
+        &self,
+        expr: &str,
+        world: Option<World>,
+        view: Option<&str>,
+    ) -> (String, Result<Value, Box<RunError>>) {
+        let program = match world {
+            Some(world) if world.0 >= 1 => self.worlds.get(world.0 as usize - 1),
+            _ => None,
+        };
+        let program = program.unwrap_or(&self.program);
+        let mut printed = String::new();
+        let expr = match syntax::parse_call(expr) {
+            Ok(expr) => expr,
+            Err(error) => {
+                let diagnostic = error.diagnostic;
+                return (
+                    printed,
+                    Err(Box::new(RunError::new(diagnostic.code, diagnostic.message))),
+                );
+            }
+        };
+        let result = program.eval(view, &expr, &mut |text| printed.push_str(text));
+        (printed, result)
+    }
+}
