@@ -167,7 +167,7 @@ runtime_fns! {
     StrEq,
     /// `(vmctx)`: wait for the other work-items of the group.
     Barrier,
-    /// `(vmctx, descriptor, length, place) -> object`: the group's shared array.
+    /// `(vmctx, descriptor, length) -> object`: the group's shared array.
     Shared,
     /// `(base, exponent) -> power`
     PowInt,

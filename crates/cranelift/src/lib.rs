@@ -34,4 +34,5 @@ pub use load::{LoadError, Loaded, Loader};
 pub use memory::CodeMemory;
 pub use runtime::context::{CallError, Context, Handle, Options};
 pub use runtime::host::{Callee, DynCall, DynTarget, Host};
+pub use runtime::launch::Grid;
 pub use runtime::raise::{RaiseKind, Raised, TraceFrame};

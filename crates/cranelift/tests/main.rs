@@ -4,6 +4,8 @@
 mod build;
 #[path = "suite/calls.rs"]
 mod calls;
+#[path = "suite/dynamic.rs"]
+mod dynamic;
 #[path = "suite/heap.rs"]
 mod heap;
 #[path = "suite/prims.rs"]

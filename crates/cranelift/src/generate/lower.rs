@@ -48,7 +48,6 @@ pub(crate) struct Lower<'a> {
     buffers: &'a mut Buffers,
     returns: &'a dyn Fn(Mi) -> Ty,
     pos: u32,
-    pub(super) shared_arrays: i64,
     raise: Option<ir::Block>,
     raise_bounds: Option<ir::Block>,
 }
@@ -96,7 +95,6 @@ impl<'a> Lower<'a> {
             buffers,
             returns,
             pos: 0,
-            shared_arrays: 0,
             raise: None,
             raise_bounds: None,
         }

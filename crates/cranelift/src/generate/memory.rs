@@ -167,10 +167,8 @@ impl Lower<'_> {
     pub(super) fn shared(&mut self, length: u64, ty: Ty) -> Leaves {
         let element = self.element_type(ty);
         let descriptor = self.symbol(Symbolic::Descriptor(element, Content::Array));
-        let place = self.shared_arrays;
-        self.shared_arrays += 1;
-        let (length, place) = (self.int(length as i64), self.int(place));
-        let args = [self.vmctx, descriptor, length, place];
+        let length = self.int(length as i64);
+        let args = [self.vmctx, descriptor, length];
         SmallVec::from_slice(&[self.call_runtime_value(RuntimeFn::Shared, &args)])
     }
 

@@ -194,7 +194,7 @@ fn runtime_signature(function: RuntimeFn) -> (&'static [ir::Type], Option<ir::Ty
         Raise => (&[I, I], None),
         RaiseBounds => (&[I, I, I, I], None),
         RaiseType => (&[I, I, I], None),
-        NewArray => (&[I, I, I], Some(I)),
+        NewArray | Shared => (&[I, I, I], Some(I)),
         NewBox => (&[I, I], Some(I)),
         Resolve => (&[I, I, I, I], Some(I)),
         CallHost => (&[I, I, I, I, I], None),
@@ -205,7 +205,6 @@ fn runtime_signature(function: RuntimeFn) -> (&'static [ir::Type], Option<ir::Ty
         SetIndexDyn => (&[I, I], None),
         StrEq | PowInt => (&[I, I], Some(I)),
         Barrier => (&[I], None),
-        Shared => (&[I, I, I, I], Some(I)),
         Fmod64 | Pow64 => (&[D, D], Some(D)),
         Fmod32 | Pow32 => (&[S, S], Some(S)),
         Sin64 | Cos64 | Tan64 | Exp64 | Log64 | Floor64 | Ceil64 | Nearest64 | Trunc64 => {

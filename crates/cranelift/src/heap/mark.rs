@@ -5,20 +5,20 @@ use super::object::{DATA, Descriptor, LENGTH};
 use crate::code::Content;
 
 impl Heap {
-    pub(super) fn mark(&mut self, stack: std::ops::Range<usize>) {
+    pub(super) fn mark(&mut self, stacks: &[std::ops::Range<usize>]) {
         self.pages.clear_marks();
         for ix in 0..self.roots.values.len() {
             let word = self.roots.values[ix].payload;
             self.mark_word(word as usize);
         }
         self.drain();
-        let mut at = stack.start.next_multiple_of(8);
-        while at < stack.end {
-            // SAFETY: the caller names a range of mapped, initialised stack memory.
-            let word = unsafe { (at as *const usize).read_volatile() };
-            self.mark_word(word);
-            self.drain();
-            at += 8;
+        for stack in stacks {
+            for at in (stack.start.next_multiple_of(8)..stack.end).step_by(8) {
+                // SAFETY: the caller names ranges of mapped, initialised stack memory.
+                let word = unsafe { (at as *const usize).read_volatile() };
+                self.mark_word(word);
+                self.drain();
+            }
         }
     }
 

@@ -283,9 +283,9 @@ impl Heap {
         }
     }
 
-    /// Frees what cannot be reached from the roots and the words of `stack` (addresses of words,
-    /// end excluded).
-    pub(crate) fn collect(&mut self, stack: std::ops::Range<usize>) {
+    /// Frees what cannot be reached from the roots and the words of the stacks (addresses of
+    /// words, ends excluded).
+    pub(crate) fn collect(&mut self, stacks: &[std::ops::Range<usize>]) {
         for state in &mut self.classes {
             if state.bump < state.end {
                 self.pages.give_back(state.page, state.bump, state.end);
@@ -297,7 +297,7 @@ impl Heap {
             state.page = usize::MAX;
             state.available.clear();
         }
-        self.mark(stack);
+        self.mark(stacks);
         self.live = self
             .pages
             .sweep(|class, page| self.classes[class].available.push(page));

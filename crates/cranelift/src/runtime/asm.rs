@@ -47,9 +47,17 @@ pub(super) use shims;
 
 #[expect(improper_ctypes, reason = "the context is passed through, not read")]
 unsafe extern "C-unwind" {
-    /// Calls `function(context, a, b, c)` on the compiled stack.
+    /// Calls `function(context, a, b, c)` on the compiled stack, or with 0 for a function goes on
+    /// with what [`suspend`] left there. Comes back when the call returns or is suspended.
+    ///
+    /// A call must be resumed from the same place of the host's stack where it was begun: its
+    /// frames are unwound through that place.
     #[link_name = "worldage_cranelift_enter"]
     pub(super) fn enter(context: *mut VmCtx, function: usize, a: usize, b: usize, c: usize);
+
+    /// Leaves the running call as it is and makes its entry return; comes back when resumed.
+    #[link_name = "worldage_cranelift_suspend"]
+    pub(super) fn suspend(context: *mut VmCtx);
 
     /// Calls `function(data)` on the host stack from which compiled code was entered.
     #[link_name = "worldage_cranelift_leave"]
@@ -86,11 +94,22 @@ std::arch::global_asm!(
     "sub rsp, 8",
     "mov [rdi + {host_sp}], rsp",
     "mov rsp, [rdi + {compiled_sp}]",
+    "test rsi, rsi",
+    "jz 2f",
+    "push rdi",
+    "sub rsp, 8",
     "mov rax, rsi",
     "mov rsi, rdx",
     "mov rdx, rcx",
     "mov rcx, r8",
     "call rax",
+    "add rsp, 8",
+    "pop rdi",
+    // Back on the host stack, in the frame of the entry that runs now: not of the one that began
+    // the call, if the call was suspended in between.
+    "3:",
+    "mov rsp, [rdi + {host_sp}]",
+    "lea rbp, [rsp + 48]",
     "lea rsp, [rbp - 40]",
     "pop r15",
     "pop r14",
@@ -98,8 +117,30 @@ std::arch::global_asm!(
     "pop r12",
     "pop rbx",
     "pop rbp",
+    ".cfi_remember_state",
     ".cfi_def_cfa rsp, 8",
     "ret",
+    ".cfi_restore_state",
+    // Going on with what `suspend` left.
+    "2:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    ".hidden worldage_cranelift_suspend",
+    ".globl worldage_cranelift_suspend",
+    "worldage_cranelift_suspend:",
+    "push rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "mov [rdi + {compiled_sp}], rsp",
+    "jmp 3b",
     ".cfi_endproc",
     ".size worldage_cranelift_enter, . - worldage_cranelift_enter",
     ".p2align 4",
@@ -163,12 +204,18 @@ std::arch::global_asm!(
     "str x9, [x0, {host_sp}]",
     "ldr x9, [x0, {compiled_sp}]",
     "mov sp, x9",
+    "cbz x1, 2f",
+    "str x0, [sp, #-16]!",
     "mov x9, x1",
     "mov x1, x2",
     "mov x2, x3",
     "mov x3, x4",
     "blr x9",
-    "mov sp, x29",
+    "ldr x0, [sp], #16",
+    "3:",
+    "ldr x9, [x0, {host_sp}]",
+    "mov sp, x9",
+    "mov x29, x9",
     "ldp x19, x20, [sp, #16]",
     "ldp x21, x22, [sp, #32]",
     "ldp x23, x24, [sp, #48]",
@@ -180,6 +227,34 @@ std::arch::global_asm!(
     "ldp d14, d15, [sp, #144]",
     "ldp x29, x30, [sp], #160",
     "ret",
+    "2:",
+    "ldp x19, x20, [sp, #16]",
+    "ldp x21, x22, [sp, #32]",
+    "ldp x23, x24, [sp, #48]",
+    "ldp x25, x26, [sp, #64]",
+    "ldp x27, x28, [sp, #80]",
+    "ldp d8, d9, [sp, #96]",
+    "ldp d10, d11, [sp, #112]",
+    "ldp d12, d13, [sp, #128]",
+    "ldp d14, d15, [sp, #144]",
+    "ldp x29, x30, [sp], #160",
+    "ret",
+    ".hidden worldage_cranelift_suspend",
+    ".globl worldage_cranelift_suspend",
+    "worldage_cranelift_suspend:",
+    "stp x29, x30, [sp, #-160]!",
+    "stp x19, x20, [sp, #16]",
+    "stp x21, x22, [sp, #32]",
+    "stp x23, x24, [sp, #48]",
+    "stp x25, x26, [sp, #64]",
+    "stp x27, x28, [sp, #80]",
+    "stp d8, d9, [sp, #96]",
+    "stp d10, d11, [sp, #112]",
+    "stp d12, d13, [sp, #128]",
+    "stp d14, d15, [sp, #144]",
+    "mov x9, sp",
+    "str x9, [x0, {compiled_sp}]",
+    "b 3b",
     ".cfi_endproc",
     ".p2align 2",
     ".hidden worldage_cranelift_leave",
@@ -228,6 +303,7 @@ pub(crate) fn saved_registers(words: &mut [usize; 12]) {
     }
 }
 
+#[cfg(not(feature = "portable"))]
 /// Makes freshly written code visible to instruction fetch.
 pub(crate) fn code_written(address: usize, len: usize) {
     #[cfg(target_arch = "aarch64")]

@@ -4,6 +4,7 @@
 //! that leave it are copies, or handles that keep them.
 
 use super::host::{Callee, Host, TargetCache};
+use super::launch::Launch;
 use super::raise::{RaiseKind, Raised};
 use super::stack::Stack;
 use super::values::{Exporter, Importer};
@@ -44,7 +45,7 @@ impl Default for Options {
 
 /// See the module's documentation.
 pub struct Context {
-    vm: NonNull<VmCtx>,
+    pub(super) vm: NonNull<VmCtx>,
     owned: bool,
     /// Not shared between threads; may move from one to another between calls.
     _one_thread: PhantomData<*mut ()>,
@@ -69,6 +70,7 @@ impl Context {
     /// An empty context; fails if the system has no address space for the stack.
     pub fn new(loader: &Loader, host: Arc<dyn Host>, options: Options) -> io::Result<Context> {
         let stack = Stack::new(options.stack_size)?;
+        let stack_top = stack.top();
         let vm = VmCtx {
             stack_limit: stack.limit(),
             world: 0,
@@ -84,7 +86,8 @@ impl Context {
             host,
             live: options.live,
             activations: Vec::new(),
-            shared_arrays: Vec::new(),
+            stack_top,
+            launch: Launch::default(),
         };
         let vm = NonNull::from(Box::leak(Box::new(vm)));
         Ok(Context {
@@ -154,25 +157,30 @@ impl Context {
             ret: callee.ret,
         };
         let thunk = self.loader().thunk(&key)?;
-        let vm = self.vm.as_ptr();
-        // SAFETY: the context is alive and nothing else borrows its heap; conversions call
-        // nothing that could.
-        let converted = unsafe {
-            let loader = (*vm).loader.clone();
-            (*vm).heap.pause();
-            let mut importer = Importer::new(&loader, &mut (*vm).heap);
-            let converted: Result<Vec<DynVal>, _> =
-                args.iter().map(|arg| importer.dynamic(arg)).collect();
-            // Nothing is allocated between here and the callee's entry, which roots them.
-            (*vm).heap.resume();
-            converted
-        };
-        let converted = converted.map_err(|_| CallError::out_of_memory())?;
+        let converted = self.import(args)?;
         // SAFETY: the arguments are of the callee's types: the engine resolved the callee by
         // them. They are copied to the compiled stack before anything is allocated.
         let result = unsafe { self.run(world, &thunk, callee.cell, &converted) }?;
-        // SAFETY: as above.
-        Ok(Handle(unsafe { (*vm).heap.roots.insert(result) }))
+        // SAFETY: the context is alive.
+        Ok(Handle(unsafe {
+            (*self.vm.as_ptr()).heap.roots.insert(result)
+        }))
+    }
+
+    /// Copies values into the heap. Nothing keeps them: allocate nothing before something does.
+    pub(super) fn import(&mut self, args: &[Value]) -> Result<Vec<DynVal>, CallError> {
+        let vm = self.vm.as_ptr();
+        // SAFETY: the context is alive and nothing else borrows its heap; conversions call
+        // nothing that could.
+        let converted: Result<Vec<DynVal>, _> = unsafe {
+            let loader = (*vm).loader.clone();
+            (*vm).heap.pause();
+            let mut importer = Importer::new(&loader, &mut (*vm).heap);
+            let converted = args.iter().map(|arg| importer.dynamic(arg)).collect();
+            (*vm).heap.resume();
+            converted
+        };
+        converted.map_err(|_| CallError::out_of_memory())
     }
 
     /// The value that a handle keeps, copied out.
@@ -197,19 +205,10 @@ impl Context {
         let vm = self.vm.as_ptr();
         // SAFETY: the context is alive; the stack above `compiled_sp` holds running frames.
         unsafe {
-            let stack = (*vm).compiled_sp..(*vm).stack.top();
-            (*vm).heap.collect(stack);
-        }
-    }
-
-    /// Sets the work-item that kernels see: global id and size, local id and size, group id and
-    /// count, each in three dimensions.
-    pub fn set_grid(&mut self, grid: [[i64; 3]; 6]) {
-        // SAFETY: the context is alive.
-        unsafe {
-            let vm = self.vm.as_ptr();
-            (*vm).grid = grid;
-            (*vm).shared_arrays.clear();
+            let stack = (*vm).compiled_sp..(*vm).stack_top;
+            let mut stacks = (*vm).launch.stacks();
+            stacks.push(stack);
+            (*vm).heap.collect(&stacks);
         }
     }
 

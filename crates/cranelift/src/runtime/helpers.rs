@@ -7,9 +7,10 @@
 //! Law: a helper that ends in an error owns nothing that needs dropping at that point.
 
 use super::VmCtx;
-use super::asm::{saved_registers, shims};
+use super::asm::{saved_registers, shims, suspend};
 use super::context::{Context, on_host_stack};
 use super::host::{DynCall, DynTarget, Key, Target};
+use super::launch::Launch;
 use super::raise::{RaiseKind, raise, raise_site};
 use super::values::{Exporter, Importer, read_leaf, string_at, write_leaves};
 use crate::code::{Fault, RuntimeFn, Site};
@@ -198,11 +199,14 @@ unsafe extern "C-unwind" fn raise_type(ctx: *mut VmCtx, number: usize, tag: u64)
 
 /// Collects with the stack from here upwards as roots.
 #[inline(never)]
-unsafe fn collect(heap: &mut Heap, top: usize) {
+unsafe fn collect(heap: &mut Heap, top: usize, launch: *const Launch) {
     let mut registers = [0usize; 12];
     saved_registers(&mut registers);
     let from = std::hint::black_box(registers.as_ptr()) as usize;
-    heap.collect(from..top);
+    // SAFETY: a field of the running context, apart from its heap.
+    let mut stacks = unsafe { (*launch).stacks() };
+    stacks.push(from..top);
+    heap.collect(&stacks);
 }
 
 unsafe extern "C-unwind" fn new_array(
@@ -215,10 +219,10 @@ unsafe extern "C-unwind" fn new_array(
         let Ok(count) = usize::try_from(length) else {
             raise(ctx, RaiseKind::Length(length));
         };
-        let top = (*ctx).stack.top();
+        let (top, launch) = ((*ctx).stack_top, &raw const (*ctx).launch);
         match (*ctx)
             .heap
-            .new_array(&*descriptor, count, |heap| collect(heap, top))
+            .new_array(&*descriptor, count, |heap| collect(heap, top, launch))
         {
             Ok(object) => object,
             Err(OutOfMemory) => raise(ctx, RaiseKind::OutOfMemory),
@@ -229,8 +233,11 @@ unsafe extern "C-unwind" fn new_array(
 unsafe extern "C-unwind" fn new_box(ctx: *mut VmCtx, descriptor: *const Descriptor) -> usize {
     // SAFETY: the running context; the descriptor lives as long as the loader.
     unsafe {
-        let top = (*ctx).stack.top();
-        match (*ctx).heap.new_box(&*descriptor, |heap| collect(heap, top)) {
+        let (top, launch) = ((*ctx).stack_top, &raw const (*ctx).launch);
+        match (*ctx)
+            .heap
+            .new_box(&*descriptor, |heap| collect(heap, top, launch))
+        {
             Ok(object) => object,
             Err(OutOfMemory) => raise(ctx, RaiseKind::OutOfMemory),
         }
@@ -642,24 +649,35 @@ unsafe extern "C-unwind" fn set_index_dyn(ctx: *mut VmCtx, args: *const DynVal) 
 }
 
 unsafe extern "C-unwind" fn barrier(ctx: *mut VmCtx) {
-    // SAFETY: the running context.
+    // SAFETY: the running context; a launch resumes what it began.
     unsafe {
-        if (*ctx).grid[3] != [1; 3] {
-            let sentence = "barrier() between the work-items of a group on the host";
+        if (*ctx).launch.suspends() {
+            suspend(ctx);
+        } else if (*ctx).grid[3] != [1; 3] {
+            let sentence = "barrier() in a call that the kernel's launch did not make itself";
             raise(ctx, RaiseKind::Unsupported(sentence.into()));
         }
     }
 }
 
-/// The group's array of this place in the kernel, made by the first work-item that asks.
+/// The group's array of this place in the code, made by the first work-item that asks.
 unsafe extern "C-unwind" fn shared(
     ctx: *mut VmCtx,
     descriptor: *const Descriptor,
     length: i64,
-    place: usize,
 ) -> usize {
-    let _ = place;
-    // SAFETY: the running context; the descriptor lives as long as the loader. A group of one
-    // work-item shares with nobody.
-    unsafe { new_array(ctx, descriptor, length) }
+    // SAFETY: the running context; the descriptor lives as long as the loader.
+    unsafe {
+        let place = (*ctx).pc;
+        if let Some(root) = (*ctx).launch.shared(place) {
+            return (*ctx).heap.roots.get(root).payload as usize;
+        }
+        let object = new_array(ctx, descriptor, length);
+        let root = (*ctx).heap.roots.insert(DynVal {
+            tag: 0,
+            payload: object as u64,
+        });
+        (*ctx).launch.share(place, root);
+        object
+    }
 }

@@ -2,12 +2,13 @@
 //!
 //! Reading order: this file (what compiled code sees), [`context`] (calls from the host),
 //! [`host`] (what the run-time system asks of the engine), [`helpers`] (what compiled code
-//! calls), [`raise`] (errors and traces), [`stack`], [`asm`].
+//! calls), [`raise`] (errors and traces), [`launch`] (kernels), [`stack`], [`asm`].
 
 pub(crate) mod asm;
 pub mod context;
 pub(crate) mod helpers;
 pub mod host;
+pub mod launch;
 pub mod raise;
 pub(crate) mod stack;
 pub mod values;
@@ -15,6 +16,7 @@ pub mod values;
 use crate::heap::Heap;
 use crate::load::Loader;
 use host::{Host, TargetCache};
+use launch::Launch;
 use stack::Stack;
 use std::mem::offset_of;
 use std::sync::Arc;
@@ -50,8 +52,10 @@ pub struct VmCtx {
     live: bool,
     /// Compiled frames that called the host, for traces that cross it.
     activations: Vec<Activation>,
-    /// Arrays that the running group shares.
-    shared_arrays: Vec<usize>,
+    /// The end of the stack that runs.
+    stack_top: usize,
+    /// The kernel launch that runs.
+    launch: Launch,
 }
 
 /// Where compiled code left for the host.

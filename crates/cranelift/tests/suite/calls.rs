@@ -309,3 +309,55 @@ fn redefinitions_do_not_grow_code_memory() {
     assert_eq!(program.loader.memory().touched, before.touched);
     assert!(program.loader.memory().live < before.live);
 }
+
+/// A kernel that adds up its group in a shared array, between two barriers, and fails in one
+/// work-item.
+#[test]
+fn kernels_wait_for_their_group() {
+    use worldage_cranelift::Grid;
+    use worldage_wir::ir::GridQuery;
+    for opt in LEVELS {
+        let mut program = Program::new(opt);
+        let u = Arc::clone(&program.u);
+        let (int, nothing) = (u.prelude().int64, u.prelude().nothing);
+        let array = program.array(int);
+        let (mut b, p) = Builder::new(&[array], nothing);
+        let zero = b.int(&u, 0);
+        let shared = b.op(array, Op::Shared(4));
+        let local = b.op(int, Op::Grid(GridQuery::LocalId, zero));
+        let global = b.op(int, Op::Grid(GridQuery::GlobalId, zero));
+        b.op(nothing, Op::ArraySet(shared, local, global));
+        b.op(nothing, Op::Barrier);
+        let mut sum = zero;
+        for ix in 0..4 {
+            let ix = b.int(&u, ix);
+            let x = b.op(int, Op::ArrayGet(shared, ix));
+            sum = b.op(int, Op::Prim(Prim::Add(I64), [sum, x].into()));
+        }
+        b.op(nothing, Op::Barrier);
+        // Fails where the array is shorter than the index space.
+        b.op(nothing, Op::ArraySet(p[0], global, sum));
+        let done = b.op(nothing, Op::Const(worldage_wir::ir::Const::Unit));
+        b.term(Term::Return(done));
+        program.add(Mi(0), b);
+        let mut cx = program.context();
+        let launch = |cx: &mut worldage_cranelift::Context, length| {
+            let zeros = worldage_wir::value::ArrayRef::zeroed(&u, array, int, length);
+            let args = [Value::Array(zeros.expect("a small array"))];
+            let grid = Grid {
+                global: [8, 1, 1],
+                local: [4, 1, 1],
+            };
+            cx.launch(1, &program.callee(Mi(0)), &args, grid)
+        };
+        let after = launch(&mut cx, 8).expect("every index is inside");
+        let shown = after[0].show(&u).to_string();
+        assert_eq!(shown, "[6, 6, 6, 6, 22, 22, 22, 22]");
+        let error = launch(&mut cx, 7)
+            .expect_err("one index is outside")
+            .to_string();
+        expect!["the program failed: Bounds { index: 7, length: 7 }"].assert_eq(&error);
+        let again = launch(&mut cx, 8).expect("the context goes on");
+        assert_eq!(again[0].show(&u).to_string(), shown);
+    }
+}

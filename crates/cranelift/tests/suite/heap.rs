@@ -11,7 +11,7 @@ use worldage_wir::value::Value;
 const I64: Scalar = Scalar::I64;
 
 /// `for i in 0..n { body }` with one value carried along; leaves the builder after the loop.
-fn add_loop(
+pub(crate) fn add_loop(
     program: &Program,
     b: &mut Builder,
     n: Val,
@@ -220,4 +220,31 @@ fn handles_keep_values() {
     cx.release(kept);
     cx.collect();
     assert_eq!(cx.heap_stats().live, 0);
+}
+
+#[test]
+fn cycles_are_reclaimed_during_a_call() {
+    for opt in LEVELS {
+        let mut program = Program::new(opt);
+        let u = std::sync::Arc::clone(&program.u);
+        let int = u.prelude().int64;
+        let array = program.array(Ty::ANY);
+        let (mut b, p) = Builder::new(&[int], int);
+        let zero = b.int(&u, 0);
+        let length = b.int(&u, 100);
+        let last = add_loop(&program, &mut b, p[0], zero, int, |b, i, _| {
+            let xs = b.op(array, Op::ArrayNew(length));
+            let zero = b.int(&u, 0);
+            let own = b.op(Ty::ANY, Op::Widen(xs));
+            b.op(u.prelude().nothing, Op::ArraySet(xs, zero, own));
+            i
+        });
+        b.term(Term::Return(last));
+        program.add(Mi(0), b);
+        let mut cx = program.context_with(Options {
+            memory_limit: 16 << 20,
+            ..Options::default()
+        });
+        assert_eq!(program.show(&mut cx, Mi(0), &[Value::int(50_000)]), "49999");
+    }
 }
