@@ -1,2 +1,82 @@
-//! The command.
-fn main() {}
+//! The command `worldage`: from arguments to the façade and to exit statuses.
+//!
+//! Reading order: this file (the commands), `failure` (how a command ends), `terminal` (streams and
+//! colours), `compile` (the options of a session), `files`, then one file per command.
+
+mod compile;
+mod completions;
+mod devices;
+mod emit;
+mod failure;
+mod files;
+mod run;
+mod stats;
+mod terminal;
+mod test;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use std::process::ExitCode;
+
+/// Compile and run programs method by method, and recompile exactly what an edit touches.
+#[derive(Debug, Parser)]
+#[command(
+    name = "worldage",
+    version,
+    arg_required_else_help = true,
+    after_help = AFTER_HELP,
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done; 1 the program or check is wrong; 2 wrong usage; 3 the environment is missing
+something; 70 a bug of worldage.
+
+Environment: WORLDAGE_CACHE_DIR, WORLDAGE_SHARED_DIR, WORLDAGE_NO_CACHE=1, WORLDAGE_CACHE_KEY or
+WORLDAGE_CACHE_KEY_FILE, WORLDAGE_LOG, NO_COLOR.
+
+  worldage run ir/run/nbody.wir -- 100000
+  worldage emit ir/run/gcd.wir --fn 'gcd(Int64, Int64)' --stage clif";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile lazily, call the entry method that matches the arguments, print what it gives
+    Run(run::Args),
+    /// Show one stage of one method instance
+    Emit(emit::Args),
+    /// Run .wir file tests and .scn scenarios
+    Test(test::Args),
+    /// Show what this machine offers: host features, CUDA, OpenCL, LLVM; and why one is missing
+    Devices(devices::Args),
+    /// Write a completion script for a shell
+    Completions(completions::Args),
+    /// Inspect and maintain the store (not in this build)
+    Cache(Later),
+    /// Draw the dependency graph (not in this build)
+    Graph(Later),
+}
+
+/// A command that is announced and not built yet: it takes any arguments.
+#[derive(Debug, clap::Args)]
+struct Later {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _rest: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    failure::report_panics();
+    let cli = Cli::parse();
+    let ended = std::panic::catch_unwind(|| match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Emit(args) => emit::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Cache(_) => Err(Failure::later("the command `cache`")),
+        Command::Graph(_) => Err(Failure::later("the command `graph`")),
+    });
+    failure::status(ended)
+}

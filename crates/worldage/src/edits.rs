@@ -21,6 +21,8 @@ pub struct EditReport {
     pub lines: Vec<String>,
     /// What the author should look at: methods that are ambiguous together.
     pub warnings: Vec<Diagnostic>,
+    /// The texts that were read for it, in their order.
+    pub files: Vec<FileId>,
 }
 
 /// Why an edit was refused; the session is as before.
@@ -139,6 +141,7 @@ impl Session {
             world: commit.world,
             lines,
             warnings,
+            files: parsed.iter().map(|(file, _)| *file).collect(),
         })
     }
 
@@ -179,6 +182,7 @@ impl Session {
             world: commit.world,
             lines: lines.collect(),
             warnings: Vec::new(),
+            files: Vec::new(),
         })
     }
 
@@ -200,6 +204,7 @@ impl Session {
             world: commit.world,
             lines: lines.collect(),
             warnings: Vec::new(),
+            files: Vec::new(),
         })
     }
 

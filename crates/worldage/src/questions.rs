@@ -5,9 +5,10 @@ use crate::edits::EditFailure;
 use crate::options::OptLevel;
 use crate::session::{Inner, Session};
 use worldage_dispatch::{Symbol, Ty, World};
-use worldage_engine::{Explanation, Mi, Resolved, ViewId};
-use worldage_wir::ast::ItemKind;
-use worldage_wir::diag::{Code, Diagnostic};
+use worldage_engine::{Explanation, Mi, Resolved, TableId, ViewId};
+use worldage_wir::ast::{ItemKind, NodeId};
+use worldage_wir::diag::{Code, Diagnostic, Place};
+use worldage_wir::error::Site;
 use worldage_wir::ir::Failure;
 use worldage_wir::source::Source;
 use worldage_wir::syntax;
@@ -65,6 +66,32 @@ impl Session {
                 LookupReport::Ambiguous(names)
             }
         })
+    }
+
+    /// The methods of a function that programs have defined in the base table, sorted, each with
+    /// the place of its definition.
+    pub fn definitions(&self, function: &str) -> Vec<(String, Option<Place>)> {
+        let inner = &*self.inner;
+        let symbol = inner.universe.types().symbol(function);
+        let world = inner.engine.world();
+        let mut found = inner
+            .engine
+            .with_methods(TableId::BASE, symbol, |methods| {
+                methods.map_or(Vec::new(), |methods| {
+                    methods.iter(world).map(|entry| entry.id).collect()
+                })
+            });
+        found.retain(|method| inner.engine.method(*method).intrinsic.is_none());
+        let mut named: Vec<_> = found
+            .into_iter()
+            .map(|method| {
+                let node = NodeId(0);
+                let place = inner.place(Site { method, node });
+                (inner.engine.method_name(method), place)
+            })
+            .collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named
     }
 
     /// The inferred return type of an instance, printed.

@@ -136,6 +136,15 @@ impl Session {
         })
     }
 
+    /// The code generator and the features of this machine that it uses, as text.
+    ///
+    /// # Errors
+    /// A sentence, where there is no code generator for this machine.
+    pub fn host() -> Result<String, String> {
+        let isa = cranelift::HostIsa::detect()?;
+        Ok(isa.description(cranelift::OptLevel::Speed))
+    }
+
     /// The types that the session's values live in.
     pub fn universe(&self) -> &Arc<Universe> {
         &self.inner.universe

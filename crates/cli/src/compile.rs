@@ -1,0 +1,156 @@
+//! The options of a session, as several commands take them, and the session that they ask for.
+
+use crate::failure::Failure;
+use clap::{Args, ValueEnum};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use worldage::{OptLevel, Session, SessionOptions};
+
+/// How programs are compiled.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    /// How hard the code generator tries
+    #[arg(long, value_enum, default_value = "speed")]
+    pub(crate) opt: Opt,
+    /// What a redefinition means for linked code
+    #[arg(long, value_enum, default_value = "pinned")]
+    linking: LinkingArg,
+    /// Threads of the code generator [default: all cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// Keep artifacts in this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "no_store")]
+    store: Option<PathBuf>,
+    /// Keep nothing beyond this process
+    #[arg(long)]
+    no_store: bool,
+    /// Share artifacts through this folder
+    #[arg(long, value_name = "DIR")]
+    shared: Option<PathBuf>,
+    /// Fail where something would be inferred or generated
+    #[arg(long)]
+    strict: bool,
+    /// Write every stage of every instance into this folder
+    #[arg(long, value_name = "DIR")]
+    dump_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Opt {
+    /// Compile quickly
+    None,
+    /// Make fast code
+    Speed,
+    /// Make the fastest code, through LLVM
+    Aggressive,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LinkingArg {
+    /// Running code never sees a later definition
+    Pinned,
+    /// Running code picks up new bodies at its next call
+    Live,
+}
+
+impl Opt {
+    /// The level, if this build has it.
+    pub(crate) fn level(self) -> Result<OptLevel, Failure> {
+        match self {
+            Opt::None => Ok(OptLevel::None),
+            Opt::Speed => Ok(OptLevel::Speed),
+            Opt::Aggressive => Err(Failure::Missing(
+                "--opt aggressive needs the LLVM code generator, which is not in this build"
+                    .to_string(),
+                "use --opt speed".to_string(),
+            )),
+        }
+    }
+}
+
+impl CompileArgs {
+    /// A new session as these options say.
+    pub(crate) fn session(&self) -> Result<Session, Failure> {
+        if self.linking == LinkingArg::Live {
+            return Err(Failure::later("--linking live"));
+        }
+        self.store.check()?;
+        let mut options = SessionOptions {
+            opt: self.opt.level()?,
+            ..SessionOptions::default()
+        };
+        if let Some(threads) = self.threads {
+            options.threads = threads.get();
+        }
+        Ok(Session::new(options)?)
+    }
+}
+
+impl StoreArgs {
+    fn check(&self) -> Result<(), Failure> {
+        let asked = [
+            (self.store.is_some(), "--store"),
+            (self.shared.is_some(), "--shared"),
+            (self.strict, "--strict"),
+            (self.dump_dir.is_some(), "--dump-dir"),
+        ];
+        match asked.into_iter().find(|(asked, _)| *asked) {
+            Some((_, option)) => Err(Failure::later(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What code is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Host,
+    Interpreter,
+    OpenCl,
+    Cuda,
+    Ptx(String),
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Target, String> {
+        match text {
+            "host" => return Ok(Target::Host),
+            "interpreter" => return Ok(Target::Interpreter),
+            "opencl" => return Ok(Target::OpenCl),
+            "cuda" => return Ok(Target::Cuda),
+            _ => {}
+        }
+        let arch = text.strip_prefix("ptx:").filter(|arch| {
+            let number = arch.strip_prefix("sm_").unwrap_or_default();
+            let digits = number.trim_end_matches(['a', 'f']);
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        arch.map(|arch| Target::Ptx(arch.to_string()))
+            .ok_or_else(|| "host, opencl, cuda or ptx:sm_NN, such as ptx:sm_90".to_string())
+    }
+}
+
+impl Target {
+    /// Why this build cannot make code for it, if it cannot.
+    pub(crate) fn missing(&self) -> Option<Failure> {
+        let (what, feature) = match self {
+            Target::Host | Target::Interpreter => return None,
+            Target::OpenCl => ("OpenCL", "opencl"),
+            Target::Cuda => ("CUDA", "cuda"),
+            Target::Ptx(_) => ("PTX", "llvm"),
+        };
+        Some(Failure::Missing(
+            format!("code for {what} is not in this build: its feature `{feature}` is off"),
+            "use --target host; `worldage devices` shows what this machine offers".to_string(),
+        ))
+    }
+}

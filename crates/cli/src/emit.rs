@@ -1,0 +1,80 @@
+//! `worldage emit`: one stage of one method instance, as text.
+
+use crate::compile::Opt;
+use crate::failure::{Done, Failure};
+use crate::files;
+use clap::ValueEnum;
+use std::path::PathBuf;
+use worldage::wir::syntax::parse_sig;
+use worldage::{EmitStage, Session, SessionOptions};
+
+/// The arguments of `worldage emit`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files of one program; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The instance: a function on concrete argument types, such as 'f(Int64)'
+    #[arg(long = "fn", value_name = "INSTANCE")]
+    function: String,
+    /// The stage
+    #[arg(long, value_enum)]
+    stage: Stage,
+    /// How hard the code generator tries
+    #[arg(long, value_enum, default_value = "speed")]
+    opt: Opt,
+    /// Write there instead of to standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// The method as it was written
+    Source,
+    /// Typed SSA after inference
+    Inferred,
+    /// What Cranelift is given
+    Clif,
+    /// Machine code of this host
+    Asm,
+    /// LLVM's text
+    Llvm,
+    /// Code for Nvidia devices
+    Ptx,
+    /// OpenCL C
+    #[value(name = "opencl")]
+    OpenCl,
+    /// A WebAssembly module
+    Wasm,
+    /// An object file
+    Object,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Done {
+    let stage = match args.stage {
+        Stage::Source => EmitStage::Source,
+        Stage::Inferred => EmitStage::Inferred,
+        Stage::Clif => EmitStage::Clif,
+        Stage::Asm => EmitStage::Asm,
+        other => {
+            let value = other.to_possible_value();
+            let name = value.as_ref().map_or("", |value| value.get_name());
+            return Err(Failure::later(&format!("--stage {name}")));
+        }
+    };
+    let opt = args.opt.level()?;
+    if let Err(error) = parse_sig(&args.function) {
+        let message = format!("--fn '{}' is no signature\n{error}", args.function);
+        return Err(Failure::Usage(message));
+    }
+    let session = Session::new(SessionOptions::default())?;
+    files::define(&session, &args.files)?;
+    let shown = session.emit(&args.function, stage, opt);
+    let mut shown = shown.map_err(|failure| Failure::edit(&session, &failure))?;
+    if !shown.ends_with('\n') {
+        shown.push('\n');
+    }
+    files::write(args.output.as_deref(), &shown)
+}

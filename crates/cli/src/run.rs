@@ -1,0 +1,113 @@
+//! `worldage run`: one program from files, its entry called with the command line's arguments.
+
+use crate::compile::{CompileArgs, Target};
+use crate::failure::{Done, Failure};
+use crate::{files, stats, terminal};
+use std::path::PathBuf;
+use std::time::Instant;
+use worldage::wir::ast::{ExprKind, Span};
+use worldage::wir::syntax::parse_value_arg;
+use worldage::{CallFailure, CallOptions, Code, FileId, Session, Value};
+
+/// The arguments of `worldage run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files of one program; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The function that is called
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    entry: String,
+    /// host, opencl, cuda or ptx:sm_NN
+    #[arg(long, default_value = "host", value_name = "TARGET")]
+    target: Target,
+    #[command(flatten)]
+    compile: CompileArgs,
+    /// Show what was compiled, on standard error
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stats: Option<stats::Format>,
+    /// Arguments of the entry: 12 is an Int64, 1.5 a Float64, true a Bool, others are Strings
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Done {
+    let begun = Instant::now();
+    if args.target == Target::Interpreter {
+        return Err(Failure::Usage(
+            "--target interpreter is for `worldage launch`; `run` takes host, opencl, cuda or \
+             ptx:sm_NN"
+                .to_string(),
+        ));
+    }
+    if let Some(missing) = args.target.missing() {
+        return Err(missing);
+    }
+    let session = args.compile.session()?;
+    session.on_print(Box::new(terminal::program_output));
+    let done = call(&session, &args.files, &args.entry, &args.args);
+    // The numbers are the last line, also below an error.
+    let done = done.map_err(|failure| failure.say());
+    if let Some(format) = args.stats {
+        stats::show(&session, format, begun);
+    }
+    done
+}
+
+/// Defines the program and calls its entry.
+fn call(session: &Session, files: &[PathBuf], entry: &str, args: &[String]) -> Done {
+    let report = files::define(session, files)?;
+    let values = args.iter().map(|arg| value(arg)).collect();
+    let called = session.call_values(entry, values, &CallOptions::default());
+    match called.result {
+        Ok(value) => show_value(session, &value),
+        Err(failure) => {
+            let failure = explain_entry(session, entry, &report.files, failure);
+            Err(Failure::call(session, &failure))
+        }
+    }
+}
+
+/// The value of a command line argument.
+pub(crate) fn value(text: &str) -> Value {
+    match parse_value_arg(text) {
+        ExprKind::Int(x) => Value::int(x),
+        ExprKind::Float(x) => Value::float(x),
+        ExprKind::Bool(x) => Value::bool(x),
+        _ => Value::str(text),
+    }
+}
+
+/// The entry's value on a line of its own, unless there is none.
+pub(crate) fn show_value(session: &Session, value: &Value) -> Done {
+    match value {
+        Value::Nothing => Ok(()),
+        value => terminal::line(&value.print(session.universe()).to_string()),
+    }
+}
+
+/// Adds to a call that no entry takes where the entries are, or that there are none.
+fn explain_entry(
+    session: &Session,
+    entry: &str,
+    files: &[FileId],
+    mut failure: CallFailure,
+) -> CallFailure {
+    let diagnostic = &mut *failure.diagnostic;
+    if diagnostic.code != Code::NoMatchingMethod || !diagnostic.trace.is_empty() {
+        return failure;
+    }
+    let entries = session.definitions(entry);
+    if let Some((_, place)) = entries.iter().find(|(_, place)| place.is_some()) {
+        diagnostic.place = *place;
+        diagnostic.hint = Some("give other arguments after `--`".to_string());
+    } else if let [first, ..] = files {
+        *diagnostic = diagnostic.clone().at(*first, Span { lo: 0, hi: 0 });
+        diagnostic.message = format!("nothing to run: the program has no function `{entry}`");
+        diagnostic.hint = Some(format!(
+            "define `fn {entry}() {{ … }}`, or name another function with --entry"
+        ));
+    }
+    failure
+}

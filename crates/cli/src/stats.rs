@@ -1,0 +1,111 @@
+//! `--stats`: what a session did, as one JSON line or a table, on standard error.
+
+use crate::terminal;
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt::Write;
+use std::time::Instant;
+use worldage::{Session, StageStats};
+
+/// How numbers are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Text,
+    /// One object on the last line
+    Json,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    world: u64,
+    instances: usize,
+    stages: Stages,
+    store: Store,
+    total_us: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Stages {
+    infer: StageLine,
+    codegen: StageLine,
+    link: StageLine,
+}
+
+#[derive(Debug, Serialize)]
+struct StageLine {
+    ran: u64,
+    reused: u64,
+    stored: u64,
+    us: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Store {
+    hits: u64,
+    misses: u64,
+    bytes_read: u64,
+    bytes_written: u64,
+}
+
+/// Shows what a session has done since its stages were last taken.
+pub(crate) fn show(session: &Session, format: Format, begun: Instant) {
+    let total_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let stats = session.stats(&session.take_stages());
+    // What is up to date now and did not run was reused.
+    let valid = session.valid().len() as u64;
+    let stage = |stage: StageStats| StageLine {
+        ran: stage.ran,
+        reused: valid.saturating_sub(stage.ran),
+        stored: 0,
+        us: stage.ns / 1000,
+    };
+    let [infer, codegen, link] = stats.stages.map(stage);
+    let line = Line {
+        world: stats.world,
+        instances: stats.instances,
+        stages: Stages {
+            infer,
+            codegen,
+            link,
+        },
+        store: Store::default(),
+        total_us,
+    };
+    let text = match format {
+        Format::Json => serde_json::to_string(&line).unwrap_or_default() + "\n",
+        Format::Text => line.table(stats.code_live_bytes),
+    };
+    terminal::say(&text);
+}
+
+impl Line {
+    fn table(&self, code_bytes: usize) -> String {
+        let mut out = String::new();
+        let _ = writeln!(
+            out,
+            "world {}, {} instances, {code_bytes} bytes of code, {:.1} ms in all",
+            self.world,
+            self.instances,
+            self.total_us as f64 / 1000.0
+        );
+        let _ = writeln!(
+            out,
+            "{:<8} {:>8} {:>8} {:>8} {:>10}",
+            "stage", "ran", "reused", "stored", "us"
+        );
+        let stages = [
+            ("infer", &self.stages.infer),
+            ("codegen", &self.stages.codegen),
+            ("link", &self.stages.link),
+        ];
+        for (name, stage) in stages {
+            let _ = writeln!(
+                out,
+                "{name:<8} {:>8} {:>8} {:>8} {:>10}",
+                stage.ran, stage.reused, stage.stored, stage.us
+            );
+        }
+        out
+    }
+}
