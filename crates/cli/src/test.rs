@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Done {
     let next = AtomicUsize::new(0);
     let (send, results) = mpsc::channel();
     let mut counts = Counts::default();
-    std::thread::scope(|scope| {
+    std::thread::scope(|scope| -> Done {
         for _ in 0..threads {
             let (send, next, files) = (send.clone(), &next, &files);
             let work = move || {
