@@ -5,9 +5,10 @@
 //! [`code`]), [`load`] (the artifact into the code memory of `arena`), [`runtime`] (contexts:
 //! a heap and a stack in which the host calls loaded code), [`heap`].
 //!
-//! Unsafe code is this crate's job: it makes, links and runs machine code. The lint table of its
-//! manifest allows it here and nowhere else.
+//! Unsafe code is this crate's job: it makes, links and runs machine code. It is allowed here and
+//! nowhere else.
 
+#![expect(unsafe_code, reason = "this crate makes, links and runs machine code")]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

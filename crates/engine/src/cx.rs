@@ -5,7 +5,8 @@ use crate::compiler::{Compiler, Part};
 use crate::definitions::{Answer, CallKey, Question};
 use crate::error::Stop;
 use crate::graph::{
-    CallId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Outcome, State, external_digest,
+    CallId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Outcome, Published, State,
+    external_digest,
 };
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
 use crate::settle;
@@ -322,7 +323,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         Ok(())
     }
 
-    fn outcome(&mut self, callee: Mi) -> Result<(InferId, Option<Arc<Outcome<C>>>), Stop> {
+    fn outcome(&mut self, callee: Mi) -> Result<(InferId, Published<C>), Stop> {
         let view = self.view();
         let unit = self.graph.infer_unit(&self.shared, callee, view);
         let start = (self.graph.infer(unit).state == State::New).then(Instant::now);

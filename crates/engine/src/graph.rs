@@ -109,6 +109,9 @@ pub(crate) struct Outcome<C: Compiler> {
     pub(crate) parts: [u64; 4],
 }
 
+/// A result as readers see it; `None` stands for bottom.
+pub(crate) type Published<C> = Option<Arc<Outcome<C>>>;
+
 /// Something that inference read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum InferEdge {
@@ -154,11 +157,11 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) running: bool,
     pub(crate) queued: bool,
     pub(crate) runs: u32,
-    pub(crate) outcome: Option<Arc<Outcome<C>>>,
+    pub(crate) outcome: Published<C>,
     /// The source that `outcome` was made from.
     pub(crate) source: Option<Arc<C::Source>>,
     /// The provisional result while the unit is active.
-    pub(crate) fresh: Option<Arc<Outcome<C>>>,
+    pub(crate) fresh: Published<C>,
     pub(crate) edges: Vec<InferEdge>,
     pub(crate) readers: Vec<InferId>,
     /// Code units that read this unit's parts or body, its own among them.

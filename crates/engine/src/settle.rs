@@ -14,7 +14,7 @@ use crate::error::{Failed, Stop};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{
-    Env, Graph, InferEdge, InferId, Outcome, Shared, State, external_digest, push_past,
+    Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, external_digest, push_past,
 };
 use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -419,7 +419,7 @@ pub(crate) fn value<C: Compiler>(
     reader: InferId,
     id: InferId,
     depth: u32,
-) -> Result<Option<Arc<Outcome<C>>>, Stop> {
+) -> Result<Published<C>, Stop> {
     match graph.infer(id).state {
         State::Clean => return Ok(graph.infer(id).outcome.clone()),
         State::Active => {}

@@ -42,6 +42,9 @@ pub(crate) struct NamedTable {
     pub(crate) stack: Vec<TableId>,
 }
 
+/// Where each method's nodes stand in its file.
+pub(crate) type Places = FxHashMap<MethodId, (FileId, Arc<[Span]>)>;
+
 /// What a session shares with the contexts that run its code.
 pub(crate) struct Inner {
     pub(crate) universe: Arc<Universe>,
@@ -49,7 +52,7 @@ pub(crate) struct Inner {
     pub(crate) loader: cranelift::Loader,
     pub(crate) written: Mutex<Written>,
     pub(crate) sources: RwLock<Sources>,
-    pub(crate) places: RwLock<FxHashMap<MethodId, (FileId, Arc<[Span]>)>>,
+    pub(crate) places: RwLock<Places>,
     pub(crate) tables: RwLock<FxHashMap<String, NamedTable>>,
     pub(crate) options: SessionOptions,
     /// Idle contexts by shard.

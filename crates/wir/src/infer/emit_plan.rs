@@ -225,7 +225,7 @@ impl Emit<'_, '_> {
             Recipe::TupleLen(n) => self.scalar(ScalarValue::I64(i64::from(*n)), node),
             Recipe::Print => self.out.inst(Op::Print(args.into()), p.nothing, node),
             Recipe::Grid(query) => {
-                let dim = self.to_int64(args[0], node);
+                let dim = self.as_int64(args[0], node);
                 self.out.inst(Op::Grid(*query, dim), p.int64, node)
             }
             Recipe::Barrier => self.out.inst(Op::Barrier, p.nothing, node),
@@ -238,7 +238,7 @@ impl Emit<'_, '_> {
 
     fn atomic(&mut self, atomic: Atomic, elem: Ty, args: &[Val], node: NodeId) -> Val {
         let mut operands: Vals = args.into();
-        operands[1] = self.to_int64(args[1], node);
+        operands[1] = self.as_int64(args[1], node);
         self.out
             .inst(Op::Atomic(atomic, operands.as_slice().into()), elem, node)
     }
@@ -329,13 +329,13 @@ impl Emit<'_, '_> {
             Some(known) => self.scalar(ScalarValue::I64(known), node),
             None => {
                 let val = self.read(v);
-                self.to_int64(val, node)
+                self.as_int64(val, node)
             }
         }
     }
 
     /// A UInt64 beyond Int64 becomes the greatest Int64: out of every bound.
-    fn to_int64(&mut self, val: Val, node: NodeId) -> Val {
+    fn as_int64(&mut self, val: Val, node: NodeId) -> Val {
         match self.s.u.scalar_of(self.out.ty(val)) {
             Some(scalar) => self.cast_int64(val, scalar, node),
             None => {

@@ -101,7 +101,7 @@ impl Solver<'_> {
                 }
             }
             UOp::Bound(a, b, last) => self.bound(v, self.lat(a), self.lat(b), last),
-            UOp::Below(a, b) => self.scalar_op(&[a, b], |s| Prim::Lt(s), p.bool),
+            UOp::Below(a, b) => self.scalar_op(&[a, b], Prim::Lt, p.bool),
             UOp::Next(a) => {
                 let ty = self.lat(a).ty;
                 Lat::of(ty)

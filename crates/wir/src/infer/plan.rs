@@ -154,8 +154,8 @@ impl Solver<'_> {
         args: &[Ty],
         used: bool,
     ) -> Result<Plan, Stop> {
-        match &expansion.recipe {
-            &Recipe::Via {
+        match expansion.recipe {
+            Recipe::Via {
                 function: other,
                 swap,
                 negate,
@@ -168,7 +168,7 @@ impl Solver<'_> {
                 let plan = Box::new(self.plan(other, &operands, used || negate)?);
                 Ok(Plan::Via { swap, negate, plan })
             }
-            &Recipe::FieldsEq { negate } => self.plan_fields(function, args, negate),
+            Recipe::FieldsEq { negate } => self.plan_fields(function, args, negate),
             _ => Ok(Plan::Expand(expansion)),
         }
     }
