@@ -1,4 +1,6 @@
 //! Runs test files: `cargo run -p worldage-testing --example files -- [--bless] PATH…`.
+#![expect(clippy::print_stdout, reason = "a command; its report is its output")]
+
 use std::path::Path;
 use worldage_testing::{Outcome, find, run_path};
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: two definitions whose text differs only in white space and comments have equal
 //! ASTs. Positions live beside the tree: every node carries a [`NodeId`] that indexes the
-//! [`Spans`] of its item, so compiled code names nodes and stays valid when a definition moves.
+//! spans of its item, so compiled code names nodes and stays valid when a definition moves.
 
 use std::sync::Arc;
 
