@@ -1,48 +1,81 @@
-//! What is called: code instances with their cells, and the front that host callers hold.
+//! What is called: code instances, the cells that they are called through, and the front that
+//! host callers hold.
 //!
-//! Invariant: the cell of a code instance is written once, when it is linked; a front names the
-//! code instance of the newest world or nothing ("ask the engine").
+//! A cell is a promise: this instance, in this shard, with this summary. In pinned linking every
+//! code instance has a cell of its own, which is written once; in live linking the code
+//! instances that keep the promise follow one another in one cell. A front names the code
+//! instance of the newest world or nothing ("ask the engine").
 
 use crate::compiler::{Compiler, Linked};
 use crate::ids::{Mi, ShardId};
 use arc_swap::ArcSwapOption;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The word through which compiled code calls, with what is promised of it.
+pub(crate) struct Cell {
+    /// Equal for the same cell only.
+    pub(crate) id: u64,
+    entry: AtomicUsize,
+    /// Digests of the summary's parts: whoever calls through the cell was compiled against them.
+    pub(crate) promise: [u64; 4],
+}
+
+impl Cell {
+    pub(crate) fn new(id: u64, promise: [u64; 4]) -> Cell {
+        let entry = AtomicUsize::new(0);
+        Cell { id, entry, promise }
+    }
+}
 
 /// An instance linked in a shard: the code of one world range.
 pub struct CodeInstance<C: Compiler> {
-    pub(crate) id: u64,
     /// The instance.
     pub mi: Mi,
     /// The shard.
     pub shard: ShardId,
-    cell: AtomicUsize,
+    /// Its callees' cells are patched: it is right in the newest world only.
+    pub(crate) live: bool,
+    pub(crate) cell: Arc<Cell>,
     linked: OnceLock<C::Linked>,
-    pub(crate) code: std::sync::Arc<C::Code>,
+    code: Arc<C::Code>,
 }
 
 impl<C: Compiler> CodeInstance<C> {
-    pub(crate) fn new(id: u64, mi: Mi, shard: ShardId, code: std::sync::Arc<C::Code>) -> Self {
+    pub(crate) fn new(
+        mi: Mi,
+        shard: ShardId,
+        live: bool,
+        cell: Arc<Cell>,
+        code: Arc<C::Code>,
+    ) -> Self {
+        let linked = OnceLock::new();
         CodeInstance {
-            id,
             mi,
             shard,
-            cell: AtomicUsize::new(0),
-            linked: OnceLock::new(),
+            live,
+            cell,
+            linked,
             code,
         }
     }
 
     /// The address of the cell: a word that holds the entry.
     pub fn cell(&self) -> *const usize {
-        self.cell.as_ptr()
+        self.cell.entry.as_ptr()
     }
 
+    /// Keeps what link gave; the cell leads to it once it is opened.
     pub(crate) fn set_linked(&self, linked: C::Linked) {
-        self.cell.store(linked.entry(), Ordering::Release);
         if self.linked.set(linked).is_err() {
             unreachable!("a code instance is linked once");
         }
+    }
+
+    /// Points the cell at this code: from here on every call through it comes here.
+    pub(crate) fn open(&self) {
+        let entry = self.linked().entry();
+        self.cell.entry.store(entry, Ordering::Release);
     }
 
     /// What link gave.
@@ -56,7 +89,7 @@ impl<C: Compiler> CodeInstance<C> {
     }
 
     /// The portable code that it was linked from.
-    pub fn code(&self) -> &std::sync::Arc<C::Code> {
+    pub fn code(&self) -> &Arc<C::Code> {
         &self.code
     }
 }
@@ -80,11 +113,11 @@ impl<C: Compiler> Front<C> {
     }
 
     /// The code instance of the newest world; `None` means "ask the engine".
-    pub fn get(&self) -> Option<std::sync::Arc<CodeInstance<C>>> {
+    pub fn get(&self) -> Option<Arc<CodeInstance<C>>> {
         self.current.load_full()
     }
 
-    pub(crate) fn set(&self, ci: Option<std::sync::Arc<CodeInstance<C>>>) {
+    pub(crate) fn set(&self, ci: Option<Arc<CodeInstance<C>>>) {
         self.current.store(ci);
     }
 }

@@ -14,14 +14,14 @@ use crate::events::{Stage, StageEvent};
 use crate::explain::{self, Explanation};
 use crate::generate::{self, StageFailed};
 use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
-use crate::ids::{Mi, MiKey, ShardId, TableId, ViewId};
+use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use worldage_dispatch::{Lookup, MethodId, Methods, Sig, Symbol, Ty, Types, World, display_sig};
 
 /// How a session behaves.
@@ -31,6 +31,8 @@ pub struct Options {
     pub threads: usize,
     /// How many of the newest worlds stay callable without being held.
     pub callable_worlds: u64,
+    /// What a redefinition means for code that is linked already.
+    pub linking: Linking,
 }
 
 impl Default for Options {
@@ -39,6 +41,7 @@ impl Default for Options {
         Options {
             threads,
             callable_worlds: 64,
+            linking: Linking::default(),
         }
     }
 }
@@ -141,6 +144,7 @@ impl<C: Compiler> Engine<C> {
             instances: Instances::new(),
             shards: RwLock::new(Vec::new()),
             threads: options.threads.max(1),
+            live: AtomicBool::new(options.linking == Linking::Live),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -166,6 +170,21 @@ impl<C: Compiler> Engine<C> {
     /// The lattice.
     pub fn types(&self) -> &Arc<Types> {
         &self.shared.types
+    }
+
+    /// What a redefinition means for code that is linked already.
+    pub fn linking(&self) -> Linking {
+        self.shared.linking()
+    }
+
+    /// Links in another mode from here on. Code that is linked already is linked again when it
+    /// is next called; what runs goes on as it began.
+    pub fn set_linking(&self, linking: Linking) {
+        let mut worlds = self.worlds.lock();
+        let live = linking == Linking::Live;
+        if self.shared.live.swap(live, Ordering::Relaxed) != live {
+            generate::unlink(&mut worlds.newest);
+        }
     }
 
     /// The newest world.
@@ -581,7 +600,7 @@ fn would_run_nothing<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, root: CodeI
         if unit.state == State::Clean {
             continue;
         }
-        if generate::would_generate_or_link(graph, id) {
+        if generate::would_generate_or_link(env, graph, id) {
             return false;
         }
         infers.push(unit.infer);

@@ -4,13 +4,13 @@
 //! all threads (codegen reads settled facts, so it needs no lock); then the touched units are
 //! linked in components, callees first, members of a recursive group together.
 
-use crate::code_instance::CodeInstance;
+use crate::code_instance::{Cell, CodeInstance};
 use crate::compiler::Compiler;
 use crate::cx::{CodegenCx, CodegenTrace, LinkCx};
 use crate::error::{Failed, Stop};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
-use crate::graph::{CodeId, CodeReadKind, Env, Graph, State, push_past};
+use crate::graph::{CodeId, CodeReadKind, Env, Graph, KnownCode, State, push_past};
 use crate::ids::{Mi, ShardId};
 use crate::settle;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -84,6 +84,7 @@ fn generate<C: Compiler>(
                 continue;
             }
             touched.push(id);
+            crate::older::adopt_artifact(shared, graph, id);
             match why_generate(graph, id) {
                 Some(why) => {
                     graph.code_mut(id).why_codegen = why;
@@ -288,12 +289,25 @@ fn store<C: Compiler>(
     for callee in calls.iter().filter(|callee| !old_calls.contains(callee)) {
         graph.code_mut(*callee).callers.push(id);
     }
-    let world = graph.world;
+    let (world, oldest) = (graph.world, graph.oldest);
     let view = graph.infer(infer).view;
     let unit = graph.code_mut(id);
+    let old_reads = std::mem::replace(&mut unit.reads, generated.trace.reads);
+    let old_inferred = std::mem::replace(&mut unit.inferred, generated.inferred);
     unit.calls = calls;
-    unit.reads = generated.trace.reads;
-    unit.inferred = generated.inferred;
+    if let (Some(Ok(code)), Some(inferred)) = (&unit.code, old_inferred) {
+        let known = KnownCode {
+            code: Arc::clone(code),
+            inferred,
+            reads: old_reads,
+            calls: old_calls,
+        };
+        let range = WorldRange {
+            first: unit.generated_in,
+            last: World(world.0.saturating_sub(1)),
+        };
+        push_past(&mut unit.past_code, range, known, oldest);
+    }
     let failed = generated.code.as_ref().err().cloned();
     unit.code = Some(match (generated.code, unit.code.take()) {
         (Ok(now), Some(Ok(then))) if now == *then => Ok(then),
@@ -333,19 +347,60 @@ fn link<C: Compiler>(
     touched: Vec<CodeId>,
 ) -> Result<(), StageFailed> {
     for component in components(graph, &touched) {
-        let why = component
-            .iter()
-            .find_map(|id| why_link(graph, *id, &component));
-        match why {
-            None => {
-                for id in component {
-                    restore(graph, id);
+        let mut group = Vec::new();
+        for id in &component {
+            group.extend(why_link(shared, graph, *id, &component).map(|why| (*id, why)));
+        }
+        if !group.is_empty() {
+            for id in &component {
+                if group.iter().all(|(member, _)| member != id)
+                    && let Some(why) = why_link_with(shared, graph, *id, &group)
+                {
+                    group.push((*id, why));
                 }
             }
-            Some(why) => link_group(shared, graph, &component, why)?,
         }
+        for id in &component {
+            if group.iter().all(|(member, _)| member != id) {
+                restore(graph, *id);
+            }
+        }
+        link_group(shared, graph, &group)?;
     }
     Ok(())
+}
+
+/// Why a member of a recursive group is linked because others of it are: in pinned linking the
+/// group is linked together, in live linking only who calls a member whose cell is a new one.
+fn why_link_with<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+    group: &[(CodeId, Why)],
+) -> Option<Why> {
+    if !shared.is_live() {
+        return group.first().map(|(member, _)| Why::Code(*member));
+    }
+    let calls = &graph.code(id).calls;
+    let renewed = |member: &&(CodeId, Why)| {
+        calls.contains(&member.0) && kept_cell(shared, graph, member.0).is_none()
+    };
+    group
+        .iter()
+        .find(renewed)
+        .map(|(member, _)| Why::Code(*member))
+}
+
+/// The digests of the summary's parts as they are now.
+fn promise<C: Compiler>(graph: &Graph<C>, id: CodeId) -> [u64; 4] {
+    let outcome = graph.infer(graph.code(id).infer).outcome.as_ref();
+    outcome.map_or([0; 4], |outcome| outcome.parts)
+}
+
+/// The cell that new code of the unit takes over, because its promise holds.
+fn kept_cell<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Option<Arc<Cell>> {
+    let ci = graph.code(id).ci.as_ref().filter(|_| shared.is_live())?;
+    (ci.cell.promise == promise(graph, id)).then(|| Arc::clone(&ci.cell))
 }
 
 /// Touched units in groups that call one another, callees first.
@@ -369,16 +424,22 @@ fn components<C: Compiler>(graph: &Graph<C>, touched: &[CodeId]) -> Vec<Vec<Code
         .collect()
 }
 
-fn why_link<C: Compiler>(graph: &Graph<C>, id: CodeId, group: &[CodeId]) -> Option<Why> {
+/// Why a unit must be linked, beside what happens in its own group.
+fn why_link<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+    group: &[CodeId],
+) -> Option<Why> {
     let unit = graph.code(id);
     let Some(ci) = &unit.ci else {
         return Some(Why::FirstCall);
     };
     let same_code = matches!(&unit.code, Some(Ok(code)) if Arc::ptr_eq(code, ci.code()));
-    if !same_code {
+    let broken = shared.is_live() && ci.cell.promise != promise(graph, id);
+    if !same_code || broken {
         return Some(Why::Own);
     }
-    // Members of the group that must be linked are found by their own reasons.
     unit.calls
         .iter()
         .zip(&unit.linked_to)
@@ -388,39 +449,57 @@ fn why_link<C: Compiler>(graph: &Graph<C>, id: CodeId, group: &[CodeId]) -> Opti
                     .code(**callee)
                     .ci
                     .as_ref()
-                    .is_none_or(|now| now.id != **then)
+                    .is_none_or(|now| now.cell.id != **then)
         })
         .map(|(callee, _)| Why::Code(*callee))
 }
 
 /// Whether bringing the unit up to date would run codegen or link, as far as can be seen without
 /// settling inference.
-pub(crate) fn would_generate_or_link<C: Compiler>(graph: &Graph<C>, id: CodeId) -> bool {
-    why_generate(graph, id).is_some() || why_link(graph, id, &[]).is_some()
+pub(crate) fn would_generate_or_link<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+) -> bool {
+    why_generate(graph, id).is_some() || why_link(shared, graph, id, &[]).is_some()
+}
+
+/// Takes the links of every unit back, so that what is called next is linked anew.
+pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
+    let (world, oldest) = (graph.world, graph.oldest);
+    for unit in &mut graph.codes {
+        if let Some(ci) = unit.ci.take() {
+            let end = unit.marked.map_or(world, |marked| marked.first);
+            let range = WorldRange {
+                first: unit.first,
+                last: World(end.0.saturating_sub(1)),
+            };
+            push_past(&mut unit.past, range, ci, oldest);
+            unit.first = world;
+            unit.state = State::Marked;
+            unit.front.set(None);
+        }
+    }
 }
 
 /// Links a recursive group (or a single unit): cells first, then every member.
 fn link_group<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
-    group: &[CodeId],
-    why: Why,
+    group: &[(CodeId, Why)],
 ) -> Result<(), StageFailed> {
     let (world, oldest) = (graph.world, graph.oldest);
-    for id in group {
-        let own = why_link(graph, *id, group);
-        let next = graph.next_ci;
-        graph.next_ci += 1;
+    for (id, why) in group {
+        let cell = kept_cell(shared, graph, *id).unwrap_or_else(|| {
+            graph.next_cell += 1;
+            Arc::new(Cell::new(graph.next_cell, promise(graph, *id)))
+        });
         let unit = graph.code_mut(*id);
         let Some(Ok(code)) = &unit.code else {
             unreachable!("failed code is never linked")
         };
-        let ci = Arc::new(CodeInstance::new(
-            next,
-            unit.mi,
-            unit.shard,
-            Arc::clone(code),
-        ));
+        let code = Arc::clone(code);
+        let ci = CodeInstance::new(unit.mi, unit.shard, shared.is_live(), cell, code);
         let begin = unit.marked.map_or(world, |marked| marked.last);
         if let (Some(old), Some(marked)) = (unit.ci.take(), unit.marked) {
             let range = WorldRange {
@@ -429,17 +508,18 @@ fn link_group<C: Compiler>(
             };
             push_past(&mut unit.past, range, old, oldest);
         }
-        unit.ci = Some(ci);
+        unit.ci = Some(Arc::new(ci));
         unit.first = begin;
-        unit.why_link = own.unwrap_or(why);
+        unit.why_link = *why;
     }
-    for id in group {
+    for (id, _) in group {
         link_one(shared, graph, *id)?;
     }
-    for id in group {
+    for (id, _) in group {
         let unit = graph.code_mut(*id);
         unit.marked = None;
         unit.state = State::Clean;
+        unit.ci.as_ref().expect("linked just now").open();
         unit.front.set(unit.ci.clone());
     }
     Ok(())
@@ -493,7 +573,7 @@ fn link_one<C: Compiler>(
             error,
         }
     });
-    let linked_to = callees.iter().map(|(_, ci)| ci.id).collect();
+    let linked_to = callees.iter().map(|(_, ci)| ci.cell.id).collect();
     let view = graph.infer(graph.code(id).infer).view;
     let unit = graph.code_mut(id);
     match linked {

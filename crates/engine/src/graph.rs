@@ -15,11 +15,12 @@ use crate::cx::ExternalKey;
 use crate::definitions::{Answer, CallKey, Definitions, Question};
 use crate::error::Failed;
 use crate::explain::Why;
-use crate::ids::{Mi, ShardId, ViewId};
+use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
 
 /// What all graphs of a session share.
@@ -32,6 +33,16 @@ pub(crate) struct Shared<C: Compiler> {
     /// Every shard and the view that its inference sees.
     pub(crate) shards: RwLock<Vec<(C::Shard, ViewId)>>,
     pub(crate) threads: usize,
+    pub(crate) live: AtomicBool,
+}
+
+impl<C: Compiler> Shared<C> {
+    pub(crate) fn linking(&self) -> Linking {
+        match self.live.load(Ordering::Relaxed) {
+            true => Linking::Live,
+            false => Linking::Pinned,
+        }
+    }
 }
 
 /// What evaluation in one graph may look at beside the graph.
@@ -39,6 +50,14 @@ pub(crate) struct Env<'a, C: Compiler> {
     pub(crate) shared: &'a Shared<C>,
     /// For a graph of an older world: the graph of the newest one, whose results may hold there.
     pub(crate) newest: Option<&'a Graph<C>>,
+}
+
+impl<C: Compiler> Env<'_, C> {
+    /// Whether what is linked now follows later definitions. Older worlds are pinned in every
+    /// mode: nothing may be patched under them.
+    pub(crate) fn is_live(&self) -> bool {
+        self.newest.is_none() && self.shared.linking() == Linking::Live
+    }
 }
 
 impl<C: Compiler> Clone for Env<'_, C> {
@@ -194,6 +213,23 @@ pub(crate) enum CodeReadKind<C: Compiler> {
     Body(Arc<C::Inferred>),
 }
 
+impl<C: Compiler> Clone for CodeReadKind<C> {
+    fn clone(&self) -> Self {
+        match self {
+            CodeReadKind::Part(part, digest) => CodeReadKind::Part(*part, *digest),
+            CodeReadKind::Body(inferred) => CodeReadKind::Body(Arc::clone(inferred)),
+        }
+    }
+}
+
+/// Code with everything that it was generated from.
+pub(crate) struct KnownCode<C: Compiler> {
+    pub(crate) code: Arc<C::Code>,
+    pub(crate) inferred: Arc<C::Inferred>,
+    pub(crate) reads: Vec<CodeRead<C>>,
+    pub(crate) calls: Vec<CodeId>,
+}
+
 /// An instance in a shard.
 pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) mi: Mi,
@@ -212,6 +248,8 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) first: World,
     pub(crate) marked: Option<WorldRange>,
     pub(crate) past: Vec<(WorldRange, Arc<CodeInstance<C>>)>,
+    /// Code that was replaced; it may hold in a world that is callable.
+    pub(crate) past_code: Vec<(WorldRange, KnownCode<C>)>,
     pub(crate) front: Arc<Front<C>>,
     pub(crate) why_codegen: Why,
     pub(crate) why_link: Why,
@@ -270,7 +308,8 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
     pub(crate) log: StageLog,
     pub(crate) visits: u32,
-    pub(crate) next_ci: u64,
+    /// The number of the newest cell.
+    pub(crate) next_cell: u64,
     /// Infer units to run again, while settling.
     pub(crate) queue: std::collections::VecDeque<InferId>,
     /// Units activated since the settling began.
@@ -337,7 +376,7 @@ impl<C: Compiler> Graph<C> {
             source_changed: FxHashMap::default(),
             log: StageLog::default(),
             visits: 0,
-            next_ci: 1,
+            next_cell: 0,
             queue: std::collections::VecDeque::new(),
             active: Vec::new(),
             pending: Vec::new(),
@@ -428,6 +467,7 @@ impl<C: Compiler> Graph<C> {
             first: self.world,
             marked: None,
             past: Vec::new(),
+            past_code: Vec::new(),
             front: Arc::new(Front::new(mi, shard)),
             why_codegen: Why::FirstCall,
             why_link: Why::FirstCall,

@@ -36,3 +36,17 @@ pub struct ViewId(pub u32);
 /// A shard of the cache: a view and what else partitions code (opt level, device, …).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardId(pub u32);
+
+/// What a redefinition means for code that is linked already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Linking {
+    /// Julia's world age: code calls the code instances of its own world; running code never
+    /// sees a later definition. A redefinition re-links transitive callers when they are next
+    /// called.
+    #[default]
+    Pinned,
+    /// Hot reload: while an instance keeps its summary, new code takes the place of the old one
+    /// in the same cell, and no stage of a caller runs. A call in an older world runs pinned
+    /// code of that world.
+    Live,
+}

@@ -33,4 +33,4 @@ pub use error::{Failed, Stop};
 pub use events::{Origin, Stage, StageEvent};
 pub use explain::{Cause, ChangeKind, Explanation, StageExplanation};
 pub use generate::StageFailed;
-pub use ids::{Mi, MiKey, ShardId, TableId, ViewId};
+pub use ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};

@@ -5,7 +5,10 @@
 //! (marked, and never looked at in that world), the recorded edges are verified one by one.
 
 use crate::compiler::Compiler;
-use crate::graph::{CodeId, Env, Graph, InferEdge, InferId, Known, State, external_digest};
+use crate::graph::{
+    CodeId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Known, KnownCode, State,
+    external_digest,
+};
 use crate::settle;
 use std::sync::Arc;
 use worldage_dispatch::{World, WorldRange};
@@ -62,10 +65,89 @@ pub(crate) fn adopt_code<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id:
         (_, Some((_, ci))) => ci,
         _ => return,
     };
+    if ci.live {
+        return;
+    }
     let ci = Arc::clone(ci);
     let unit = graph.code_mut(id);
     unit.ci = Some(ci);
     unit.state = State::Clean;
+}
+
+/// Takes over code that was generated from exactly what it would be generated from here; it is
+/// linked to what it calls here.
+pub(crate) fn adopt_artifact<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
+    let Some(newest) = env.newest else { return };
+    let unit = graph.code(id);
+    let (mi, shard, infer) = (unit.mi, unit.shard, unit.infer);
+    if unit.code.is_some() {
+        return;
+    }
+    let Some(known) = newest.find_code(mi, shard).map(|known| newest.code(known)) else {
+        return;
+    };
+    settle::settle(env, graph, infer);
+    let view = graph.infer(infer).view;
+    let current = match (&known.code, &known.inferred) {
+        (Some(Ok(code)), Some(inferred)) => Some((code, inferred, &known.reads, &known.calls)),
+        _ => None,
+    };
+    let past = known.past_code.iter().map(|(_, past)| {
+        let KnownCode {
+            code,
+            inferred,
+            reads,
+            calls,
+        } = past;
+        (code, inferred, reads, calls)
+    });
+    for (code, inferred, reads, calls) in current.into_iter().chain(past) {
+        let own = graph.infer(infer).outcome.as_ref();
+        let same = |now: &Arc<C::Inferred>, then: &Arc<C::Inferred>| {
+            Arc::ptr_eq(now, then) || **now == **then
+        };
+        if !own.is_some_and(|own| own.inferred.as_ref().is_ok_and(|now| same(now, inferred))) {
+            continue;
+        }
+        let mut here = Vec::with_capacity(reads.len());
+        let holds = reads.iter().all(|read| {
+            let unit = graph.infer_unit(&env, newest.infer(read.unit).mi, view);
+            settle::settle(env, graph, unit);
+            here.push(unit);
+            let now = graph
+                .infer(unit)
+                .outcome
+                .as_ref()
+                .expect("settled just now");
+            match &read.what {
+                CodeReadKind::Part(part, digest) => now.parts[usize::from(*part)] == *digest,
+                CodeReadKind::Body(then) => now.inferred.as_ref().is_ok_and(|now| same(now, then)),
+            }
+        });
+        if !holds {
+            continue;
+        }
+        let calls = calls
+            .iter()
+            .map(|callee| graph.code_unit(&env, newest.code(*callee).mi, shard))
+            .collect();
+        let reads = reads.iter().zip(here).map(|(read, unit)| CodeRead {
+            unit,
+            what: read.what.clone(),
+        });
+        let reads = reads.collect();
+        // The fact that codegen compares with is the one of this graph.
+        let inferred = graph
+            .infer(infer)
+            .outcome
+            .as_ref()
+            .and_then(|own| own.inferred.clone().ok());
+        let unit = graph.code_mut(id);
+        unit.code = Some(Ok(Arc::clone(code)));
+        unit.inferred = inferred;
+        (unit.reads, unit.calls) = (reads, calls);
+        return;
+    }
 }
 
 /// The worlds for which a current result is known to be valid.

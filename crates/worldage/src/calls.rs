@@ -8,7 +8,7 @@ use std::sync::Arc;
 use worldage_cranelift::CallError;
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::engine::DemandError;
-use worldage_engine::{Mi, Resolved, ShardId, Stage, ViewId};
+use worldage_engine::{Linking, Mi, Resolved, ShardId, Stage, ViewId};
 use worldage_wir::ast::{Expr, ExprKind, TypeExpr};
 use worldage_wir::define::Intrinsic;
 use worldage_wir::diag::{Code, Diagnostic};
@@ -303,15 +303,27 @@ impl Inner {
     fn run(self: &Arc<Self>, route: &Route, mi: Mi, args: &[Value]) -> Result<Value, Failed> {
         let callee = self.callee(mi, route.shard, route.world);
         let callee = callee.map_err(|error: DemandError| Box::new(failure::of_demand(&error)))?;
-        let context = self.context(route.shard);
+        let live = self.engine.linking() == Linking::Live && route.world == self.engine.world();
+        let key = (route.shard, live);
+        let context = self.context(key);
         let mut context = context.map_err(|error| {
             Box::new(RunError::new(
                 Code::OutOfMemory,
                 format!("no stack for compiled code: {error}"),
             ))
         })?;
+        if live {
+            self.following.lock().push((mi, route.shard));
+        }
         let result = context.call(route.world.0, &callee, args);
-        self.give_back(route.shard, context);
+        if live {
+            let mut following = self.following.lock();
+            let own = following
+                .iter()
+                .rposition(|running| *running == (mi, route.shard));
+            following.swap_remove(own.expect("pushed before the call"));
+        }
+        self.give_back(key, context);
         result.map_err(|error| {
             Box::new(match error {
                 CallError::Raised(raised) => {

@@ -3,13 +3,14 @@
 use crate::session::{Inner, NamedTable, Session};
 use std::sync::Arc;
 use worldage_dispatch::{Sig, Symbol, World, ambiguities, display_sig};
-use worldage_engine::{ChangeKind, Committed, Edit, EditError, TableId, ViewId};
+use worldage_engine::{ChangeKind, Commit, Committed, Edit, EditError, TableId, ViewId};
 use worldage_wir::ast::{Block, Inlining, Item, MethodDef, Name, NodeId, Param};
 use worldage_wir::compiler::external_fact;
 use worldage_wir::define::Shown;
 use worldage_wir::diag::{Code, Diagnostic, FileId};
 use worldage_wir::env::{ResolveError, TypeScope, resolve_sig};
 use worldage_wir::error::Site;
+use worldage_wir::source::Source;
 use worldage_wir::syntax::{self, SigExpr};
 
 /// What an edit did.
@@ -113,12 +114,10 @@ impl Session {
         let mut written = inner.written.lock();
         let plan = written.plan(&items, table);
         let plan = plan.map_err(|diagnostics| EditFailure { diagnostics })?;
-        let commit = inner
-            .engine
-            .commit(plan.edit)
-            .map_err(|error| refused(&error))?;
+        let commit = inner.commit(plan.edit)?;
         written.apply(plan.after);
         drop(written);
+        inner.settle_following();
         let (mut lines, mut warnings) = (Vec::new(), diagnostics);
         for (change, shown) in commit.changes.iter().zip(&plan.shown) {
             if let (Committed::Method { method, .. }, Shown::Method { file, spans }) =
@@ -172,8 +171,9 @@ impl Session {
         }
         let mut edit = Edit::new();
         edit.delete(table, function, sig.clone());
-        let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
+        let commit = inner.commit(edit)?;
         inner.written.lock().deleted(table, function, &sig);
+        inner.settle_following();
         let lines = commit
             .changes
             .iter()
@@ -195,7 +195,8 @@ impl Session {
         let inner = &*self.inner;
         let mut edit = Edit::new();
         edit.external(external_fact(key), Some(value.as_bytes().into()));
-        let commit = inner.engine.commit(edit).map_err(|error| refused(&error))?;
+        let commit = inner.commit(edit)?;
+        inner.settle_following();
         let lines = commit
             .changes
             .iter()
@@ -249,6 +250,10 @@ fn sort_lines(lines: &mut [String]) {
 }
 
 impl Inner {
+    fn commit(&self, edit: Edit<Source>) -> Result<Commit, EditFailure> {
+        self.engine.commit(edit).map_err(|error| refused(&error))
+    }
+
     /// The table of this name.
     pub(crate) fn named(&self, name: &str) -> Result<NamedTable, EditFailure> {
         self.tables.read().get(name).cloned().ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use worldage_engine::Linking;
 
 /// How hard the host code generator tries; a part of the shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,16 +43,6 @@ impl FromStr for OptLevel {
             .find(|level| level.name() == name)
             .ok_or_else(|| format!("unknown opt level `{text}`: `none` or `speed`"))
     }
-}
-
-/// What a redefinition means for code that is linked already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Linking {
-    /// Julia's world age: running code never sees a later definition.
-    #[default]
-    Pinned,
-    /// Hot reload: running code picks up new bodies at its next call.
-    Live,
 }
 
 /// Options of a [`crate::Session`].

@@ -8,7 +8,9 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
 use worldage_dispatch::{MethodId, World};
-use worldage_engine::{Engine, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard};
+use worldage_engine::{
+    Engine, Linking, Mi, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
+};
 use worldage_wir::ast::Span;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
@@ -45,6 +47,10 @@ pub(crate) struct NamedTable {
 /// Where each method's nodes stand in its file.
 pub(crate) type Places = FxHashMap<MethodId, (FileId, Arc<[Span]>)>;
 
+/// What code can run in which context: its shard, and whether run-time dispatched calls follow
+/// the newest world.
+pub(crate) type ContextKey = (ShardId, bool);
+
 /// What a session shares with the contexts that run its code.
 pub(crate) struct Inner {
     pub(crate) universe: Arc<Universe>,
@@ -55,8 +61,10 @@ pub(crate) struct Inner {
     pub(crate) places: RwLock<Places>,
     pub(crate) tables: RwLock<FxHashMap<String, NamedTable>>,
     pub(crate) options: SessionOptions,
-    /// Idle contexts by shard.
-    pub(crate) contexts: Mutex<Vec<(ShardId, cranelift::Context)>>,
+    /// Idle contexts by shard and whether they follow the newest world.
+    pub(crate) contexts: Mutex<Vec<(ContextKey, cranelift::Context)>>,
+    /// What runs now and follows the newest world: an edit is settled for it at once.
+    pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
 }
@@ -118,6 +126,7 @@ impl Session {
         let engine_options = Options {
             threads: options.threads,
             callable_worlds,
+            linking: options.linking,
         };
         let types = Arc::clone(universe.types_arc());
         let engine = Engine::new(compiler, types, engine_options, prelude)
@@ -133,6 +142,7 @@ impl Session {
                 tables: RwLock::default(),
                 options,
                 contexts: Mutex::default(),
+                following: Mutex::default(),
                 print: Mutex::new(None),
                 log: Mutex::default(),
             }),
@@ -164,8 +174,8 @@ impl Session {
     }
 
     /// How redefinitions reach linked code from here on.
-    pub fn set_linking(&self, linking: crate::options::Linking) {
-        let _ = linking;
+    pub fn set_linking(&self, linking: Linking) {
+        self.inner.engine.set_linking(linking);
     }
 
     /// Keeps a world callable while the guard lives.
@@ -257,15 +267,20 @@ impl Inner {
         })
     }
 
-    /// A context for a shard, a new one if none is idle.
-    pub(crate) fn context(self: &Arc<Self>, shard: ShardId) -> std::io::Result<cranelift::Context> {
+    /// A context, a new one if none is idle.
+    pub(crate) fn context(
+        self: &Arc<Self>,
+        key: ContextKey,
+    ) -> std::io::Result<cranelift::Context> {
         let mut idle = self.contexts.lock();
-        if let Some(ix) = idle.iter().position(|(of, _)| *of == shard) {
+        if let Some(ix) = idle.iter().position(|(of, _)| *of == key) {
             return Ok(idle.swap_remove(ix).1);
         }
         drop(idle);
+        let (shard, live) = key;
         let mut options = cranelift::Options {
             stack_size: self.options.stack_bytes,
+            live,
             ..cranelift::Options::default()
         };
         if let Some(limit) = self.options.memory_limit {
@@ -278,7 +293,16 @@ impl Inner {
         cranelift::Context::new(&self.loader, Arc::new(dispatcher), options)
     }
 
-    pub(crate) fn give_back(&self, shard: ShardId, context: cranelift::Context) {
-        self.contexts.lock().push((shard, context));
+    pub(crate) fn give_back(&self, key: ContextKey, context: cranelift::Context) {
+        self.contexts.lock().push((key, context));
+    }
+
+    /// In live linking, what is running has asked for every later definition: brings it up to
+    /// date, so that its next calls reach the new code. An error stays for whoever calls next.
+    pub(crate) fn settle_following(&self) {
+        let following = self.following.lock().clone();
+        for (mi, shard) in following {
+            drop(self.engine.demand(mi, shard, None));
+        }
     }
 }
