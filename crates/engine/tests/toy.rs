@@ -659,7 +659,7 @@ fn old_worlds_reuse_what_holds_there() {
             => T (A) call 1
             > f()@3
             infer    g()
-            codegen  f() g()
+            codegen  g()
             link     f() g()
             => T (A) call 1
             > f()@3

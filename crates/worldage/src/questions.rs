@@ -74,13 +74,11 @@ impl Session {
         let inner = &*self.inner;
         let symbol = inner.universe.types().symbol(function);
         let world = inner.engine.world();
-        let mut found = inner
-            .engine
-            .with_methods(TableId::BASE, symbol, |methods| {
-                methods.map_or(Vec::new(), |methods| {
-                    methods.iter(world).map(|entry| entry.id).collect()
-                })
-            });
+        let mut found = inner.engine.with_methods(TableId::BASE, symbol, |methods| {
+            methods.map_or(Vec::new(), |methods| {
+                methods.iter(world).map(|entry| entry.id).collect()
+            })
+        });
         found.retain(|method| inner.engine.method(*method).intrinsic.is_none());
         let mut named: Vec<_> = found
             .into_iter()

@@ -214,7 +214,7 @@ impl Session {
     }
 
     /// The name of an instance: `f(Int64)`.
-    pub fn name(&self, mi: worldage_engine::Mi) -> String {
+    pub fn name(&self, mi: Mi) -> String {
         self.inner.engine.name(mi)
     }
 
@@ -250,7 +250,7 @@ impl Inner {
         self.engine.shard(opt, view)
     }
 
-    pub(crate) fn is_intrinsic(&self, mi: worldage_engine::Mi) -> bool {
+    pub(crate) fn is_intrinsic(&self, mi: Mi) -> bool {
         self.engine
             .method(self.engine.key(mi).method)
             .intrinsic
