@@ -3,7 +3,7 @@
 use crate::ast::{Block, Expr, ExprKind, Inlining, MethodDef, Name, NodeId, Param, Stmt, StmtKind};
 use crate::define::{decl_of_bytes, type_fact};
 use crate::infer::{Ask, Intrinsic, Intrinsics};
-use crate::inferred::{ABI, INLINE, Inferred, RETURNS, Summary, TYPE};
+use crate::inferred::{ABI, INLINE, Inferred, Inline, RETURNS, Summary, TYPE};
 use crate::inline::AskBodies;
 use crate::ir::{Body, Const, Op};
 use crate::source::{MethodSource, Source};
@@ -91,7 +91,7 @@ impl<B> Wir<B> {
             },
             PartDigest {
                 name: INLINE.name,
-                digest: |s: &Summary| u64::from((INLINE.get)(s)),
+                digest: |s: &Summary| (INLINE.get)(s) as u64,
             },
         ];
         Wir {
@@ -345,7 +345,7 @@ struct AskingBodies<'c, 'a, B: Backend> {
 }
 
 impl<B: Backend> AskBodies for AskingBodies<'_, '_, B> {
-    fn inlinable(&mut self, callee: Mi) -> Result<bool, Stop> {
+    fn inlinable(&mut self, callee: Mi) -> Result<Inline, Stop> {
         self.cx.read(callee, &INLINE)
     }
 

@@ -19,7 +19,7 @@ pub struct Inferred {
     /// Whether it is a kernel.
     pub kernel: bool,
     /// Whether callers may inline it, so far as it is up to this method.
-    pub inlinable: bool,
+    pub inline: Inline,
     /// The shape of what it returns.
     pub abi: Abi,
 }
@@ -32,7 +32,18 @@ pub struct Summary {
     /// How it returns it.
     pub abi: Abi,
     /// Whether its body may be inlined.
-    pub inlinable: bool,
+    pub inline: Inline,
+}
+
+/// Whether callers may have an instance's body in place of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Inline {
+    /// Never: its method says so, or it is large, or calls itself.
+    Never,
+    /// It is small: where the caller has room.
+    Small,
+    /// Its method says so.
+    Always,
 }
 
 /// A digest of how a value is passed: equal for types that are held alike.
@@ -43,10 +54,12 @@ impl Inferred {
     /// Of a finished body.
     #[must_use]
     pub fn new(u: &Universe, body: Body, def: &MethodDef) -> Inferred {
-        let inlinable = match def.inlining {
-            Inlining::Always => true,
-            Inlining::Never => false,
-            Inlining::Auto => cost(&body) <= AUTO_INLINE_COST && !has_loop(&body),
+        let inline = match def.inlining {
+            _ if def.kernel => Inline::Never,
+            Inlining::Always => Inline::Always,
+            Inlining::Never => Inline::Never,
+            Inlining::Auto if is_small(&body) => Inline::Small,
+            Inlining::Auto => Inline::Never,
         };
         let abi = Abi::of(u, body.ret);
         let (inlining, kernel) = (def.inlining, def.kernel);
@@ -54,7 +67,7 @@ impl Inferred {
             body,
             inlining,
             kernel,
-            inlinable: inlinable && !kernel,
+            inline,
             abi,
         }
     }
@@ -65,7 +78,7 @@ impl Inferred {
         Summary {
             ret: self.body.ret,
             abi: self.abi,
-            inlinable: self.inlinable,
+            inline: self.inline,
         }
     }
 }
@@ -77,7 +90,7 @@ impl Summary {
         Summary {
             ret: Ty::BOTTOM,
             abi: Abi(0),
-            inlinable: false,
+            inline: Inline::Never,
         }
     }
 
@@ -92,7 +105,10 @@ impl Summary {
         Summary {
             ret,
             abi: Abi::of(u, ret),
-            inlinable: old.inlinable && new.inlinable,
+            inline: match old.inline == new.inline {
+                true => new.inline,
+                false => Inline::Never,
+            },
         }
     }
 }
@@ -116,11 +132,21 @@ pub const ABI: Part<Summary, Abi> = Part {
     get: |summary| summary.abi,
 };
 /// Whether the callee's body may be inlined.
-pub const INLINE: Part<Summary, bool> = Part {
+pub const INLINE: Part<Summary, Inline> = Part {
     index: 3,
     name: "inline",
-    get: |summary| summary.inlinable,
+    get: |summary| summary.inline,
 };
+
+/// Whether a body that says nothing about inlining is inlined: few operations, no loop, no call
+/// of itself.
+fn is_small(body: &Body) -> bool {
+    let own = body.frames[0].mi;
+    let mut insts = body.blocks.iter().flat_map(|block| &block.insts);
+    cost(body) <= AUTO_INLINE_COST
+        && !has_loop(body)
+        && !insts.any(|inst| matches!(inst.op, Op::Call(mi, _) if mi == own))
+}
 
 /// Operations that cost something, roughly.
 #[must_use]

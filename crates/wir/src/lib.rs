@@ -21,6 +21,7 @@ pub mod ir;
 pub mod layout;
 pub mod lower;
 pub mod ops;
+pub mod opt;
 pub mod prim;
 pub mod print;
 pub mod source;

@@ -118,7 +118,7 @@ fn loops_arrays_and_structs() {
     check(
         r#"
         struct P { x: Float64, y: Float64 }
-        fn +(a: P, b: P) { P(a.x + b.x, a.y + b.y) }
+        noinline fn +(a: P, b: P) { P(a.x + b.x, a.y + b.y) }
         fn sum(n: Int64) {
             var xs = array(P, n)
             for i in 0..n { xs[i] = P(float(i), 0.5) }
@@ -157,8 +157,8 @@ fn dispatch_at_run_time() {
         abstract type Shape
         struct Circle <: Shape { r: Float64 }
         struct Square <: Shape { s: Float64 }
-        fn area(c: Circle) { 3.0 * c.r * c.r }
-        fn area(s: Square) { s.s * s.s }
+        noinline fn area(c: Circle) { 3.0 * c.r * c.r }
+        noinline fn area(s: Square) { s.s * s.s }
         fn total() {
             var xs = array(Shape, 2)
             xs[0] = Circle(2.0)
@@ -243,6 +243,134 @@ fn errors_carry_the_calls_that_led_there() {
               called from down(Int64)
               … N more
             error: division-error
+        "#]],
+    );
+}
+
+#[test]
+fn a_callee_that_is_only_inlined_has_no_code() {
+    check(
+        "
+        inline fn g(x: Int64) { x + 1 }
+        inline fn h(x: Int64) { g(x) * 2 }
+        noinline fn f(x: Int64) { h(x) + g(x) }
+        > f(20)
+        inline fn g(x: Int64) { x + 2 }
+        > f(20)
+        noinline fn g(x: Int64) { x + 3 }
+        > f(20)
+        noinline fn g(x: Int64) { x + 4 }
+        > f(20)
+        ",
+        expect![[r#"
+            world 1
+              + f(Int64)
+              + g(Int64)
+              + h(Int64)
+            infer    f(Int64) g(Int64) h(Int64)
+            codegen  f(Int64)
+            link     f(Int64)
+            => 63
+            world 2
+              ~ g(Int64)
+            infer    g(Int64)
+            codegen  f(Int64)
+            link     f(Int64)
+            => 66
+            world 3
+              ~ g(Int64)
+            infer    g(Int64)
+            codegen  f(Int64) g(Int64)
+            link     f(Int64) g(Int64)
+            => 69
+            world 4
+              ~ g(Int64)
+            infer    g(Int64)
+            codegen  g(Int64)
+            link     f(Int64) g(Int64)
+            => 72
+        "#]],
+    );
+}
+
+#[test]
+fn inline_is_binding_except_at_recursive_calls() {
+    check(
+        "
+        inline fn down(n: Int64) { if n == 0 { 0 } else { down(n - 1) + 1 } }
+        inline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        inline fn odd(n: Int64) { if n == 0 { false } else { even(n - 1) } }
+        noinline fn f(n: Int64) { down(n) }
+        noinline fn g(n: Int64) { even(n) }
+        > f(5)
+        > g(5)
+        ",
+        expect![[r#"
+            world 1
+              + down(Int64)
+              + even(Int64)
+              + f(Int64)
+              + g(Int64)
+              + odd(Int64)
+            infer    down(Int64) f(Int64)
+            codegen  down(Int64) f(Int64)
+            link     down(Int64) f(Int64)
+            => 5
+            infer    even(Int64) g(Int64) odd(Int64)
+            codegen  even(Int64) g(Int64)
+            link     even(Int64) g(Int64)
+            => false
+        "#]],
+    );
+}
+
+#[test]
+fn errors_name_inlined_calls() {
+    check(
+        "
+        inline fn at(xs: Array{Int64}, i: Int64) { xs[i] }
+        fn mid(xs: Array{Int64}, i: Int64) { at(xs, i) + 1 }
+        noinline fn f(i: Int64) { var xs = array(Int64, 3); mid(xs, i) }
+        inline fn never(x: Int64) { nothing_here(x) }
+        noinline fn g(x: Int64) { if x > 2 { never(x) } else { x } }
+        inline fn loops(n: Int64) { var i = n; while i > 0 { i = div(i, i - 1) }; i }
+        noinline fn k(x: Int64) { loops(x) + loops(x + 1) }
+        > f(2)
+        > f(3)
+        > g(1)
+        > g(3)
+        > k(1)
+        ",
+        expect![[r#"
+            world 1
+              + at(Array{Int64}, Int64)
+              + f(Int64)
+              + g(Int64)
+              + k(Int64)
+              + loops(Int64)
+              + mid(Array{Int64}, Int64)
+              + never(Int64)
+            infer    at(Array{Int64}, Int64) f(Int64) mid(Array{Int64}, Int64)
+            codegen  f(Int64)
+            link     f(Int64)
+            => 1
+            error: index-out-of-bounds
+              called from at(Array{Int64}, Int64)
+              called from mid(Array{Int64}, Int64)
+              called from f(Int64)
+            infer    g(Int64) never(Int64)
+            codegen  g(Int64)
+            link     g(Int64)
+            => 1
+            error: no-matching-method: nothing_here(Int64) in world 1
+              called from never(Int64)
+              called from g(Int64)
+            infer    k(Int64) loops(Int64)
+            codegen  k(Int64)
+            link     k(Int64)
+            error: division-error
+              called from loops(Int64)
+              called from k(Int64)
         "#]],
     );
 }

@@ -1,0 +1,57 @@
+//! Passes over typed SSA: what inlining lays open, and what the code generator would not see.
+//!
+//! Reading order: `simplify` (forwards: copies, constants, parts of what was just made, tests of
+//! known types), `flow` (blocks: jumps around blocks that only choose, blocks in a row),
+//! `tidy` (what nobody reads goes; order and numbers).
+//!
+//! Invariants: a pass is linear in the body; no operation on floats is changed, reordered or
+//! fused, except that one on constants is its value; a failure stays where it was. Common
+//! subexpressions and loop invariants are left to the code generator.
+
+mod flow;
+mod simplify;
+mod tidy;
+
+use crate::ir::{Body, Term};
+use crate::universe::Universe;
+
+/// Optimises a body, whose blocks may stand in any order and be unreachable.
+pub fn optimize(u: &Universe, body: &mut Body) {
+    simplify::simplify(u, body);
+    tidy::tidy(body);
+    if flow::thread(body) {
+        simplify::simplify(u, body);
+        tidy::tidy(body);
+    }
+}
+
+/// The reachable blocks in reverse postorder.
+fn order(body: &Body) -> Vec<u32> {
+    let mut order = Vec::with_capacity(body.blocks.len());
+    let mut seen = vec![false; body.blocks.len()];
+    seen[0] = true;
+    let mut stack: Vec<(u32, u8)> = vec![(0, 0)];
+    while let Some((block, way)) = stack.last_mut() {
+        // The last way is walked first, so that the first stands nearer in the result.
+        let next = match (&body.blocks[*block as usize].term, *way) {
+            (Term::Jump(to), 0) => Some(to.block.0),
+            (Term::Branch(_, _, other), 0) => Some(other.block.0),
+            (Term::Branch(_, then, _), 1) => Some(then.block.0),
+            _ => None,
+        };
+        *way += 1;
+        match next {
+            Some(to) if !seen[to as usize] => {
+                seen[to as usize] = true;
+                stack.push((to, 0));
+            }
+            Some(_) => {}
+            None => {
+                order.push(*block);
+                stack.pop();
+            }
+        }
+    }
+    order.reverse();
+    order
+}
