@@ -3,6 +3,7 @@
 //! Reading order: this file (the commands), `failure` (how a command ends), `terminal` (streams and
 //! colours), `compile` (the options of a session), `files`, then one file per command.
 
+mod bench;
 mod compile;
 mod completions;
 mod devices;
@@ -17,6 +18,10 @@ mod test;
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use std::process::ExitCode;
+
+/// Counts live bytes for `bench`.
+#[global_allocator]
+static ALLOCATOR: bench::alloc::Counting = bench::alloc::Counting;
 
 /// Compile and run programs method by method, and recompile exactly what an edit touches.
 #[derive(Debug, Parser)]
@@ -49,6 +54,9 @@ enum Command {
     Emit(emit::Args),
     /// Run .wir file tests and .scn scenarios
     Test(test::Args),
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Show what this machine offers: host features, CUDA, OpenCL, LLVM; and why one is missing
     Devices(devices::Args),
     /// Write a completion script for a shell
@@ -73,6 +81,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Emit(args) => emit::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(command) => bench::run(&command),
         Command::Devices(args) => devices::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Cache(_) => Err(Failure::later("the command `cache`")),

@@ -28,6 +28,7 @@ pub mod runtime;
 mod unwind;
 
 pub use code::Code;
+pub use generate::bare::{Bare, Finished};
 pub use generate::{GenerateError, Generator, unread_calls};
 pub use heap::HeapStats;
 pub use isa::{HostIsa, OptLevel};

@@ -2,13 +2,13 @@
 
 use crate::failure;
 use crate::options::OptLevel;
-use crate::session::{Inner, Session};
+use crate::session::{HostCompiler, Inner, Session};
 use std::cell::RefCell;
 use std::sync::Arc;
 use worldage_cranelift::CallError;
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::engine::DemandError;
-use worldage_engine::{Linking, Mi, Resolved, ShardId, Stage, ViewId};
+use worldage_engine::{Linking, Mi, Resolved, ShardId, Stage, ViewId, WorldGuard};
 use worldage_wir::ast::{Expr, ExprKind, TypeExpr};
 use worldage_wir::define::Intrinsic;
 use worldage_wir::diag::{Code, Diagnostic};
@@ -107,32 +107,33 @@ impl Session {
         })
     }
 
+    /// Calls a function with values and tells nothing but the value; which stages ran is in
+    /// [`Session::take_stages`].
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub fn value_of(
+        &self,
+        function: &str,
+        args: &[Value],
+        options: &CallOptions,
+    ) -> Result<Value, CallFailure> {
+        let inner = &self.inner;
+        let (_guard, route) = inner.route(options)?;
+        let result = inner.apply(&route, inner.universe.types().symbol(function), args);
+        inner.log.lock().append(&mut inner.engine.take_log());
+        result.map_err(|error| failure::of_run(inner, *error, route.world))
+    }
+
     fn report(
         &self,
         options: &CallOptions,
         call: impl FnOnce(&Arc<Inner>, &Route) -> Result<Value, Failed>,
     ) -> CallReport {
         let inner = &self.inner;
-        let view = match inner.view_id(options.view.as_deref()) {
-            Ok(view) => view,
-            Err(failure) => {
-                let first = failure.diagnostics.into_iter().next().expect("never empty");
-                return failed_report(failure::of_diagnostic(first));
-            }
-        };
-        let shard = inner.shard(options.opt.unwrap_or(inner.options.opt), view);
-        let world = if options.latest { None } else { options.world };
-        let guard = match inner.engine.hold(world) {
-            Ok(guard) => guard,
-            Err(error) => {
-                let error = failure::of_demand(&error);
-                return failed_report(failure::of_run(inner, error, inner.engine.world()));
-            }
-        };
-        let route = Route {
-            world: guard.world,
-            view,
-            shard,
+        let (_guard, route) = match inner.route(options) {
+            Ok(route) => route,
+            Err(failure) => return failed_report(failure),
         };
         let before = PRINTED.with_borrow(String::len);
         let result = call(inner, &route);
@@ -156,6 +157,29 @@ fn failed_report(failure: CallFailure) -> CallReport {
 }
 
 impl Inner {
+    /// Where a call with these options goes; its world is held as long as the guard lives.
+    fn route(
+        &self,
+        options: &CallOptions,
+    ) -> Result<(WorldGuard<'_, HostCompiler>, Route), CallFailure> {
+        let view = self.view_id(options.view.as_deref()).map_err(|failure| {
+            let first = failure.diagnostics.into_iter().next().expect("never empty");
+            failure::of_diagnostic(first)
+        })?;
+        let shard = self.shard(options.opt.unwrap_or(self.options.opt), view);
+        let world = if options.latest { None } else { options.world };
+        let guard = self.engine.hold(world).map_err(|error| {
+            let error = failure::of_demand(&error);
+            failure::of_run(self, error, self.engine.world())
+        })?;
+        let route = Route {
+            world: guard.world,
+            view,
+            shard,
+        };
+        Ok((guard, route))
+    }
+
     /// The stages that ran, by stage and name.
     fn take_stages(&self) -> Vec<(Stage, Vec<String>)> {
         let events = self.engine.take_log();

@@ -26,9 +26,10 @@
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
 //! value), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
 //! Cranelift), `dispatch` (calls that running code asks for), `failure` (errors in words),
-//! [`oracle`] (the interpreter with the same questions).
+//! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
+mod bare;
 mod calls;
 mod dispatch;
 mod edits;
@@ -39,6 +40,7 @@ mod questions;
 mod session;
 
 pub use backend::{HostBackend, HostLinked};
+pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;

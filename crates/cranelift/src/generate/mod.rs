@@ -2,8 +2,9 @@
 //!
 //! Reading order: this file (the pipeline), [`lower`] (blocks and operations), [`prim`] (scalar
 //! operations), [`memory`] (arrays, structs, boxes), [`dynamic`] (tags, run-time dispatch),
-//! [`thunk`] (the uniform entry).
+//! [`thunk`] (the uniform entry), [`bare`] (what figures are measured beside).
 
+pub mod bare;
 mod dynamic;
 mod lower;
 mod memory;
