@@ -4,16 +4,19 @@
 //! bytes), [`artifact`] (the container), `chunk` (many artifacts in one piece), [`trust`] (who
 //! may have written it), [`layer`] (what every place can do), [`local`] (SQLite), [`shared`] (a
 //! folder of files), `layered` (one behind the other), [`store`] (what a compiler sees),
-//! [`fault`] (failures on demand), [`warn`].
+//! [`archive`] (all of it as one file), [`folder`] (where it lies), [`fault`] (failures on
+//! demand), [`warn`].
 //!
 //! Invariant: nothing here knows what a payload means; what is given out was verified; trouble
 //! with a place costs a miss and one warning, never an error of the program.
 
+pub mod archive;
 pub mod artifact;
 mod chunk;
 pub mod codec;
 pub mod fault;
 pub mod fingerprint;
+pub mod folder;
 pub mod key;
 pub mod layer;
 mod layered;

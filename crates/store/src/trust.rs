@@ -39,6 +39,24 @@ impl Secret {
         }
     }
 
+    /// The key that the environment sets: `WORLDAGE_CACHE_KEY`, or what is in the file that
+    /// `WORLDAGE_CACHE_KEY_FILE` names.
+    ///
+    /// # Errors
+    /// When one of them is set and cannot be used.
+    pub fn from_env() -> Result<Option<Secret>, TrustError> {
+        if let Some(key) = std::env::var_os("WORLDAGE_CACHE_KEY") {
+            return match key.as_encoded_bytes() {
+                [] => Ok(None),
+                key => Ok(Some(Secret::new(key))),
+            };
+        }
+        match std::env::var_os("WORLDAGE_CACHE_KEY_FILE") {
+            Some(path) if !path.is_empty() => Secret::from_file(Path::new(&path)).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     pub(crate) fn tag(&self, checksum: &[u8; 32]) -> [u8; 32] {
         blake3::keyed_hash(&self.0, checksum).into()
     }

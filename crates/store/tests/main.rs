@@ -3,6 +3,7 @@
 mod suite {
     pub(crate) mod fixture;
 
+    mod archive;
     mod faults;
     mod format;
     mod layers;

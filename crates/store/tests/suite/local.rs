@@ -11,7 +11,7 @@ fn what_is_put_is_there_after_a_restart() {
     let all: Vec<u32> = (0..1000).collect();
     {
         let local = local(folder.path());
-        assert_eq!(held(&local, 0..1000), []);
+        assert!(held(&local, 0..1000).is_empty());
         local.put(&codes(0..500)).unwrap();
         local.put(&codes(400..1000)).unwrap();
         assert_eq!(held(&local, 0..1000), all);
