@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
-use worldage::{OptLevel, Session, SessionOptions};
+use worldage::{Linking, OptLevel, Session, SessionOptions};
 
 /// How programs are compiled.
 #[derive(Debug, Args)]
@@ -78,12 +78,13 @@ impl Opt {
 impl CompileArgs {
     /// A new session as these options say.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
-        if self.linking == LinkingArg::Live {
-            return Err(Failure::later("--linking live"));
-        }
         self.store.check()?;
         let mut options = SessionOptions {
             opt: self.opt.level()?,
+            linking: match self.linking {
+                LinkingArg::Pinned => Linking::Pinned,
+                LinkingArg::Live => Linking::Live,
+            },
             ..SessionOptions::default()
         };
         if let Some(threads) = self.threads {

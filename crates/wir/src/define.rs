@@ -17,6 +17,10 @@ use std::sync::Arc;
 use worldage_dispatch::{DeclId, Sig, Symbol, display_sig, sig_equal};
 use worldage_engine::{Edit, ExternalKey, TableId};
 
+mod replace;
+
+pub use replace::Unchanged;
+
 /// The kind of external fact that binds a type's name to its declaration.
 pub const TYPE_FACT: &str = "struct";
 
@@ -107,7 +111,13 @@ pub enum Shown {
         file: FileId,
         /// The positions of its nodes.
         spans: Arc<[Span]>,
+        /// It is as it was, but its signature means something else: logs do not list it.
+        moved: bool,
     },
+    /// A type that the new text of a program lacks: its keyword and name.
+    TypeGone(&'static str, Name),
+    /// A method that the new text of a program lacks.
+    MethodGone,
     /// A consequence (a constructor, a method resolved again), which logs do not list.
     Hidden,
 }
@@ -118,6 +128,8 @@ pub struct Plan {
     pub edit: Edit<Source>,
     /// What its changes are, in order.
     pub shown: Vec<Shown>,
+    /// Methods of the text that the edit does not touch, because they are as before.
+    pub unchanged: Vec<Unchanged>,
     /// Takes effect with [`Written::apply`] once the edit is committed.
     pub after: After,
 }
@@ -179,15 +191,7 @@ impl Written {
     /// # Errors
     /// Everything that is wrong with them; then nothing changes.
     pub fn plan(&self, items: &[Placed<'_>], table: TableId) -> Result<Plan, Vec<Diagnostic>> {
-        let mut planner = Planner {
-            written: self,
-            table,
-            edit: Edit::new(),
-            shown: Vec::new(),
-            removed: Vec::new(),
-            added: Vec::new(),
-            errors: Vec::new(),
-        };
+        let mut planner = Planner::new(self, table);
         let types = planner.types(items);
         let scope = types.as_ref().map_or(&self.table, |(_, table)| table);
         if planner.errors.is_empty() {
@@ -198,25 +202,7 @@ impl Written {
         {
             planner.resolve_again(table);
         }
-        if !planner.errors.is_empty() {
-            return Err(planner.errors);
-        }
-        let Planner {
-            edit,
-            shown,
-            removed,
-            added,
-            ..
-        } = planner;
-        Ok(Plan {
-            edit,
-            shown,
-            after: After {
-                types,
-                removed,
-                added,
-            },
-        })
+        planner.finish(types)
     }
 
     /// Takes over what a committed plan changed.
@@ -252,6 +238,9 @@ impl Written {
 struct Planner<'a> {
     written: &'a Written,
     table: TableId,
+    /// The text is the whole program: what it lacks is deleted.
+    whole: bool,
+    unchanged: Vec<Unchanged>,
     edit: Edit<Source>,
     shown: Vec<Shown>,
     removed: Vec<(TableId, Symbol, Sig)>,
@@ -259,7 +248,41 @@ struct Planner<'a> {
     errors: Vec<Diagnostic>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(written: &'a Written, table: TableId) -> Planner<'a> {
+        Planner {
+            written,
+            table,
+            whole: false,
+            unchanged: Vec::new(),
+            edit: Edit::new(),
+            shown: Vec::new(),
+            removed: Vec::new(),
+            added: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    fn finish(
+        self,
+        types: Option<(BTreeMap<Name, TypeDef>, TypeTable)>,
+    ) -> Result<Plan, Vec<Diagnostic>> {
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        let after = After {
+            types,
+            removed: self.removed,
+            added: self.added,
+        };
+        Ok(Plan {
+            edit: self.edit,
+            shown: self.shown,
+            unchanged: self.unchanged,
+            after,
+        })
+    }
+
     fn universe(&self) -> &Universe {
         &self.written.universe
     }
@@ -291,10 +314,13 @@ impl Planner<'_> {
                 new.push((*file, item, def));
             }
         }
-        if new.is_empty() || !self.errors.is_empty() {
+        if (new.is_empty() && !self.whole) || !self.errors.is_empty() {
             return None;
         }
-        let mut defs = self.written.types.clone();
+        let mut defs = match self.whole {
+            true => BTreeMap::new(),
+            false => self.written.types.clone(),
+        };
         defs.extend(
             new.iter()
                 .map(|(_, _, def)| (def.name().clone(), def.clone())),
@@ -320,7 +346,10 @@ impl Planner<'_> {
             .collect();
         others.sort();
         for name in others {
-            self.type_changes(name, None, &table);
+            match self.whole {
+                true => self.type_gone(name),
+                false => self.type_changes(name, None, &table),
+            }
         }
         Some((defs, table))
     }
@@ -330,7 +359,7 @@ impl Planner<'_> {
         use crate::env::TypeScope;
         let (old, new) = (self.written.table.decl(name), table.decl(name));
         let new = new.expect("every definition was resolved");
-        if def.is_none() && old == Some(new) {
+        if (def.is_none() || self.whole) && old == Some(new) {
             return;
         }
         self.edit.external(type_fact(name), Some(decl_bytes(new)));
@@ -353,22 +382,26 @@ impl Planner<'_> {
         };
         let (old_sig, new_sig) = (old.and_then(constructor), constructor(new));
         if let Some(sig) = old_sig {
-            let types = self.universe().types();
-            let written = self.written.methods(TableId::BASE, function);
-            // A method of the program may have taken the default constructor's place.
-            if !written
-                .iter()
-                .any(|method| sig_equal(types, &method.sig, &sig))
-            {
-                self.edit.delete(TableId::BASE, function, sig);
-                self.shown.push(Shown::Hidden);
-            }
+            self.delete_constructor(function, sig);
         }
         if let Some(sig) = new_sig {
             let number = Intrinsic::Constructor(new).number();
             let source = Source::Constructor(new);
             self.edit
                 .define_intrinsic(TableId::BASE, function, sig, source, number);
+            self.shown.push(Shown::Hidden);
+        }
+    }
+
+    fn delete_constructor(&mut self, function: Symbol, sig: Sig) {
+        let types = self.universe().types();
+        let written = self.written.methods(TableId::BASE, function);
+        // A method of the program may have taken the default constructor's place.
+        if !written
+            .iter()
+            .any(|method| sig_equal(types, &method.sig, &sig))
+        {
+            self.edit.delete(TableId::BASE, function, sig);
             self.shown.push(Shown::Hidden);
         }
     }
@@ -426,6 +459,9 @@ impl Planner<'_> {
                 continue;
             }
             earlier.push((sig.clone(), *file, item, def));
+            if self.whole && self.is_unchanged(*file, item, def, &sig) {
+                continue;
+            }
             let source = Arc::new(MethodSource::new(Arc::clone(def)));
             self.edit.define(
                 self.table,
@@ -436,6 +472,7 @@ impl Planner<'_> {
             self.shown.push(Shown::Method {
                 file: *file,
                 spans: Arc::clone(&item.spans),
+                moved: self.is_moved(function, def),
             });
             self.added
                 .push((self.table, function, WrittenMethod { sig, source }));

@@ -6,7 +6,7 @@ use worldage_dispatch::{Sig, Symbol, World, ambiguities, display_sig};
 use worldage_engine::{ChangeKind, Commit, Committed, Edit, EditError, TableId, ViewId};
 use worldage_wir::ast::{Block, Inlining, Item, MethodDef, Name, NodeId, Param};
 use worldage_wir::compiler::external_fact;
-use worldage_wir::define::Shown;
+use worldage_wir::define::{Plan, Shown, Written};
 use worldage_wir::diag::{Code, Diagnostic, FileId};
 use worldage_wir::env::{ResolveError, TypeScope, resolve_sig};
 use worldage_wir::error::Site;
@@ -91,53 +91,72 @@ impl Session {
         files: Vec<(String, Vec<u8>)>,
         table: Option<&str>,
     ) -> Result<EditReport, EditFailure> {
+        let table = self.inner.table_id(table)?;
+        self.edit_text(files, |written, items| written.plan(items, table))
+    }
+
+    /// Makes the program of the base table exactly what these files say, as one edit: a method or
+    /// type that they lack is deleted, one that is as before is not touched. Where nothing
+    /// changes there is no edit and no new world.
+    ///
+    /// # Errors
+    /// As [`Session::define`].
+    pub fn replace_program(
+        &self,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> Result<EditReport, EditFailure> {
+        self.edit_text(files, Written::plan_program)
+    }
+
+    /// Reads files, plans an edit from what they define, and commits it.
+    fn edit_text(
+        &self,
+        files: Vec<(String, Vec<u8>)>,
+        plan: impl FnOnce(&Written, &[(FileId, &Item)]) -> Result<Plan, Vec<Diagnostic>>,
+    ) -> Result<EditReport, EditFailure> {
         let inner = &*self.inner;
-        let table = inner.table_id(table)?;
-        let mut parsed = Vec::new();
-        let mut diagnostics = Vec::new();
-        {
-            let mut sources = inner.sources.write();
-            for (name, bytes) in files {
-                let file = sources.add_bytes(name, bytes);
-                let result = syntax::parse_file(&sources, file);
-                diagnostics.extend(result.diagnostics);
-                parsed.push((file, result.file.items));
-            }
-        }
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(EditFailure { diagnostics });
-        }
+        let (parsed, mut warnings) = inner.parse(files)?;
         let items: Vec<(FileId, &Item)> = parsed
             .iter()
             .flat_map(|(file, items)| items.iter().map(|item| (*file, item)))
             .collect();
         let mut written = inner.written.lock();
-        let plan = written.plan(&items, table);
-        let plan = plan.map_err(|diagnostics| EditFailure { diagnostics })?;
-        let commit = inner.commit(plan.edit)?;
-        written.apply(plan.after);
+        let plan = plan(&written, &items).map_err(|diagnostics| EditFailure { diagnostics })?;
+        let (world, changes) = if plan.edit.is_empty() {
+            (inner.engine.world(), Vec::new())
+        } else {
+            let commit = inner.commit(plan.edit)?;
+            written.apply(plan.after);
+            (commit.world, commit.changes)
+        };
         drop(written);
         inner.settle_following();
-        let (mut lines, mut warnings) = (Vec::new(), diagnostics);
-        for (change, shown) in commit.changes.iter().zip(&plan.shown) {
-            if let (Committed::Method { method, .. }, Shown::Method { file, spans }) =
+        let mut lines = Vec::new();
+        let mut places = inner.places.write();
+        for (change, shown) in changes.iter().zip(&plan.shown) {
+            if let (Committed::Method { method, .. }, Shown::Method { file, spans, .. }) =
                 (change, shown)
             {
-                inner
-                    .places
-                    .write()
-                    .insert(*method, (*file, Arc::clone(spans)));
+                places.insert(*method, (*file, Arc::clone(spans)));
             }
-            if !matches!(shown, Shown::Hidden) {
+            if !matches!(shown, Shown::Hidden | Shown::Method { moved: true, .. }) {
                 lines.extend(inner.line(change, shown));
             }
         }
-        for change in &commit.changes {
-            warnings.extend(inner.ambiguity_warnings(change, commit.world));
+        for method in &plan.unchanged {
+            let (engine, base) = (&inner.engine, TableId::BASE);
+            let id = engine.find_method(base, method.function, &method.sig, world);
+            if let Some(id) = id {
+                places.insert(id, (method.file, Arc::clone(&method.spans)));
+            }
+        }
+        drop(places);
+        for change in &changes {
+            warnings.extend(inner.ambiguity_warnings(change, world));
         }
         sort_lines(&mut lines);
         Ok(EditReport {
-            world: commit.world,
+            world,
             lines,
             warnings,
             files: parsed.iter().map(|(file, _)| *file).collect(),
@@ -249,9 +268,31 @@ fn sort_lines(lines: &mut [String]) {
     lines.sort_by(|a, b| a[2..].cmp(&b[2..]));
 }
 
+/// The items of every file.
+type Parsed = Vec<(FileId, Vec<Item>)>;
+
 impl Inner {
     fn commit(&self, edit: Edit<Source>) -> Result<Commit, EditFailure> {
         self.engine.commit(edit).map_err(|error| refused(&error))
+    }
+
+    /// Parses files; what the parser warns of stands beside.
+    fn parse(
+        &self,
+        files: Vec<(String, Vec<u8>)>,
+    ) -> Result<(Parsed, Vec<Diagnostic>), EditFailure> {
+        let (mut parsed, mut diagnostics) = (Vec::new(), Vec::new());
+        let mut sources = self.sources.write();
+        for (name, bytes) in files {
+            let file = sources.add_bytes(name, bytes);
+            let result = syntax::parse_file(&sources, file);
+            diagnostics.extend(result.diagnostics);
+            parsed.push((file, result.file.items));
+        }
+        match diagnostics.iter().any(Diagnostic::is_error) {
+            true => Err(EditFailure { diagnostics }),
+            false => Ok((parsed, diagnostics)),
+        }
     }
 
     /// The table of this name.
@@ -323,7 +364,7 @@ impl Inner {
                     table,
                     ..
                 },
-                Shown::Hidden,
+                Shown::Hidden | Shown::MethodGone,
             ) => {
                 let types = self.universe.types();
                 let name = display_sig(types, types.symbol_str(*function), sig);
@@ -335,6 +376,15 @@ impl Inner {
             }
             (Committed::External { .. }, Shown::Type { keyword, name, new }) => {
                 Some(format!("{} {keyword} {name}", if *new { '+' } else { '~' }))
+            }
+            (Committed::External { .. }, Shown::TypeGone(keyword, name)) => {
+                Some(format!("- {keyword} {name}"))
+            }
+            // A default constructor came back in its place.
+            (Committed::Method { sig, function, .. }, Shown::MethodGone) => {
+                let types = self.universe.types();
+                let name = display_sig(types, types.symbol_str(*function), sig);
+                Some(format!("- {name}"))
             }
             (Committed::External { change, key }, Shown::Hidden) if key.kind == "external" => {
                 Some(format!("{} external {}", mark(*change), key.name))

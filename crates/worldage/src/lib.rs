@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
+//! value), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
 //! Cranelift), `dispatch` (calls that running code asks for), `failure` (errors in words),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
@@ -38,6 +38,7 @@ mod options;
 pub mod oracle;
 mod questions;
 mod session;
+mod updates;
 
 pub use backend::{HostBackend, HostLinked};
 pub use bare::BareGenerator;
@@ -47,6 +48,7 @@ pub use failure::log_lines;
 pub use options::{OptLevel, SessionOptions};
 pub use questions::{EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
+pub use updates::Update;
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};

@@ -1,0 +1,167 @@
+//! An edit and what it makes of compiled code: what it invalidates, brought up to date at once.
+
+use crate::edits::{EditFailure, EditReport};
+use crate::session::{Inner, Session};
+use rustc_hash::FxHashSet;
+use std::time::Instant;
+use worldage_dispatch::Symbol;
+use worldage_engine::engine::DemandError;
+use worldage_engine::{Explanation, Mi, Stage, TableId};
+use worldage_wir::diag::{Code, Diagnostic};
+
+/// What an edit did to the compiled instances of the default shard.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The edit.
+    pub edit: EditReport,
+    /// What happened to each instance that it invalidated, sorted by name.
+    pub explanations: Vec<Explanation>,
+    /// Invalidated instances that cannot be brought up to date any more, sorted: their method is
+    /// gone.
+    pub gone: Vec<String>,
+    /// How often infer, codegen and link ran.
+    pub ran: [usize; 3],
+    /// How many compiled instances the edit left as they were.
+    pub reused: usize,
+    /// From the edit's beginning until everything was up to date again, nanoseconds.
+    pub ns: u64,
+}
+
+impl Session {
+    /// Compiles one instance, `f(Int64)`, and all that it calls, without a call.
+    ///
+    /// # Errors
+    /// If the signature is wrong, no method takes it, or a stage fails.
+    pub fn compile(&self, sig: &str) -> Result<(), EditFailure> {
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let mi = inner.instance(sig, view, inner.engine.world())?;
+        inner.bring_up_to_date(mi).map_err(|error| {
+            let diagnostic = Diagnostic::error(Code::UnsupportedOnTarget, error.to_string());
+            EditFailure::of(diagnostic)
+        })
+    }
+
+    /// Compiles every method of the base table that takes concrete types only, and all that these
+    /// call; gives their names, sorted. What cannot be compiled is left out.
+    pub fn compile_all(&self) -> Vec<String> {
+        let inner = &*self.inner;
+        let (types, world) = (inner.universe.types(), inner.engine.world());
+        let mut names = Vec::new();
+        for method in inner.engine.methods_in(TableId::BASE, world) {
+            let info = inner.engine.method(method);
+            let concrete = info.sig.vars.is_empty() && types.is_concrete(info.sig.params);
+            if info.intrinsic.is_some() || !concrete {
+                continue;
+            }
+            let mi = inner.engine.instance(method, info.sig.params);
+            if inner.bring_up_to_date(mi).is_ok() {
+                names.push(inner.engine.name(mi));
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// Makes an edit and brings what it invalidated up to date: every compiled instance, or only
+    /// `only` and what it calls.
+    ///
+    /// ```
+    /// use worldage::{CallOptions, Session, SessionOptions};
+    /// let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "noinline fn g() { 1 }\nnoinline fn h() { 2 }\nfn f() { g() + h() }";
+    /// session.define("a.wir", text, None).unwrap();
+    /// session.call("f()", &CallOptions::default());
+    /// let update = session
+    ///     .update(None, |session| session.define("b.wir", "noinline fn g() { 3 }", None))
+    ///     .unwrap();
+    /// // One body changed; its caller is linked to the new code; `h` stays.
+    /// assert_eq!((update.ran, update.reused), ([1, 1, 2], 1));
+    /// ```
+    ///
+    /// # Errors
+    /// As the edit, or if `only` is no instance after it.
+    pub fn update(
+        &self,
+        only: Option<&str>,
+        edit: impl FnOnce(&Session) -> Result<EditReport, EditFailure>,
+    ) -> Result<Update, EditFailure> {
+        let inner = &*self.inner;
+        let begun = Instant::now();
+        let before = inner.valid_instances();
+        let edit = edit(self)?;
+        let after: FxHashSet<Mi> = inner.valid_instances().into_iter().collect();
+        let mut invalidated = before.clone();
+        invalidated.retain(|mi| !after.contains(mi));
+        let reused = before.len() - invalidated.len();
+        let roots = match only {
+            Some(sig) => {
+                let view = inner.view_id(None)?;
+                vec![inner.instance(sig, view, inner.engine.world())?]
+            }
+            None => invalidated.clone(),
+        };
+        let earlier = inner.engine.take_log();
+        let failed: FxHashSet<Mi> = roots
+            .into_iter()
+            .filter(|mi| inner.is_gone(*mi) || inner.bring_up_to_date(*mi).is_err())
+            .collect();
+        let events = inner.engine.take_log();
+        let mut ran = [0; 3];
+        for event in events.iter().filter(|event| !inner.is_intrinsic(event.mi)) {
+            ran[match event.stage {
+                Stage::Infer => 0,
+                Stage::Codegen => 1,
+                Stage::Link => 2,
+            }] += 1;
+        }
+        inner.log.lock().extend(earlier.into_iter().chain(events));
+        let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+
+        let now: FxHashSet<Mi> = inner.valid_instances().into_iter().collect();
+        let (mut explanations, mut gone) = (Vec::new(), Vec::new());
+        let shard = inner.shard(inner.options.opt, inner.engine.view(&[]));
+        for mi in invalidated {
+            if failed.contains(&mi) || inner.is_gone(mi) {
+                gone.push(inner.engine.name(mi));
+            } else if now.contains(&mi) {
+                explanations.extend(inner.engine.explain(mi, shard));
+            }
+        }
+        explanations.sort_by(|a, b| a.name.cmp(&b.name));
+        gone.sort();
+        Ok(Update {
+            edit,
+            explanations,
+            gone,
+            ran,
+            reused,
+            ns,
+        })
+    }
+}
+
+impl Inner {
+    /// Compiled instances of the default shard whose next call would run no stage.
+    fn valid_instances(&self) -> Vec<Mi> {
+        let shard = self.shard(self.options.opt, self.engine.view(&[]));
+        let mut valid = self.engine.valid(shard);
+        valid.retain(|mi| !self.is_intrinsic(*mi));
+        valid
+    }
+
+    /// Whether the method of an instance is not defined any more.
+    fn is_gone(&self, mi: Mi) -> bool {
+        let method = self.engine.method(self.engine.key(mi).method);
+        let function: Symbol = method.function;
+        let world = self.engine.world();
+        self.engine
+            .find_method(method.table, function, &method.sig, world)
+            .is_none()
+    }
+
+    fn bring_up_to_date(&self, mi: Mi) -> Result<(), DemandError> {
+        let shard = self.shard(self.options.opt, self.engine.view(&[]));
+        self.engine.demand(mi, shard, None).map(drop)
+    }
+}
