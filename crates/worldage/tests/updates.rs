@@ -76,9 +76,9 @@ fn a_whole_program_is_replaced_by_its_differences() {
 fn types_of_a_program_are_replaced_and_deleted() {
     check_programs(
         &[
-            "struct P { x: Int64 }\nfn get(p: P) { p.x }\nfn main() { get(P(1)) }",
-            "struct P { x: Float64 }\nfn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
-            "struct P { x: Float64 }\nfn P(x: Float64) { P{}(x + 1.0) }\nfn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
+            "struct P { x: Int64 }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1)) }",
+            "struct P { x: Float64 }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
+            "struct P { x: Float64 }\nnoinline fn P(x: Float64) { P{}(x + 1.0) }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
             "fn main() { P(1.5) }",
             "struct P { x: Float64 }\nfn main() { P(1.5) }",
         ],
