@@ -3,6 +3,7 @@
 use super::VmCtx;
 use crate::code::Fault;
 use crate::load::{Loader, Placed};
+use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
@@ -133,6 +134,10 @@ impl Trace {
 
 /// Walks the compiled frames from the last helper call outwards, across the host frames between
 /// nested entries.
+///
+/// Leaves the frames of the innermost entry good for nothing but being unwound: the first is
+/// chained to the entry at once, since none of those between has anything to clean up and there
+/// may be millions of them.
 unsafe fn collect(ctx: *mut VmCtx, first: Option<Pos>) -> Trace {
     let mut trace = Trace::default();
     // SAFETY: fields of the running context; the borrow ends with this function.
@@ -141,35 +146,57 @@ unsafe fn collect(ctx: *mut VmCtx, first: Option<Pos>) -> Trace {
     let (mut pc, mut fp) = unsafe { ((*ctx).pc, (*ctx).fp) };
     let mut outer = activations.len();
     let mut first = first;
-    let mut last: Option<(usize, Arc<Placed>, u64)> = None;
+    let innermost_fp = fp;
+    let mut outermost_fp = None;
+    let mut entry_fp = fp;
+    // How many calls, inlined ones too, each call site stands for: an endless recursion ends
+    // with millions of frames of a few sites.
+    let mut calls_at: FxHashMap<usize, u64> = FxHashMap::default();
     loop {
-        let repeated = last.as_ref().is_some_and(|(at, ..)| *at == pc);
-        if let (true, Some((_, _, calls))) = (repeated && trace.frames.len() >= MAX_TRACE, &last) {
-            // Deep recursion: the same call again.
+        let known = calls_at.get(&pc);
+        if let (Some(calls), MAX_TRACE..) = (known, trace.frames.len()) {
             trace.more += calls;
         } else if let Some(placed) = code_at(loader, pc) {
             let offset = u32::try_from(pc - placed.start).expect("code is small");
             let before = trace.more + trace.frames.len() as u64;
-            if let Some(pos) = first.take().or_else(|| placed.code.position_before(offset)) {
+            let at_failure = first.take();
+            let is_call = at_failure.is_none();
+            if let Some(pos) = at_failure.or_else(|| placed.code.position_before(offset)) {
                 trace.push(&placed, pos);
             }
-            let calls = trace.more + trace.frames.len() as u64 - before;
-            last = Some((pc, placed, calls));
+            if is_call {
+                let calls = trace.more + trace.frames.len() as u64 - before;
+                calls_at.insert(pc, calls);
+            }
         } else {
             // The end of this entry; go on where compiled code left for the host before it.
+            outermost_fp.get_or_insert(entry_fp);
             let Some(next) = outer.checked_sub(1) else {
-                return trace;
+                break;
             };
             outer = next;
             (pc, fp) = (activations[next].pc, activations[next].fp);
             continue;
         }
+        entry_fp = fp;
         // SAFETY: compiled frames keep the chain of frame pointers, return address above.
         unsafe {
             pc = *((fp + 8) as *const usize);
             fp = *(fp as *const usize);
         }
     }
+    if let Some(outermost_fp) = outermost_fp.filter(|&fp| fp != innermost_fp) {
+        // SAFETY: both are frames of the innermost entry, two
+        // words each, which nothing returns into any more.
+        unsafe {
+            std::ptr::copy_nonoverlapping(
+                outermost_fp as *const usize,
+                innermost_fp as *mut usize,
+                2,
+            );
+        }
+    }
+    trace
 }
 
 fn code_at(loader: &Loader, pc: usize) -> Option<Arc<Placed>> {
