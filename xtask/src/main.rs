@@ -1,8 +1,9 @@
-//! Project tasks: `cargo xtask setup|test|tidy|bless`.
+//! Project tasks: `cargo xtask setup|test|tidy|bless|miri`.
 //!
 //! Reading order: [`report`] (steps and their summary), [`setup`] (what the tasks need),
 //! [`mod@test`] (everything that must hold before a merge), [`tidy`] (the rules that neither
-//! rustc nor clippy knows), [`bless`] (accept the new expected outputs).
+//! rustc nor clippy knows), [`bless`] (accept the new expected outputs), [`miri`] (undefined
+//! behaviour, by an interpreter).
 //!
 //! Invariant: a task never waits for input and never needs the network for anything but
 //! what it installs, so it runs unattended.
@@ -12,6 +13,7 @@
 )]
 
 mod bless;
+mod miri;
 mod process;
 mod report;
 mod setup;
@@ -44,6 +46,8 @@ enum Task {
     Test,
     /// Check the layering, the file rules and the names in documents
     Tidy,
+    /// Run what miri can run; skipped where it is missing
+    Miri,
     /// Run the tests and accept what they produced as the expected output
     Bless {
         /// Passed on to `cargo test`, e.g. `-p worldage-dispatch`
@@ -71,6 +75,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Setup { with } => Ok(setup::run(&with)),
         Task::Test => Ok(test::run()),
         Task::Tidy => tidy::run(),
+        Task::Miri => Ok(miri::run()),
         Task::Bless { args } => bless::run(&args),
     }
 }

@@ -20,7 +20,8 @@ pub(crate) struct Tool {
     install: &'static [&'static str],
 }
 
-/// Runs each test in a process of its own.
+/// Runs each test in a process of its own, and ends one that hangs. Used where it is present and
+/// not installed: `cargo test` runs the same tests, and building it takes longer than they do.
 pub(crate) const NEXTEST: Tool = Tool {
     name: "nextest",
     install: &["cargo-nextest", "--locked"],
@@ -39,6 +40,11 @@ impl Tool {
         is_available(&mut cargo([self.name, "--version"]))
     }
 
+    /// How a user gets it.
+    pub(crate) fn how_to_install(&self) -> String {
+        format!("cargo install {}", self.install.join(" "))
+    }
+
     fn ensure(&self) -> Result<Outcome> {
         if self.is_present() {
             println!("cargo {} is present", self.name);
@@ -49,9 +55,9 @@ impl Tool {
             return Ok(Outcome::Passed);
         }
         Ok(Outcome::Skipped(format!(
-            "cargo {} could not be installed (cargo install {})",
+            "cargo {} could not be installed ({})",
             self.name,
-            self.install.join(" ")
+            self.how_to_install()
         )))
     }
 }
@@ -154,9 +160,7 @@ pub(crate) fn steps(report: &mut Report, with: &[Part]) {
                 .map(Outcome::from)
         });
     }
-    for tool in [&NEXTEST, &DENY] {
-        report.step(&format!("set-up: cargo-{}", tool.name), || tool.ensure());
-    }
+    report.step(&format!("set-up: cargo-{}", DENY.name), || DENY.ensure());
     for part in with {
         report.step(&format!("set-up: {part:?}"), || part.ensure());
     }

@@ -39,27 +39,18 @@ pub(crate) fn run() -> bool {
         .map(Outcome::from)
     });
     report.step("unit, file and scenario tests", || {
-        let mut command = if NEXTEST.is_present() {
-            cargo([
-                "nextest",
-                "run",
-                "--locked",
-                "--workspace",
-                "--no-fail-fast",
-            ])
-        } else {
-            println!("without cargo-nextest: `cargo test` runs the same tests");
-            cargo([
-                "test",
-                "--locked",
-                "--workspace",
-                "--no-fail-fast",
-                "--lib",
-                "--bins",
-                "--tests",
-            ])
+        let tests = Selection {
+            packages: &["--workspace"],
+            features: None,
         };
-        succeeds(command.args(&excluded)).map(Outcome::from)
+        succeeds(tests.command().args(&excluded)).map(Outcome::from)
+    });
+    report.step("tests with the portable code memory", || {
+        let tests = Selection {
+            packages: &["-pworldage-cranelift", "-pworldage", "-pworldage-tests"],
+            features: Some("worldage-cranelift/portable,worldage-tests/portable"),
+        };
+        succeeds(&mut tests.command()).map(Outcome::from)
     });
     report.step("doctests", || {
         succeeds(
@@ -96,6 +87,35 @@ pub(crate) fn run() -> bool {
         });
     }
     report.finish()
+}
+
+/// Which tests run, and how they are built.
+struct Selection {
+    packages: &'static [&'static str],
+    features: Option<&'static str>,
+}
+
+impl Selection {
+    /// The run by nextest, or where that is missing by cargo.
+    fn command(&self) -> std::process::Command {
+        let mut command = if NEXTEST.is_present() {
+            cargo(["nextest", "run", "--locked", "--no-fail-fast"])
+        } else {
+            println!(
+                "`cargo test` runs the tests: nextest is not here ({})",
+                NEXTEST.how_to_install()
+            );
+            let targets = ["--lib", "--bins", "--tests"];
+            let mut command = cargo(["test", "--locked", "--no-fail-fast"]);
+            command.args(targets);
+            command
+        };
+        command.args(self.packages);
+        if let Some(features) = self.features {
+            command.args(["--features", features]);
+        }
+        command
+    }
 }
 
 fn if_deny_is_present(check: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
