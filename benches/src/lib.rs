@@ -1,1 +1,3 @@
-//! Benches.
+//! Benches, and the peers they are compared with.
+
+pub mod twins;

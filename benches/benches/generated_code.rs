@@ -1,0 +1,85 @@
+//! Generated code at `opt:speed` against the same algorithm in Rust at opt-level 3 with bounds
+//! checks: one table, and the geometric mean of the ratios.
+//!
+//! `cargo bench -p worldage-benches --bench generated_code [-- NAME…]`
+//!
+//! Both sides run in turns in one process and the fastest run of each counts, so what is compared
+//! is a ratio within one run. Every answer is checked.
+
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
+use std::time::{Duration, Instant};
+use worldage::{CallOptions, Session, SessionOptions};
+use worldage_benches::twins::{PROGRAMS, Program};
+
+/// Runs of each side.
+const RUNS: usize = 7;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    println!(
+        "{:<16} {:<24} {:>9} {:>9} {:>6}",
+        "program", "call", "wir ms", "rust ms", "ratio"
+    );
+    let (mut logs, mut worst) = (Vec::new(), 0.0f64);
+    for program in PROGRAMS {
+        if !wanted.is_empty()
+            && !wanted
+                .iter()
+                .any(|name| program.file.contains(name.as_str()))
+        {
+            continue;
+        }
+        let (ours, theirs) = measure(program);
+        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+        println!(
+            "{:<16} {:<24} {:>9.2} {:>9.2} {:>6.2}",
+            program.file,
+            program.call,
+            ours.as_secs_f64() * 1e3,
+            theirs.as_secs_f64() * 1e3,
+            ratio
+        );
+        logs.push(ratio.ln());
+        worst = worst.max(ratio);
+    }
+    let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+    println!("geometric mean {mean:.2}, worst {worst:.2}");
+}
+
+/// The fastest run of each side; the first ones, which compile and check, do not count.
+fn measure(program: &Program) -> (Duration, Duration) {
+    let path = format!(
+        "{}/../ir/run/{}.wir",
+        env!("CARGO_MANIFEST_DIR"),
+        program.file
+    );
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    if let Err(failure) = session.define(&path, &text, None) {
+        panic!("{path}: {}", failure.log_line());
+    }
+    let options = CallOptions::default();
+    let ours = || {
+        let start = Instant::now();
+        let report = session.call(program.call, &options);
+        let took = start.elapsed();
+        assert!(report.result.is_ok(), "{path}: {}", report.shown(&session));
+        (took, report.shown(&session))
+    };
+    let theirs = || {
+        let start = Instant::now();
+        let value = (program.twin)();
+        (start.elapsed(), value)
+    };
+    assert_eq!(ours().1, theirs().1, "{path}: {}", program.call);
+    let (mut best, mut twin) = (Duration::MAX, Duration::MAX);
+    for _ in 0..RUNS {
+        best = best.min(ours().0);
+        twin = twin.min(theirs().0);
+    }
+    (best, twin)
+}
