@@ -8,12 +8,17 @@ mod compile;
 mod completions;
 mod devices;
 mod emit;
+mod explain;
 mod failure;
 mod files;
+mod launch;
+mod repl;
 mod run;
 mod stats;
+mod summary;
 mod terminal;
 mod test;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -50,8 +55,16 @@ WORLDAGE_CACHE_KEY_FILE, WORLDAGE_LOG, NO_COLOR.
 enum Command {
     /// Compile lazily, call the entry method that matches the arguments, print what it gives
     Run(run::Args),
+    /// Enter definitions and calls; each edit is told with what it invalidated
+    Repl(repl::Args),
+    /// Run, and run again at each save: only what changed is compiled
+    Watch(watch::Args),
     /// Show one stage of one method instance
     Emit(emit::Args),
+    /// Tell what an edit invalidates, why, and what each stage does
+    Explain(explain::Args),
+    /// Run one kernel over a grid, with arguments from a JSON file
+    Launch(launch::Args),
     /// Run .wir file tests and .scn scenarios
     Test(test::Args),
     /// Measure
@@ -79,6 +92,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = std::panic::catch_unwind(|| match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Repl(args) => repl::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Launch(args) => launch::run(&args),
         Command::Emit(args) => emit::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(command) => bench::run(&command),

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use worldage::wir::ast::{ExprKind, Span};
 use worldage::wir::syntax::parse_value_arg;
-use worldage::{CallFailure, CallOptions, Code, FileId, Session, Value};
+use worldage::{CallFailure, CallOptions, CallReport, Code, FileId, Session, Stage, Value};
 
 /// The arguments of `worldage run`.
 #[derive(Debug, clap::Args)]
@@ -58,15 +58,35 @@ pub(crate) fn run(args: &Args) -> Done {
 /// Defines the program and calls its entry.
 fn call(session: &Session, files: &[PathBuf], entry: &str, args: &[String]) -> Done {
     let report = files::define(session, files)?;
+    call_entry(session, &report.files, entry, args).1
+}
+
+/// Calls the entry of a program and shows its value; how often infer, codegen and link ran.
+pub(crate) fn call_entry(
+    session: &Session,
+    files: &[FileId],
+    entry: &str,
+    args: &[String],
+) -> ([usize; 3], Done) {
     let values = args.iter().map(|arg| value(arg)).collect();
     let called = session.call_values(entry, values, &CallOptions::default());
-    match called.result {
+    let ran = stages_ran(&called);
+    let done = match called.result {
         Ok(value) => show_value(session, &value),
         Err(failure) => {
-            let failure = explain_entry(session, entry, &report.files, failure);
+            let failure = explain_entry(session, entry, files, failure);
             Err(Failure::call(session, &failure))
         }
-    }
+    };
+    (ran, done)
+}
+
+/// How often infer, codegen and link ran for a call.
+pub(crate) fn stages_ran(report: &CallReport) -> [usize; 3] {
+    [Stage::Infer, Stage::Codegen, Stage::Link].map(|stage| {
+        let of_stage = report.stages.iter().find(|(of, _)| *of == stage);
+        of_stage.map_or(0, |(_, names)| names.len())
+    })
 }
 
 /// The value of a command line argument.

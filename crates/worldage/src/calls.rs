@@ -5,7 +5,7 @@ use crate::options::OptLevel;
 use crate::session::{HostCompiler, Inner, Session};
 use std::cell::RefCell;
 use std::sync::Arc;
-use worldage_cranelift::CallError;
+use worldage_cranelift::{CallError, Callee, Context};
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::engine::DemandError;
 use worldage_engine::{Linking, Mi, Resolved, ShardId, Stage, ViewId, WorldGuard};
@@ -77,13 +77,13 @@ pub(crate) fn print(session: &Inner, text: &str) {
 }
 
 /// Where a call goes.
-struct Route {
-    world: World,
-    view: ViewId,
-    shard: ShardId,
+pub(crate) struct Route {
+    pub(crate) world: World,
+    pub(crate) view: ViewId,
+    pub(crate) shard: ShardId,
 }
 
-type Failed = Box<RunError>;
+pub(crate) type Failed = Box<RunError>;
 
 impl Session {
     /// Calls what an expression says: `f(20, P(1, 2.5), "a")`. Its arguments are literals, signed
@@ -91,7 +91,10 @@ impl Session {
     pub fn call(&self, expr: &str, options: &CallOptions) -> CallReport {
         match syntax::parse_call(expr) {
             Ok(expr) => self.report(options, |inner, route| inner.eval(route, &expr)),
-            Err(error) => failed_report(failure::of_diagnostic(*error.diagnostic)),
+            Err(error) => {
+                let diagnostic = failure::of_text(&self.inner, error);
+                failed_report(failure::of_diagnostic(diagnostic))
+            }
         }
     }
 
@@ -125,7 +128,7 @@ impl Session {
         result.map_err(|error| failure::of_run(inner, *error, route.world))
     }
 
-    fn report(
+    pub(crate) fn report(
         &self,
         options: &CallOptions,
         call: impl FnOnce(&Arc<Inner>, &Route) -> Result<Value, Failed>,
@@ -269,7 +272,7 @@ impl Inner {
         )))
     }
 
-    fn types_of(&self, args: &[Value]) -> Vec<Ty> {
+    pub(crate) fn types_of(&self, args: &[Value]) -> Vec<Ty> {
         args.iter().map(|arg| arg.ty(&self.universe)).collect()
     }
 
@@ -325,6 +328,18 @@ impl Inner {
     }
 
     fn run(self: &Arc<Self>, route: &Route, mi: Mi, args: &[Value]) -> Result<Value, Failed> {
+        self.in_context(route, mi, |context, callee| {
+            context.call(route.world.0, callee, args)
+        })
+    }
+
+    /// Brings an instance up to date and enters it by `enter`, in a context of its shard.
+    pub(crate) fn in_context<R>(
+        self: &Arc<Self>,
+        route: &Route,
+        mi: Mi,
+        enter: impl FnOnce(&mut Context, &Callee) -> Result<R, CallError>,
+    ) -> Result<R, Failed> {
         let callee = self.callee(mi, route.shard, route.world);
         let callee = callee.map_err(|error: DemandError| Box::new(failure::of_demand(&error)))?;
         let live = self.engine.linking() == Linking::Live && route.world == self.engine.world();
@@ -339,7 +354,7 @@ impl Inner {
         if live {
             self.following.lock().push((mi, route.shard));
         }
-        let result = context.call(route.world.0, &callee, args);
+        let result = enter(&mut context, &callee);
         if live {
             let mut following = self.following.lock();
             let own = following

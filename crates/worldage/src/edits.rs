@@ -327,7 +327,8 @@ impl Inner {
         text: &str,
         world: Option<World>,
     ) -> Result<(Symbol, Sig), EditFailure> {
-        let expr = syntax::parse_sig(text).map_err(|error| EditFailure::of(*error.diagnostic))?;
+        let expr = syntax::parse_sig(text)
+            .map_err(|error| EditFailure::of(crate::failure::of_text(self, error)))?;
         let function = self.universe.types().symbol(&expr.name);
         let def = method_of(expr);
         let scope = WorldTypes {

@@ -6,9 +6,10 @@ use worldage_cranelift::{RaiseKind, Raised};
 use worldage_dispatch::{MethodId, Sig, Symbol, Ty, World, display_sig, resolving_signature};
 use worldage_engine::engine::DemandError;
 use worldage_engine::{Resolved, TableId, ViewId};
-use worldage_wir::diag::{Code, Diagnostic};
+use worldage_wir::diag::{Code, Diagnostic, FileId};
 use worldage_wir::error::{RunError, Site};
 use worldage_wir::ir::{Failure, UnknownKind};
+use worldage_wir::syntax::TextError;
 
 /// What a call's failure looks like, for people and for logs.
 pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFailure {
@@ -40,6 +41,20 @@ pub fn log_lines(error: &RunError, world: World) -> Vec<String> {
         lines.push(format!("  … {} more", error.trace_more));
     }
     lines
+}
+
+/// What is wrong with a call or a signature in words of its own: its text becomes a source of the
+/// session, so that it can be shown.
+pub(crate) fn of_text(session: &Inner, error: TextError) -> Diagnostic {
+    let mut diagnostic = *error.diagnostic;
+    let of_error = FileId(0);
+    let (name, text) = (error.sources.name(of_error), error.sources.text(of_error));
+    let file = session.sources.write().add(name, text);
+    let labels = diagnostic.labels.iter_mut().map(|label| &mut label.place);
+    for place in diagnostic.place.iter_mut().chain(labels) {
+        place.file = file;
+    }
+    diagnostic
 }
 
 /// A failure before anything ran.

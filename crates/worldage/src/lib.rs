@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
+//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
 //! Cranelift), `dispatch` (calls that running code asks for), `failure` (errors in words),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
@@ -34,6 +34,7 @@ mod calls;
 mod dispatch;
 mod edits;
 mod failure;
+mod launch;
 mod options;
 pub mod oracle;
 mod questions;
@@ -45,10 +46,12 @@ pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
+pub use launch::MAX_LOCAL_SIZE;
 pub use options::{OptLevel, SessionOptions};
 pub use questions::{EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
 pub use updates::Update;
+pub use worldage_cranelift::Grid;
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};

@@ -1,0 +1,61 @@
+//! `worldage launch`: one kernel over a grid, with arguments from a JSON file and back to JSON.
+
+mod json;
+
+use crate::compile::{Opt, Target};
+use crate::failure::{Done, Failure};
+use crate::{files, terminal};
+use std::path::PathBuf;
+use worldage::{CallOptions, Grid, Session, SessionOptions, Value};
+
+/// The arguments of `worldage launch`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Files of one program
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The kernel [default: the one that the JSON file names]
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
+    /// Sizes and arguments of the launch
+    #[arg(long, value_name = "FILE.json")]
+    args: PathBuf,
+    /// host, interpreter, opencl, cuda or ptx:sm_NN
+    #[arg(long, default_value = "host", value_name = "TARGET")]
+    target: Target,
+    /// How hard the code generator tries
+    #[arg(long, value_enum, default_value = "speed")]
+    opt: Opt,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &Args) -> Done {
+    if let Some(missing) = args.target.missing() {
+        return Err(missing);
+    }
+    if args.target == Target::Interpreter {
+        return Err(Failure::later("--target interpreter"));
+    }
+    let session = Session::new(SessionOptions {
+        opt: args.opt.level()?,
+        ..SessionOptions::default()
+    })?;
+    session.on_print(Box::new(terminal::program_output));
+    files::define(&session, &args.files)?;
+    let (name, bytes) = files::read(&args.args)?;
+    let launch = json::Launch::read(&name, &bytes).map_err(Failure::Program)?;
+    let kernel = args.kernel.as_ref().or(launch.kernel.as_ref());
+    let Some(kernel) = kernel else {
+        let message = format!("no kernel is named: give --kernel NAME, or \"kernel\" in {name}");
+        return Err(Failure::Usage(message));
+    };
+    let grid: Grid = launch.grid(&name).map_err(Failure::Program)?;
+    let values = launch.values(&name, session.universe());
+    let values = values.map_err(Failure::Program)?;
+    let launched = session.launch(kernel, values, grid, &CallOptions::default());
+    match launched.result {
+        Ok(Value::Tuple(after)) => terminal::line(&launch.answer(after.parts())),
+        Ok(_) => unreachable!("a launch gives the tuple of its arguments"),
+        Err(failure) => Err(Failure::call(&session, &failure)),
+    }
+}

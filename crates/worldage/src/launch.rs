@@ -1,0 +1,93 @@
+//! Launches of kernels on the host.
+
+use crate::calls::{CallOptions, CallReport, Failed, Route};
+use crate::failure;
+use crate::session::{Inner, Session};
+use worldage_cranelift::Grid;
+use worldage_engine::{Mi, Resolved};
+use worldage_wir::diag::Code;
+use worldage_wir::error::RunError;
+use worldage_wir::ir::Failure;
+use worldage_wir::source::Source;
+use worldage_wir::value::Value;
+
+/// The most work-items of a group: each that waits at a barrier keeps a stack.
+pub const MAX_LOCAL_SIZE: u64 = 1024;
+
+impl Session {
+    /// Runs a kernel on every work-item of a grid; the value is the tuple of the arguments as
+    /// they are afterwards. A work-item that fails stops; the others go on, and the first error
+    /// is given.
+    ///
+    /// ```
+    /// use worldage::{CallOptions, Grid, Session, SessionOptions, Value};
+    /// let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "kernel fn add(x: Int64, last: Int64) { if global_id(0) > last { div(x, 0) } }";
+    /// session.define("k.wir", text, None).unwrap();
+    /// let grid = Grid { global: [8, 1, 1], local: [4, 1, 1] };
+    /// let args = |last| vec![Value::int(1), Value::int(last)];
+    /// let launched = session.launch("add", args(7), grid, &CallOptions::default());
+    /// assert_eq!(launched.shown(&session), "(1, 7)");
+    /// let launched = session.launch("add", args(6), grid, &CallOptions::default());
+    /// assert_eq!(launched.shown(&session), "error: division-error");
+    /// ```
+    pub fn launch(
+        &self,
+        kernel: &str,
+        args: Vec<Value>,
+        grid: Grid,
+        options: &CallOptions,
+    ) -> CallReport {
+        self.report(options, |inner, route| {
+            check_grid(grid)?;
+            let mi = inner.kernel(route, kernel, &args)?;
+            let after = inner.in_context(route, mi, |context, callee| {
+                context.launch(route.world.0, callee, &args, grid)
+            })?;
+            Ok(Value::tuple(&inner.universe, after))
+        })
+    }
+}
+
+fn check_grid(grid: Grid) -> Result<(), Failed> {
+    let wrong = |message: String| Err(Box::new(RunError::new(Code::InvalidArgument, message)));
+    let (global, local) = (grid.global, grid.local);
+    if let Some(d) = (0..3).find(|d| local[*d] == 0 || !global[*d].is_multiple_of(local[*d])) {
+        let (global, local) = (global[d], local[d]);
+        return wrong(format!(
+            "the local size {local} does not divide the global size {global} of dimension {d}"
+        ));
+    }
+    let items: u64 = local.iter().map(|size| u64::from(*size)).product();
+    if items > MAX_LOCAL_SIZE {
+        return wrong(format!(
+            "a group of {items} work-items is larger than {MAX_LOCAL_SIZE}"
+        ));
+    }
+    Ok(())
+}
+
+impl Inner {
+    /// The kernel that takes these arguments.
+    fn kernel(&self, route: &Route, kernel: &str, args: &[Value]) -> Result<Mi, Failed> {
+        let types = self.universe.types();
+        let (function, tys) = (types.symbol(kernel), self.types_of(args));
+        let tuple = types.tuple(&tys);
+        let failure = match self.engine.lookup(function, tuple, route.view, route.world) {
+            Resolved::Method(mi) => {
+                let method = self.engine.key(mi).method;
+                let source = self.engine.source(method, route.world);
+                if matches!(source.as_deref(), Some(Source::Method(source)) if source.def.kernel) {
+                    return Ok(mi);
+                }
+                let name = self.engine.name(mi);
+                let error = RunError::new(Code::InvalidArgument, format!("{name} is no kernel"));
+                return Err(Box::new(error.hint("define it with `kernel fn`")));
+            }
+            Resolved::NoMethod => Failure::NoMethod(function, tuple),
+            Resolved::Ambiguous(_) => Failure::Ambiguous(function, tuple),
+        };
+        let error = failure::of_failure(self, route.view, route.world, &failure);
+        Err(Box::new(error))
+    }
+}
