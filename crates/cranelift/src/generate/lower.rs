@@ -4,14 +4,16 @@
 //! use; a value is the slice of its leaves; every failure is a branch to a cold block, which
 //! goes to the function's one call of the raising runtime function.
 
+use super::loops::Loops;
 use super::names::{Names, Tables};
 use super::{instance_signature, leaf_type};
 use crate::code::{Fault, RuntimeFn, Target as Symbolic};
 use crate::runtime::VmCtx;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
-    self, BlockArg, Inst as ClifInst, InstBuilder, MemFlagsData, Signature, SourceLoc, Value, types,
+    self, BlockArg, Inst as ClifInst, InstBuilder, InstructionData, MemFlagsData, Signature,
+    SourceLoc, Value, types,
 };
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -35,6 +37,7 @@ pub(crate) struct Buffers {
     blocks: Vec<Option<ir::Block>>,
     order: Vec<Blk>,
     consts: Vec<Option<i64>>,
+    loops: Loops,
 }
 
 /// The state of one lowering.
@@ -134,6 +137,7 @@ impl<'a> Lower<'a> {
             self.check_stack();
         }
         let order = std::mem::take(&mut self.buffers.order);
+        self.buffers.loops.find(body, &order);
         for &blk in &order[1..] {
             let block = self.new_block();
             self.buffers.blocks[blk.0 as usize] = Some(block);
@@ -164,7 +168,7 @@ impl<'a> Lower<'a> {
                 self.inst(inst);
             }
             self.set_pos(block.term_pos);
-            self.term(&block.term);
+            self.term(blk, &block.term);
         }
         self.buffers.order = order;
         self.finish_raises();
@@ -531,14 +535,20 @@ impl<'a> Lower<'a> {
         self.cur.func.dfg.inst_results(inst).into()
     }
 
-    fn term(&mut self, term: &Term) {
+    fn term(&mut self, blk: Blk, term: &Term) {
         match term {
             Term::Jump(target) => {
                 let (block, args) = self.target(target);
                 self.cur.ins().jump(block, &args);
             }
             Term::Branch(cond, then, other) => {
-                let cond = self.one(*cond);
+                let mut cond = self.one(*cond);
+                let (mut then, mut other) = (then, other);
+                let loops = &self.buffers.loops;
+                if loops.leaves(blk, other.block) && !loops.leaves(blk, then.block) {
+                    cond = self.negated(cond);
+                    std::mem::swap(&mut then, &mut other);
+                }
                 let (then, then_args) = self.target(then);
                 let (other, other_args) = self.target(other);
                 self.cur
@@ -551,6 +561,24 @@ impl<'a> Lower<'a> {
             }
             Term::Fail(failure) => self.fail(Fault::Failure(failure.clone())),
             Term::Unreachable => self.unreachable(),
+        }
+    }
+
+    /// The opposite of a Bool, for a branch.
+    fn negated(&mut self, cond: Value) -> Value {
+        let dfg = &self.cur.func.dfg;
+        let compared = dfg.value_def(cond).inst().map(|inst| dfg.insts[inst]);
+        match compared {
+            Some(InstructionData::IntCompare { args, cond, .. }) => {
+                self.cur.ins().icmp(cond.complement(), args[0], args[1])
+            }
+            Some(InstructionData::FloatCompare { args, cond, .. }) => {
+                self.cur.ins().fcmp(cond.complement(), args[0], args[1])
+            }
+            _ => {
+                let zero = self.cur.ins().iconst(types::I8, 0);
+                self.cur.ins().icmp(IntCC::Equal, cond, zero)
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod bare;
 mod dynamic;
+mod loops;
 mod lower;
 mod memory;
 mod names;
