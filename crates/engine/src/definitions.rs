@@ -259,12 +259,19 @@ impl Definitions {
         }
     }
 
-    /// Drops what no world from `world` on can see.
-    pub(crate) fn forget_before(&mut self, world: World) {
-        for methods in self.functions.values_mut() {
+    /// Drops what no world from `world` on can see of a method's function.
+    pub(crate) fn forget_method(&mut self, id: MethodId, world: World) {
+        let MethodInfo {
+            table, function, ..
+        } = self.methods[id.0 as usize];
+        if let Some(methods) = self.functions.get_mut(&(table, function)) {
             methods.forget_before(world);
         }
-        for history in self.externals.values_mut() {
+    }
+
+    /// Drops what no world from `world` on can see of an external fact.
+    pub(crate) fn forget_external(&mut self, key: &ExternalKey, world: World) {
+        if let Some(history) = self.externals.get_mut(key) {
             history.forget_before(world);
         }
     }
@@ -305,9 +312,16 @@ impl<S> Sources<S> {
         }
     }
 
-    pub(crate) fn forget_before(&mut self, world: World) {
-        for history in &mut self.0 {
+    /// Drops what no world from `world` on can see of a method.
+    pub(crate) fn forget(&mut self, id: MethodId, world: World) {
+        if let Some(history) = self.0.get_mut(id.0 as usize) {
             history.forget_before(world);
         }
+    }
+
+    /// Whether the method has a source in any world that is kept.
+    pub(crate) fn exists(&self, id: MethodId) -> bool {
+        let history = self.0.get(id.0 as usize);
+        history.is_some_and(|history| history.0.iter().any(|(_, value)| value.is_some()))
     }
 }

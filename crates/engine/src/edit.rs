@@ -9,6 +9,7 @@ use crate::definitions::{Definitions, Sources};
 use crate::explain::{Cause, ChangeKind, Why};
 use crate::graph::{CallId, CodeId, Graph, InferId, Shared, State};
 use crate::ids::TableId;
+use crate::retire::Retired;
 use std::sync::Arc;
 use worldage_dispatch::{MethodId, Sig, Symbol, World, WorldRange, display_sig};
 
@@ -205,8 +206,14 @@ pub(crate) fn commit_in<C: Compiler>(
         applied
     };
     graph.world = world;
+    let last = World(world.0.saturating_sub(1));
     for change in &applied {
         mark_change(shared, graph, change, world);
+        match change {
+            Applied::Method { change, .. } if *change == ChangeKind::Inserted => {}
+            Applied::Method { method, .. } => graph.retire(last, Retired::Method(*method)),
+            Applied::External { key, .. } => graph.retire(last, Retired::External(key.clone())),
+        }
     }
     let changes = applied
         .into_iter()

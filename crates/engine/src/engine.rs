@@ -249,11 +249,13 @@ impl<C: Compiler> Engine<C> {
         let oldest = self.oldest(&worlds);
         worlds.newest.oldest = oldest;
         worlds.older.retain(|world, _| *world >= oldest);
-        if commit.world.0 % 64 == 0 {
-            self.shared.definitions.write().forget_before(oldest);
-            self.shared.sources.write().forget_before(oldest);
-        }
+        worlds.newest.expire(&self.shared);
         Ok(commit)
+    }
+
+    /// The oldest world that may still be called: everything before it has been let go of.
+    pub fn oldest_callable(&self) -> World {
+        self.worlds.lock().newest.oldest
     }
 
     fn oldest(&self, worlds: &Worlds<C>) -> World {
@@ -586,7 +588,7 @@ impl<C: Compiler> Engine<C> {
     /// Numbers of units, for statistics: infer units, code units.
     pub fn counts(&self) -> (usize, usize) {
         let worlds = self.worlds.lock();
-        (worlds.newest.infers.len(), worlds.newest.codes.len())
+        worlds.newest.counts()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{CodeId, CodeReadKind, Env, Graph, KnownCode, State, push_past};
 use crate::ids::{Mi, ShardId};
+use crate::retire::Retired;
 use crate::settle;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::FxHashMap;
@@ -295,6 +296,7 @@ fn store<C: Compiler>(
     let old_reads = std::mem::replace(&mut unit.reads, generated.trace.reads);
     let old_inferred = std::mem::replace(&mut unit.inferred, generated.inferred);
     unit.calls = calls;
+    let mut retired = None;
     if let (Some(Ok(code)), Some(inferred)) = (&unit.code, old_inferred) {
         let known = KnownCode {
             code: Arc::clone(code),
@@ -307,6 +309,7 @@ fn store<C: Compiler>(
             last: World(world.0.saturating_sub(1)),
         };
         push_past(&mut unit.past_code, range, known, oldest);
+        retired = Some(range.last);
     }
     let failed = generated.code.as_ref().err().cloned();
     unit.code = Some(match (generated.code, unit.code.take()) {
@@ -329,6 +332,9 @@ fn store<C: Compiler>(
         });
     }
     unit.generated_in = world;
+    if let Some(last) = retired {
+        graph.retire(last, Retired::Code(id));
+    }
     graph.log.events.push(StageEvent {
         stage: Stage::Codegen,
         mi,
@@ -467,7 +473,8 @@ pub(crate) fn would_generate_or_link<C: Compiler>(
 /// Takes the links of every unit back, so that what is called next is linked anew.
 pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
     let (world, oldest) = (graph.world, graph.oldest);
-    for unit in &mut graph.codes {
+    let mut retired = Vec::new();
+    for (ix, unit) in graph.codes.iter_mut().enumerate() {
         if let Some(ci) = unit.ci.take() {
             let end = unit.marked.map_or(world, |marked| marked.first);
             let range = WorldRange {
@@ -478,7 +485,11 @@ pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
             unit.first = world;
             unit.state = State::Marked;
             unit.front.set(None);
+            retired.push((range.last, CodeId(ix as u32)));
         }
+    }
+    for (last, id) in retired {
+        graph.retire(last, Retired::Code(id));
     }
 }
 
@@ -489,6 +500,7 @@ fn link_group<C: Compiler>(
     group: &[(CodeId, Why)],
 ) -> Result<(), StageFailed> {
     let (world, oldest) = (graph.world, graph.oldest);
+    let mut retired = Vec::new();
     for (id, why) in group {
         let cell = kept_cell(shared, graph, *id).unwrap_or_else(|| {
             graph.next_cell += 1;
@@ -507,10 +519,14 @@ fn link_group<C: Compiler>(
                 last: World(marked.first.0 - 1),
             };
             push_past(&mut unit.past, range, old, oldest);
+            retired.push((range.last, *id));
         }
         unit.ci = Some(Arc::new(ci));
         unit.first = begin;
         unit.why_link = *why;
+    }
+    for (last, id) in retired {
+        graph.retire(last, Retired::Code(id));
     }
     for (id, _) in group {
         link_one(shared, graph, *id)?;
@@ -601,10 +617,13 @@ fn link_one<C: Compiler>(
 fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
     let oldest = graph.oldest;
     let unit = graph.code_mut(id);
-    if let Some(marked) = unit.marked.take() {
-        let ci = unit.ci.clone();
-        settle::close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || ci);
-    }
     unit.state = State::Clean;
     unit.front.set(unit.ci.clone());
+    if let Some(marked) = unit.marked.take()
+        && let Some(range) = settle::doubtful(&mut unit.first, marked)
+        && let Some(ci) = unit.ci.clone()
+    {
+        push_past(&mut unit.past, range, ci, oldest);
+        graph.retire(range.last, Retired::Code(id));
+    }
 }

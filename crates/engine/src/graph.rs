@@ -17,6 +17,7 @@ use crate::error::Failed;
 use crate::explain::Why;
 use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
+use crate::retire::{Retired, question};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -316,6 +317,14 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) active: Vec<InferId>,
     /// Edges that suspended a run: reader and what must be settled first.
     pub(crate) pending: Vec<(InferId, InferId)>,
+    /// What was superseded, by the last world that can see it.
+    pub(crate) retired: std::collections::BTreeMap<World, Vec<Retired>>,
+    /// Methods that exist in no callable world and still have instances.
+    pub(crate) doomed: Vec<MethodId>,
+    pub(crate) doomed_grew: bool,
+    free_infers: Vec<InferId>,
+    free_codes: Vec<CodeId>,
+    pub(crate) free_calls: Vec<CallId>,
 }
 
 /// The questions recorded about one function.
@@ -380,6 +389,12 @@ impl<C: Compiler> Graph<C> {
             queue: std::collections::VecDeque::new(),
             active: Vec::new(),
             pending: Vec::new(),
+            retired: std::collections::BTreeMap::new(),
+            doomed: Vec::new(),
+            doomed_grew: false,
+            free_infers: Vec::new(),
+            free_codes: Vec::new(),
+            free_calls: Vec::new(),
         }
     }
 
@@ -409,38 +424,61 @@ impl<C: Compiler> Graph<C> {
 
     /// The infer unit of an instance in a view, made if need be.
     pub(crate) fn infer_unit(&mut self, shared: &Shared<C>, mi: Mi, view: ViewId) -> InferId {
-        let world = self.world;
-        let next = InferId(u32::try_from(self.infers.len()).expect("fewer than 2^32 units"));
-        let id = *self.infer_ix.entry((mi, view)).or_insert(next);
-        if id == next {
-            self.infers.push(InferUnit {
-                mi,
-                view,
-                state: State::New,
-                running: false,
-                queued: false,
-                runs: 0,
-                outcome: None,
-                source: None,
-                fresh: None,
-                edges: Vec::new(),
-                readers: Vec::new(),
-                code_readers: Vec::new(),
-                first: world,
-                marked: None,
-                past: Vec::new(),
-                superseded: None,
-                interrupted: false,
-                why: Why::FirstCall,
-                ran_in: World(0),
-                visit: 0,
-            });
-            self.of_method
-                .entry(shared.instances.key(mi).method)
-                .or_default()
-                .push(id);
+        if let Some(id) = self.infer_ix.get(&(mi, view)) {
+            return *id;
         }
+        let unit = InferUnit {
+            mi,
+            view,
+            state: State::New,
+            running: false,
+            queued: false,
+            runs: 0,
+            outcome: None,
+            source: None,
+            fresh: None,
+            edges: Vec::new(),
+            readers: Vec::new(),
+            code_readers: Vec::new(),
+            first: self.world,
+            marked: None,
+            past: Vec::new(),
+            superseded: None,
+            interrupted: false,
+            why: Why::FirstCall,
+            ran_in: World(0),
+            visit: 0,
+        };
+        let id = InferId(place(&mut self.infers, &mut self.free_infers, unit, |id| {
+            id.0
+        }));
+        self.infer_ix.insert((mi, view), id);
+        let method = shared.instances.key(mi).method;
+        self.of_method.entry(method).or_default().push(id);
         id
+    }
+
+    /// Takes an infer unit out of the indices; its place is used again.
+    pub(crate) fn forget_infer(&mut self, mi: Mi, view: ViewId, method: MethodId, id: InferId) {
+        self.infer_ix.remove(&(mi, view));
+        if let Some(units) = self.of_method.get_mut(&method) {
+            units.retain(|unit| *unit != id);
+            if units.is_empty() {
+                self.of_method.remove(&method);
+            }
+        }
+        self.free_infers.push(id);
+    }
+
+    /// Takes a code unit out of the indices; its place is used again.
+    pub(crate) fn forget_code(&mut self, mi: Mi, shard: ShardId, id: CodeId) {
+        self.code_ix.remove(&(mi, shard));
+        self.free_codes.push(id);
+    }
+
+    /// How many infer units and code units there are.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.infer_ix.len(), self.code_ix.len())
     }
 
     /// The code unit of an instance in a shard, made if need be.
@@ -450,9 +488,7 @@ impl<C: Compiler> Graph<C> {
         }
         let view = shared.shards.read()[shard.0 as usize].1;
         let infer = self.infer_unit(shared, mi, view);
-        let id = CodeId(u32::try_from(self.codes.len()).expect("fewer than 2^32 units"));
-        self.code_ix.insert((mi, shard), id);
-        self.codes.push(CodeUnit {
+        let unit = CodeUnit {
             mi,
             shard,
             infer,
@@ -474,7 +510,11 @@ impl<C: Compiler> Graph<C> {
             generated_in: World(0),
             linked_in: World(0),
             visit: 0,
-        });
+        };
+        let id = CodeId(place(&mut self.codes, &mut self.free_codes, unit, |id| {
+            id.0
+        }));
+        self.code_ix.insert((mi, shard), id);
         self.infers[infer.ix()].code_readers.push(id);
         id
     }
@@ -484,25 +524,32 @@ impl<C: Compiler> Graph<C> {
         if let Some(id) = self.call_ix.get(&key) {
             return *id;
         }
+        // A record whose question was dropped is used again, with its place in the database.
+        let free = self.free_calls.pop();
         let (call, answer) = match &mut self.answers {
             Some(answers) => {
                 let answers = answers.get_mut();
-                let call = answers.call(key);
+                let free = free.and_then(|id| self.calls[id.ix()].call);
+                let call = match free {
+                    Some(call) => answers.change(call, key),
+                    None => answers.call(key),
+                };
                 let answer = answers.get(call).clone();
                 (Some(call), answer)
             }
             None => (None, shared.definitions.read().answer(&key, self.world)),
         };
-        let id = CallId(u32::try_from(self.calls.len()).expect("fewer than 2^32 calls"));
-        self.call_ix.insert(key, id);
-        self.calls.push(CallRecord {
+        let record = CallRecord {
             key,
             call,
             answers: vec![answer],
             current: 0,
             readers: Vec::new(),
             changed: None,
-        });
+        };
+        let mut free: Vec<CallId> = free.into_iter().collect();
+        let id = CallId(place(&mut self.calls, &mut free, record, |id| id.0));
+        self.call_ix.insert(key, id);
         if self.answers.is_some() {
             let asked = self.asked.entry(key.function).or_default();
             match key.question {
@@ -511,6 +558,22 @@ impl<C: Compiler> Graph<C> {
             }
         }
         id
+    }
+
+    /// Takes a question out of the indices; false if it is not there.
+    pub(crate) fn forget_call(&mut self, shared: &Shared<C>, id: CallId) -> bool {
+        let key = self.calls[id.ix()].key;
+        if self.call_ix.get(&key) != Some(&id) {
+            return false;
+        }
+        self.call_ix.remove(&key);
+        if let Some(asked) = self.asked.get_mut(&key.function) {
+            match key.question {
+                Question::Overlaid | Question::Defined => asked.flags.retain(|flag| *flag != id),
+                _ => drop(asked.index.remove(&shared.types, key.args, id.0)),
+            }
+        }
+        true
     }
 
     /// The record of an external fact.
@@ -576,8 +639,13 @@ impl<C: Compiler> Graph<C> {
     }
 
     fn remove_reader(&mut self, id: InferId, edge: &InferEdge) {
+        let world = self.world;
         if let Some(readers) = self.readers_mut(edge) {
             readers.retain(|reader| *reader != id);
+            let unread = readers.is_empty();
+            if let Some(call) = question(edge).filter(|_| unread) {
+                self.retire(world, Retired::Call(call));
+            }
         }
     }
 
@@ -585,6 +653,20 @@ impl<C: Compiler> Graph<C> {
     pub(crate) fn new_visit(&mut self) -> u32 {
         self.visits += 1;
         self.visits
+    }
+}
+
+/// Puts something at a free place, or at the end; gives its index.
+fn place<T, I: Copy>(all: &mut Vec<T>, free: &mut Vec<I>, new: T, ix: fn(I) -> u32) -> u32 {
+    match free.pop().map(ix) {
+        Some(at) => {
+            all[at as usize] = new;
+            at
+        }
+        None => {
+            all.push(new);
+            u32::try_from(all.len() - 1).expect("fewer than 2^32 units, questions and facts")
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Reading order: [`compiler`] (what an embedder implements), [`cx`] (what a stage may ask),
 //! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` (inference), `generate` (codegen and
-//! link), `older` (calls in older worlds), `explain`.
+//! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`.
 
 mod answers;
 pub mod code_instance;
@@ -21,6 +21,7 @@ pub mod ids;
 mod instances;
 mod names;
 mod older;
+mod retire;
 mod settle;
 
 pub use code_instance::{CodeInstance, Front};

@@ -16,6 +16,7 @@ use crate::explain::Why;
 use crate::graph::{
     Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, external_digest, push_past,
 };
+use crate::retire::Retired;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -301,31 +302,24 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let oldest = graph.oldest;
     let unit = graph.infer_mut(id);
     unit.state = State::Clean;
-    if let Some(marked) = unit.marked.take() {
-        let past = unit.known();
-        close_if_doubtful(&mut unit.first, marked, &mut unit.past, oldest, || past);
+    if let Some(marked) = unit.marked.take()
+        && let Some(range) = doubtful(&mut unit.first, marked)
+        && let Some(past) = unit.known()
+    {
+        push_past(&mut unit.past, range, past, oldest);
+        graph.retire(range.last, Retired::Infer(id));
     }
 }
 
 /// Marked by one edit, a restored result was valid all along. Marked by several, the worlds in
-/// between were never looked at: the range ends before them and a new one begins after.
-pub(crate) fn close_if_doubtful<T>(
-    first: &mut World,
-    marked: WorldRange,
-    past: &mut Vec<(WorldRange, T)>,
-    oldest: World,
-    value: impl FnOnce() -> Option<T>,
-) {
-    if marked.first != marked.last
-        && let Some(value) = value()
-    {
-        let range = WorldRange {
-            first: *first,
-            last: World(marked.first.0 - 1),
-        };
-        push_past(past, range, value, oldest);
-        *first = marked.last;
-    }
+/// between were never looked at: the range ends before them and a new one begins after; gives
+/// the range that ended.
+pub(crate) fn doubtful(first: &mut World, marked: WorldRange) -> Option<WorldRange> {
+    (marked.first != marked.last).then(|| {
+        let last = World(marked.first.0 - 1);
+        let first = std::mem::replace(first, marked.last);
+        WorldRange { first, last }
+    })
 }
 
 /// Units of a component in an order that depends on their names alone.
@@ -601,6 +595,7 @@ fn enqueue<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
 /// Turns the provisional results of all active units into published ones.
 fn finish<C: Compiler>(graph: &mut Graph<C>) {
     let (world, oldest) = (graph.world, graph.oldest);
+    let mut retired = Vec::new();
     for id in std::mem::take(&mut graph.active) {
         let unit = graph.infer_mut(id);
         let mut fresh = unit.fresh.take().expect("a drained unit has a result");
@@ -624,6 +619,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
                     last: World(marked.first.0 - 1),
                 };
                 push_past(&mut unit.past, range, old, oldest);
+                retired.push((range.last, id));
             }
         }
         unit.outcome = Some(fresh);
@@ -632,6 +628,9 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
         unit.first = begin;
         unit.marked = None;
         unit.state = State::Clean;
+    }
+    for (last, id) in retired {
+        graph.retire(last, Retired::Infer(id));
     }
 }
 

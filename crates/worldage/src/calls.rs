@@ -124,7 +124,7 @@ impl Session {
         let inner = &self.inner;
         let (_guard, route) = inner.route(options)?;
         let result = inner.apply(&route, inner.universe.types().symbol(function), args);
-        inner.log.lock().append(&mut inner.engine.take_log());
+        inner.keep_events(inner.engine.take_log());
         result.map_err(|error| failure::of_run(inner, *error, route.world))
     }
 
@@ -195,7 +195,7 @@ impl Inner {
             (stage, names)
         };
         let stages = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
-        self.log.lock().extend(events);
+        self.keep_events(events);
         stages
             .into_iter()
             .filter(|(_, names)| !names.is_empty())

@@ -137,7 +137,7 @@ impl Session {
             if let (Committed::Method { method, .. }, Shown::Method { file, spans, .. }) =
                 (change, shown)
             {
-                places.insert(*method, (*file, Arc::clone(spans)));
+                places.set(*method, world, *file, Arc::clone(spans));
             }
             if !matches!(shown, Shown::Hidden | Shown::Method { moved: true, .. }) {
                 lines.extend(inner.line(change, shown));
@@ -147,9 +147,10 @@ impl Session {
             let (engine, base) = (&inner.engine, TableId::BASE);
             let id = engine.find_method(base, method.function, &method.sig, world);
             if let Some(id) = id {
-                places.insert(id, (method.file, Arc::clone(&method.spans)));
+                places.set(id, world, method.file, Arc::clone(&method.spans));
             }
         }
+        places.expire(inner.engine.oldest_callable());
         drop(places);
         for change in &changes {
             warnings.extend(inner.ambiguity_warnings(change, world));
@@ -282,10 +283,11 @@ impl Inner {
         files: Vec<(String, Vec<u8>)>,
     ) -> Result<(Parsed, Vec<Diagnostic>), EditFailure> {
         let (mut parsed, mut diagnostics) = (Vec::new(), Vec::new());
-        let mut sources = self.sources.write();
+        let mut places = self.places.write();
+        places.trim();
         for (name, bytes) in files {
-            let file = sources.add_bytes(name, bytes);
-            let result = syntax::parse_file(&sources, file);
+            let file = places.add_text(name, bytes);
+            let result = syntax::parse_file(&places.sources, file);
             diagnostics.extend(result.diagnostics);
             parsed.push((file, result.file.items));
         }
@@ -413,10 +415,11 @@ impl Inner {
                 ambiguities(types, methods, sig, world)
             })
         });
-        let place = self.place(Site {
+        let site = Site {
             method: *method,
             node: NodeId(0),
-        });
+        };
+        let place = self.place(site, world);
         let warn = |ambiguity: worldage_dispatch::Ambiguity| {
             let other = self.engine.method_name(ambiguity.b);
             let new = display_sig(types, name, sig);

@@ -14,7 +14,7 @@ use worldage_wir::syntax::TextError;
 /// What a call's failure looks like, for people and for logs.
 pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFailure {
     let log_lines = log_lines(&error, world);
-    let diagnostic = Box::new(error.to_diagnostic(|site| session.place(site)));
+    let diagnostic = Box::new(error.to_diagnostic(|site| session.place(site, world)));
     CallFailure {
         diagnostic,
         log_lines,

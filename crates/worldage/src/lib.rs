@@ -37,6 +37,7 @@ mod failure;
 mod launch;
 mod options;
 pub mod oracle;
+mod places;
 mod questions;
 mod session;
 mod updates;

@@ -84,7 +84,7 @@ impl Session {
             .into_iter()
             .map(|method| {
                 let node = NodeId(0);
-                let place = inner.place(Site { method, node });
+                let place = inner.place(Site { method, node }, world);
                 (inner.engine.method_name(method), place)
             })
             .collect();
@@ -236,7 +236,7 @@ impl Inner {
             Resolved::Ambiguous(_) => Failure::Ambiguous(function, args),
         };
         let error = crate::failure::of_failure(self, view, world, &failure);
-        let mut diagnostic = error.to_diagnostic(|site| self.place(site));
+        let mut diagnostic = error.to_diagnostic(|site| self.place(site, world));
         if let Some(subject) = &mut diagnostic.subject {
             subject.push_str(&format!(" in world {world}"));
         }

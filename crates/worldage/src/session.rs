@@ -3,18 +3,18 @@
 use crate::backend::HostBackend;
 use crate::dispatch::Dispatcher;
 use crate::options::{OptLevel, SessionOptions};
+use crate::places::Places;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
-use worldage_dispatch::{MethodId, World};
+use worldage_dispatch::World;
 use worldage_engine::{
     Engine, Linking, Mi, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
 };
-use worldage_wir::ast::Span;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
-use worldage_wir::diag::{Diagnostic, FileId, LineCol, Place, Sources};
+use worldage_wir::diag::{Diagnostic, LineCol, Place};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
 
@@ -32,6 +32,9 @@ pub enum StartError {
     Prelude(String),
 }
 
+/// How many events are kept for whoever asks.
+const LOG_LIMIT: usize = 1 << 20;
+
 /// Where compiled code prints.
 pub(crate) type PrintSink = Box<dyn FnMut(&str) + Send>;
 
@@ -44,9 +47,6 @@ pub(crate) struct NamedTable {
     pub(crate) stack: Vec<TableId>,
 }
 
-/// Where each method's nodes stand in its file.
-pub(crate) type Places = FxHashMap<MethodId, (FileId, Arc<[Span]>)>;
-
 /// What code can run in which context: its shard, and whether run-time dispatched calls follow
 /// the newest world.
 pub(crate) type ContextKey = (ShardId, bool);
@@ -57,7 +57,6 @@ pub(crate) struct Inner {
     pub(crate) engine: Engine<HostCompiler>,
     pub(crate) loader: cranelift::Loader,
     pub(crate) written: Mutex<Written>,
-    pub(crate) sources: RwLock<Sources>,
     pub(crate) places: RwLock<Places>,
     pub(crate) tables: RwLock<FxHashMap<String, NamedTable>>,
     pub(crate) options: SessionOptions,
@@ -137,7 +136,6 @@ impl Session {
                 engine,
                 loader,
                 written: Mutex::new(written),
-                sources: RwLock::default(),
                 places: RwLock::default(),
                 tables: RwLock::default(),
                 options,
@@ -197,14 +195,15 @@ impl Session {
 
     /// A diagnostic as text for people, with positions and carets.
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
-        diagnostic.render(&self.inner.sources.read())
+        diagnostic.render(&self.inner.places.read().sources)
     }
 
     /// Where a place stands, for people.
     pub fn line_col(&self, place: Place) -> LineCol {
         self.inner
-            .sources
+            .places
             .read()
+            .sources
             .line_col(place.file, place.span.lo)
     }
 
@@ -257,14 +256,18 @@ impl Inner {
             .is_some()
     }
 
-    /// Where a node of a method stands in the text.
-    pub(crate) fn place(&self, site: Site) -> Option<Place> {
-        let places = self.places.read();
-        let (file, spans) = places.get(&site.method)?;
-        Some(Place {
-            file: *file,
-            span: *spans.get(site.node.0 as usize)?,
-        })
+    /// Where a node of a method stood in a world.
+    pub(crate) fn place(&self, site: Site, world: World) -> Option<Place> {
+        self.places.read().at(site, world)
+    }
+
+    /// Keeps events for [`Session::take_stages`]; of a session that nobody asks, the newest.
+    pub(crate) fn keep_events(&self, events: Vec<StageEvent>) {
+        let mut log = self.log.lock();
+        log.extend(events);
+        if log.len() > LOG_LIMIT {
+            log.drain(..LOG_LIMIT / 2);
+        }
     }
 
     /// A context, a new one if none is idle.

@@ -1,6 +1,7 @@
 //! The texts that programs came from, by file, with positions in lines and columns.
 //!
-//! Invariants: a [`FileId`] stays valid and its text unchanged; a file read again is a new file.
+//! Invariants: a [`FileId`] stays valid and its text unchanged until it is removed; a file read
+//! again is a new file.
 //! A position is found by binary search among the line starts plus one walk over its line.
 
 use std::sync::Arc;
@@ -42,6 +43,8 @@ struct Source {
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<Source>,
+    /// Removed files: their ids are given out again.
+    free: Vec<FileId>,
 }
 
 impl Sources {
@@ -77,14 +80,39 @@ impl Sources {
         };
         let starts = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
         let line_starts = std::iter::once(0).chain(starts).collect();
-        let id = FileId(self.files.len() as u32);
-        self.files.push(Source {
+        let source = Source {
             name,
             text,
             bad,
             line_starts,
-        });
-        id
+        };
+        if let Some(id) = self.free.pop() {
+            self.files[id.0 as usize] = source;
+            return id;
+        }
+        self.files.push(source);
+        FileId(self.files.len() as u32 - 1)
+    }
+
+    /// Lets go of a text to which nothing refers any more; its id may be given out again.
+    pub fn remove(&mut self, file: FileId) {
+        self.files[file.0 as usize] = Source {
+            name: Arc::from(""),
+            text: Arc::from(""),
+            bad: None,
+            line_starts: Arc::from([0]),
+        };
+        self.free.push(file);
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.files.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The file's name.
