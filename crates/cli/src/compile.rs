@@ -85,6 +85,7 @@ impl CompileArgs {
                 LinkingArg::Pinned => Linking::Pinned,
                 LinkingArg::Live => Linking::Live,
             },
+            log_limit: 1 << 22,
             ..SessionOptions::default()
         };
         if let Some(threads) = self.threads {

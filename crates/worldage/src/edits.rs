@@ -138,6 +138,10 @@ impl Session {
                 (change, shown)
             {
                 places.set(*method, world, *file, Arc::clone(spans));
+            } else if let Committed::Method { change, method, .. } = change
+                && *change == ChangeKind::Deleted
+            {
+                places.end(*method, world);
             }
             if !matches!(shown, Shown::Hidden | Shown::Method { moved: true, .. }) {
                 lines.extend(inner.line(change, shown));
@@ -194,6 +198,10 @@ impl Session {
         let commit = inner.commit(edit)?;
         inner.written.lock().deleted(table, function, &sig);
         inner.settle_following();
+        inner
+            .places
+            .write()
+            .end(user.expect("found above"), commit.world);
         let lines = commit
             .changes
             .iter()

@@ -58,6 +58,8 @@ pub struct SessionOptions {
     pub hold_all_worlds: bool,
     /// Address space reserved for the stack of compiled code, bytes.
     pub stack_bytes: usize,
+    /// How many of the newest stage events are kept for [`crate::Session::take_stages`].
+    pub log_limit: usize,
     /// Limit of the heap of compiled code, bytes; `None` is three quarters of the machine's.
     pub memory_limit: Option<usize>,
 }
@@ -70,6 +72,7 @@ impl Default for SessionOptions {
             linking: Linking::default(),
             hold_all_worlds: false,
             stack_bytes: 1 << 30,
+            log_limit: 1 << 16,
             memory_limit: None,
         }
     }

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use worldage_dispatch::{MethodId, World};
+use worldage_dispatch::{MethodId, World, WorldRange};
 use worldage_wir::ast::Span;
 use worldage_wir::diag::{FileId, Place, Sources};
 use worldage_wir::error::Site;
@@ -15,7 +15,7 @@ use worldage_wir::error::Site;
 const UNUSED_TEXTS: usize = 64;
 
 struct Version {
-    first: World,
+    worlds: WorldRange,
     file: FileId,
     spans: Arc<[Span]>,
 }
@@ -53,19 +53,36 @@ impl Places {
 
     /// Says where a method stands from a world on.
     pub(crate) fn set(&mut self, method: MethodId, first: World, file: FileId, spans: Arc<[Span]>) {
+        self.end(method, first);
         *self.uses.entry(file).or_insert(0) += 1;
-        let versions = self.of.entry(method).or_default();
-        if !versions.is_empty() {
-            self.retired.push_back((World(first.0.saturating_sub(1)), method));
+        self.of.entry(method).or_default().push(Version {
+            worlds: WorldRange {
+                first,
+                last: World::MAX,
+            },
+            file,
+            spans,
+        });
+    }
+
+    /// Says that a method does not stand anywhere any more, from a world on.
+    pub(crate) fn end(&mut self, method: MethodId, from: World) {
+        if let Some(last) = self.of.get_mut(&method).and_then(|all| all.last_mut())
+            && last.worlds.last == World::MAX
+        {
+            last.worlds.last = World(from.0.saturating_sub(1));
+            self.retired.push_back((last.worlds.last, method));
         }
-        versions.push(Version { first, file, spans });
     }
 
     /// Where a node of a method stood in a world.
     pub(crate) fn at(&self, site: Site, world: World) -> Option<Place> {
         let versions = self.of.get(&site.method)?;
-        let after = versions.partition_point(|version| version.first <= world);
-        let version = versions.get(after.saturating_sub(1))?;
+        let then = versions
+            .iter()
+            .rfind(|version| version.worlds.contains(world));
+        // What a call in the newest world raised to is newer than the world of the call.
+        let version = then.or(versions.last())?;
         Some(Place {
             file: version.file,
             span: *version.spans.get(site.node.0 as usize)?,
@@ -78,9 +95,10 @@ impl Places {
             && last < oldest
         {
             self.retired.pop_front();
-            let versions = self.of.get_mut(&method).expect("retired versions are kept");
-            let seen = versions.partition_point(|version| version.first <= oldest);
-            for gone in versions.drain(..seen.saturating_sub(1)) {
+            let Some(versions) = self.of.get_mut(&method) else {
+                continue;
+            };
+            for gone in versions.extract_if(.., |version| version.worlds.last < oldest) {
                 let uses = self.uses.get_mut(&gone.file).expect("its text is in use");
                 *uses -= 1;
                 if *uses == 0 {
@@ -90,6 +108,9 @@ impl Places {
                         self.sources.remove(gone.file);
                     }
                 }
+            }
+            if versions.is_empty() {
+                self.of.remove(&method);
             }
         }
     }

@@ -32,9 +32,6 @@ pub enum StartError {
     Prelude(String),
 }
 
-/// How many events are kept for whoever asks.
-const LOG_LIMIT: usize = 1 << 20;
-
 /// Where compiled code prints.
 pub(crate) type PrintSink = Box<dyn FnMut(&str) + Send>;
 
@@ -265,8 +262,9 @@ impl Inner {
     pub(crate) fn keep_events(&self, events: Vec<StageEvent>) {
         let mut log = self.log.lock();
         log.extend(events);
-        if log.len() > LOG_LIMIT {
-            log.drain(..LOG_LIMIT / 2);
+        if log.len() / 2 > self.options.log_limit {
+            let old = log.len() - self.options.log_limit;
+            log.drain(..old);
         }
     }
 

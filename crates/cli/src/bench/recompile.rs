@@ -118,6 +118,7 @@ fn session(args: &Args, opt: OptLevel) -> Result<Session, Wrong> {
             LinkingKind::Pinned => Linking::Pinned,
             LinkingKind::Live => Linking::Live,
         },
+        log_limit: usize::MAX,
         ..SessionOptions::default()
     };
     Session::new(options).map_err(|error| error.to_string())
