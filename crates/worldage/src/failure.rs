@@ -49,7 +49,10 @@ pub(crate) fn of_text(session: &Inner, error: TextError) -> Diagnostic {
     let mut diagnostic = *error.diagnostic;
     let of_error = FileId(0);
     let (name, text) = (error.sources.name(of_error), error.sources.text(of_error));
-    let file = session.sources.write().add(name, text);
+    let mut places = session.places.write();
+    places.trim();
+    let file = places.add_text(name.to_owned(), text.as_bytes().to_vec());
+    drop(places);
     let labels = diagnostic.labels.iter_mut().map(|label| &mut label.place);
     for place in diagnostic.place.iter_mut().chain(labels) {
         place.file = file;
