@@ -197,7 +197,19 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) interrupted: bool,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
+    pub(crate) walk: Walk,
+}
+
+/// What the last walk over unsettled units left at one of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walk {
+    /// The walk; the rest means something during this walk only.
     pub(crate) visit: u32,
+    /// The place in its order.
+    pub(crate) index: u32,
+    /// The earliest unit on the walk's stack that is reached from here.
+    pub(crate) low: u32,
+    pub(crate) component: u32,
 }
 
 /// Something that codegen read of an infer unit.
@@ -447,7 +459,7 @@ impl<C: Compiler> Graph<C> {
             interrupted: false,
             why: Why::FirstCall,
             ran_in: World(0),
-            visit: 0,
+            walk: Walk::default(),
         };
         let id = InferId(place(&mut self.infers, &mut self.free_infers, unit, |id| {
             id.0

@@ -14,10 +14,10 @@ use crate::error::{Failed, Stop};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{
-    Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, external_digest, push_past,
+    Env, Graph, InferEdge, InferId, InferUnit, Outcome, Published, Shared, State, Walk,
+    external_digest, push_past,
 };
 use crate::retire::Retired;
-use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -43,16 +43,7 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
     // Each pass learns at least one edge that the recorded ones did not show.
     while graph.infer(root).state != State::Clean {
         if pass(shared, graph, root).is_err() {
-            graph.queue.clear();
-            for unit in std::mem::take(&mut graph.active) {
-                let unit = graph.infer_mut(unit);
-                unit.state = if unit.outcome.is_some() {
-                    State::Dirty
-                } else {
-                    State::New
-                };
-                (unit.queued, unit.fresh, unit.interrupted) = (false, None, true);
-            }
+            give_up_run(graph);
         }
     }
     graph.pending.clear();
@@ -62,7 +53,11 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
 /// were read, and the first one that differs decides that it runs. What it would no longer read
 /// is not looked at.
 struct Visit {
-    component: usize,
+    visit: u32,
+    component: u32,
+    /// The member that somebody asked for: a run begins here, and members that it does not reach
+    /// any more are left alone.
+    entry: InferId,
     /// Member and edge to go on with.
     at: (usize, usize),
 }
@@ -75,36 +70,47 @@ enum Next {
 }
 
 /// Settles `root` along the edges that are known; an error is a run that met a marked unit which
-/// it had not read before (then with that edge known, the components are other ones).
+/// the known edges do not lead to (then with that edge known, the components are other ones).
 fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) -> Result<(), Stop> {
-    let components: Vec<Vec<InferId>> = components(graph, root)
-        .into_iter()
-        .map(|component| canonical(shared, graph, component))
-        .collect();
-    let mut of: FxHashMap<InferId, usize> = FxHashMap::default();
-    for (ix, component) in components.iter().enumerate() {
-        of.extend(component.iter().map(|unit| (*unit, ix)));
-    }
-    let mut visits = vec![Visit {
-        component: of[&root],
-        at: (0, 0),
-    }];
+    let components = components(graph, root, &mut |_, _| ());
+    let mut visits = vec![visit_of(graph, root)];
+    // Components that are being visited: one that waits for itself needs other components.
+    let mut on_the_way = vec![false; components.ends.len()];
+    on_the_way[visits[0].component as usize] = true;
     while let Some(visit) = visits.last_mut() {
-        let component = &components[visit.component];
-        match next(shared, graph, component, &of, visit) {
+        let component = components.members(visit.component);
+        match next(shared, graph, component, visit) {
+            Next::Settle(unit) if graph.infer(unit).walk.visit != components.visit => {
+                return Err(Stop::Suspended);
+            }
             Next::Settle(unit) => {
-                let component = of[&unit];
-                visits.push(Visit {
-                    component,
-                    at: (0, 0),
-                });
+                let visit = visit_of(graph, unit);
+                on_the_way[visit.component as usize] = true;
+                visits.push(visit);
                 continue;
             }
             Next::Run => {
+                visit.at = (0, 0);
+                let first = graph.pending.len();
+                let entry = visit.entry;
                 for unit in component {
                     activate(graph, *unit);
                 }
-                drain(shared, graph)?;
+                enqueue(graph, entry);
+                if let Err(stop) = drain(shared, graph) {
+                    let Some(&(_, on)) = graph.pending.get(first) else {
+                        return Err(stop);
+                    };
+                    give_up_run(graph);
+                    let visit = visit_of(graph, on);
+                    let known = visit.visit == components.visit;
+                    if !known || on_the_way[visit.component as usize] {
+                        return Err(stop);
+                    }
+                    on_the_way[visit.component as usize] = true;
+                    visits.push(visit);
+                    continue;
+                }
                 finish(graph);
             }
             Next::Restore => {
@@ -113,31 +119,53 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
                 }
             }
         }
-        visits.pop();
+        let done = visits.pop().expect("the visit that was looked at");
+        on_the_way[done.component as usize] = false;
     }
     Ok(())
+}
+
+fn visit_of<C: Compiler>(graph: &Graph<C>, unit: InferId) -> Visit {
+    let Walk {
+        visit, component, ..
+    } = graph.infer(unit).walk;
+    Visit {
+        visit,
+        component,
+        entry: unit,
+        at: (0, 0),
+    }
+}
+
+/// Takes back what a suspended run activated; what it computed is computed again.
+fn give_up_run<C: Compiler>(graph: &mut Graph<C>) {
+    graph.queue.clear();
+    for id in std::mem::take(&mut graph.active) {
+        let unit = graph.infer_mut(id);
+        unit.interrupted |= unit.runs > 0;
+        deactivate(unit);
+    }
+}
+
+/// An active unit that has no new result is as doubtful as before.
+fn deactivate<C: Compiler>(unit: &mut InferUnit<C>) {
+    unit.state = match unit.outcome {
+        Some(_) => State::Dirty,
+        None => State::New,
+    };
+    (unit.queued, unit.fresh) = (false, None);
 }
 
 fn next<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
     component: &[InferId],
-    of: &FxHashMap<InferId, usize>,
     visit: &mut Visit,
 ) -> Next {
-    if component
-        .iter()
-        .all(|unit| graph.infer(*unit).state == State::Clean)
-    {
-        return Next::Restore;
-    }
-    for (reader, on) in &graph.pending {
-        let outside = of.get(reader) == Some(&visit.component) && of.get(on) != of.get(reader);
-        if outside && graph.infer(*on).state != State::Clean {
-            return Next::Settle(*on);
-        }
-    }
     if visit.at == (0, 0) {
+        if graph.infer(visit.entry).state == State::Clean {
+            return Next::Restore;
+        }
         for unit in component {
             if let Some(why) = definition_changed(shared, graph, *unit) {
                 graph.infer_mut(*unit).why = why;
@@ -146,8 +174,9 @@ fn next<C: Compiler>(
         }
     }
     while visit.at.0 < component.len() {
-        let unit = component[visit.at.0];
-        let Some(edge) = graph.infer(unit).edges.get(visit.at.1).copied() else {
+        let id = component[visit.at.0];
+        let unit = graph.infer(id);
+        let Some(edge) = unit.edges.get(visit.at.1) else {
             visit.at = (visit.at.0 + 1, 0);
             continue;
         };
@@ -155,19 +184,17 @@ fn next<C: Compiler>(
             unit: callee,
             part,
             digest,
-        } = edge
-            && of.get(&callee) != Some(&visit.component)
+        } = *edge
         {
-            if graph.infer(callee).state != State::Clean {
+            let read = graph.infer(callee);
+            let settled = read.state == State::Clean;
+            let own = (visit.visit, visit.component);
+            if !settled && (read.walk.visit, read.walk.component) != own {
                 return Next::Settle(callee);
             }
-            let outcome = graph
-                .infer(callee)
-                .outcome
-                .as_ref()
-                .expect("clean units have one");
-            if outcome.parts[usize::from(part)] != digest {
-                graph.infer_mut(unit).why = Why::Part(callee, part);
+            // Whoever changes a part makes those dirty that read it.
+            if settled && unit.state == State::Dirty && differs(read, part, digest) {
+                graph.infer_mut(id).why = Why::Part(callee, part);
                 return Next::Run;
             }
         }
@@ -176,46 +203,113 @@ fn next<C: Compiler>(
     Next::Restore
 }
 
-/// The unsettled units that `root` reaches, in components, callees first.
-fn components<C: Compiler>(graph: &mut Graph<C>, root: InferId) -> Vec<Vec<InferId>> {
+fn differs<C: Compiler>(read: &InferUnit<C>, part: u8, digest: u64) -> bool {
+    let outcome = read.outcome.as_ref().expect("clean units have one");
+    outcome.parts[usize::from(part)] != digest
+}
+
+/// Components of one walk: members one after the other.
+struct Components {
+    visit: u32,
+    members: Vec<InferId>,
+    /// Where each component ends.
+    ends: Vec<u32>,
+}
+
+impl Components {
+    fn members(&self, component: u32) -> &[InferId] {
+        let ix = component as usize;
+        let start = ix.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.members[start as usize..self.ends[ix] as usize]
+    }
+}
+
+/// While a unit stands on the walk's stack it has no component yet.
+const NO_COMPONENT: u32 = u32::MAX;
+
+/// The unsettled units that `root` reaches, in components, callees first (Tarjan's algorithm,
+/// with its marks in the units); each unit knows the number of its component. `before` is told
+/// the marks that an earlier walk left.
+fn components<C: Compiler>(
+    graph: &mut Graph<C>,
+    root: InferId,
+    before: &mut dyn FnMut(InferId, Walk),
+) -> Components {
     let visit = graph.new_visit();
     let mut pending: FxHashMap<InferId, Vec<InferId>> = FxHashMap::default();
     for (reader, on) in &graph.pending {
         pending.entry(*reader).or_default().push(*on);
     }
-    let mut dag: DiGraph<InferId, ()> = DiGraph::new();
-    let mut nodes: FxHashMap<InferId, NodeIndex> = FxHashMap::default();
-    let mut stack = vec![root];
-    graph.infer_mut(root).visit = visit;
-    let mut arrows = Vec::new();
-    while let Some(unit) = stack.pop() {
-        nodes.insert(unit, dag.add_node(unit));
-        let edges = std::mem::take(&mut graph.infer_mut(unit).edges);
-        let read = edges.iter().filter_map(|edge| match edge {
-            InferEdge::Part { unit, .. } => Some(*unit),
-            _ => None,
-        });
-        for callee in read.chain(pending.get(&unit).into_iter().flatten().copied()) {
-            let target = graph.infer_mut(callee);
-            // The unit's own edges are taken out, so a self edge is seen through `arrows` alone.
-            if target.state == State::Clean {
-                continue;
+    let mut components = Components {
+        visit,
+        members: Vec::new(),
+        ends: Vec::new(),
+    };
+    let mut stack: Vec<InferId> = Vec::new();
+    // A unit, and the place among its edges and then its pending ones.
+    let mut path: Vec<(InferId, usize)> = Vec::new();
+    let mut count = 0;
+    let mut enter = |graph: &mut Graph<C>, count: &mut u32, id: InferId| {
+        let walk = &mut graph.infer_mut(id).walk;
+        before(id, *walk);
+        *walk = Walk {
+            visit,
+            index: *count,
+            low: *count,
+            component: NO_COMPONENT,
+        };
+        *count += 1;
+    };
+    enter(graph, &mut count, root);
+    stack.push(root);
+    path.push((root, 0));
+    while let Some((id, at)) = path.last_mut() {
+        let (id, edges) = (*id, &graph.infers[id.ix()].edges);
+        let callee = match edges.get(*at) {
+            Some(InferEdge::Part { unit, .. }) => Some(*unit),
+            Some(_) => None,
+            None => {
+                let more = pending.get(&id).and_then(|on| on.get(*at - edges.len()));
+                let Some(on) = more else {
+                    path.pop();
+                    let walk = graph.infer(id).walk;
+                    if walk.low == walk.index {
+                        let number = components.ends.len() as u32;
+                        while let Some(member) = stack.pop() {
+                            graph.infer_mut(member).walk.component = number;
+                            components.members.push(member);
+                            if member == id {
+                                break;
+                            }
+                        }
+                        components.ends.push(components.members.len() as u32);
+                    }
+                    if let Some((reader, _)) = path.last() {
+                        let above = &mut graph.infer_mut(*reader).walk;
+                        above.low = above.low.min(walk.low);
+                    }
+                    continue;
+                };
+                Some(*on)
             }
-            arrows.push((unit, callee));
-            if target.visit != visit {
-                target.visit = visit;
-                stack.push(callee);
-            }
+        };
+        *at += 1;
+        let Some(callee) = callee else { continue };
+        let read = graph.infer(callee);
+        if read.state == State::Clean {
+            continue;
         }
-        graph.infer_mut(unit).edges = edges;
+        if read.walk.visit != visit {
+            enter(graph, &mut count, callee);
+            stack.push(callee);
+            path.push((callee, 0));
+        } else if read.walk.component == NO_COMPONENT {
+            let index = read.walk.index;
+            let own = &mut graph.infer_mut(id).walk;
+            own.low = own.low.min(index);
+        }
     }
-    for (from, to) in arrows {
-        dag.add_edge(nodes[&from], nodes[&to], ());
-    }
-    petgraph::algo::kosaraju_scc(&dag)
-        .into_iter()
-        .map(|component| component.into_iter().map(|node| dag[node]).collect())
-        .collect()
+    components
 }
 
 /// Whether settling these units would find every input unchanged.
@@ -301,6 +395,9 @@ fn definition_changed<C: Compiler>(
 fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let oldest = graph.oldest;
     let unit = graph.infer_mut(id);
+    if unit.state == State::Clean {
+        return;
+    }
     unit.state = State::Clean;
     if let Some(marked) = unit.marked.take()
         && let Some(range) = doubtful(&mut unit.first, marked)
@@ -337,17 +434,16 @@ fn canonical<C: Compiler>(
     component
 }
 
+/// Makes an unsettled unit ready to run from nothing when it is asked for.
 fn activate<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let unit = graph.infer_mut(id);
-    if unit.superseded.is_none() {
-        unit.superseded = unit.known();
+    if unit.state == State::Clean {
+        return;
     }
     unit.state = State::Active;
     unit.fresh = None;
     unit.runs = 0;
-    unit.queued = true;
     graph.active.push(id);
-    graph.queue.push_back(id);
 }
 
 /// Runs active units until none has read a value that is no longer there.
@@ -370,10 +466,13 @@ fn solve_canonically<C: Compiler>(
     graph: &mut Graph<C>,
     id: InferId,
 ) -> Result<(), Stop> {
-    let component = components(graph, id)
-        .into_iter()
-        .find(|component| component.contains(&id))
-        .expect("a unit is in its component");
+    // The walk of the running pass is still needed.
+    let mut outer = Vec::new();
+    let inner = components(graph, id, &mut |unit, walk| outer.push((unit, walk)));
+    let component = inner.members(graph.infer(id).walk.component).to_vec();
+    for (unit, walk) in outer {
+        graph.infer_mut(unit).walk = walk;
+    }
     let component = canonical(shared, graph, component);
     for unit in &component {
         graph.infer_mut(*unit).fresh = None;
@@ -422,21 +521,21 @@ pub(crate) fn value<C: Compiler>(
             if graph.infer(id).state == State::Clean {
                 return Ok(graph.infer(id).outcome.clone());
             }
-            graph.infer_mut(id).state = State::Active;
-            graph.active.push(id);
-            if depth < DEPTH_LIMIT {
-                if let Err(stop) = run(shared, graph, id, depth + 1, false) {
-                    graph.pending.push((reader, id));
-                    return Err(stop);
-                }
-            } else {
-                graph.infer_mut(id).queued = true;
-                graph.queue.push_back(id);
-            }
+            activate(graph, id);
         }
         State::Marked | State::Dirty => {
             graph.pending.push((reader, id));
             return Err(Stop::Suspended);
+        }
+    }
+    let unit = graph.infer(id);
+    if unit.runs == 0 && unit.fresh.is_none() && !unit.queued {
+        // Nobody asked for it since it became active.
+        if depth >= DEPTH_LIMIT {
+            enqueue(graph, id);
+        } else if let Err(stop) = run(shared, graph, id, depth + 1, false) {
+            graph.pending.push((reader, id));
+            return Err(stop);
         }
     }
     Ok(graph.infer(id).fresh.clone())
@@ -452,6 +551,9 @@ fn run<C: Compiler>(
 ) -> Result<(), Stop> {
     let start = Instant::now();
     let unit = graph.infer_mut(id);
+    if unit.superseded.is_none() {
+        unit.superseded = unit.known();
+    }
     unit.running = true;
     unit.runs += 1;
     let (mi, world) = (unit.mi, graph.world);
@@ -598,9 +700,15 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
     let mut retired = Vec::new();
     for id in std::mem::take(&mut graph.active) {
         let unit = graph.infer_mut(id);
-        let mut fresh = unit.fresh.take().expect("a drained unit has a result");
+        let Some(mut fresh) = unit.fresh.take() else {
+            // A member of the component that nothing reaches any more.
+            deactivate(unit);
+            continue;
+        };
         let begin = unit.marked.map_or(world, |marked| marked.last);
+        let mut changed = false;
         if let Some(old) = unit.outcome.take() {
+            changed = old.parts != fresh.parts;
             // Early cutoff: an equal body stays the same body, so codegen sees no change.
             if let (Ok(was), Ok(is)) = (&old.inferred, &fresh.inferred)
                 && was == is
@@ -628,6 +736,15 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
         unit.first = begin;
         unit.marked = None;
         unit.state = State::Clean;
+        if changed {
+            for ix in 0..graph.infer(id).readers.len() {
+                let reader = graph.infer(id).readers[ix];
+                let reader = graph.infer_mut(reader);
+                if reader.state == State::Marked {
+                    reader.state = State::Dirty;
+                }
+            }
+        }
     }
     for (last, id) in retired {
         graph.retire(last, Retired::Infer(id));

@@ -451,17 +451,17 @@ fn an_inlined_body_is_an_edge_of_codegen() {
 fn recursion_restarts_from_bottom() {
     check(
         "
-        a = type:X same:b
+        a = same:b type:X
         b = same:a
         c = call:a
         c()
-        a = type:Y same:b
+        a = same:b type:Y
         c()
         b = same:a body:2
         c()
         ",
         expect![[r#"
-            > a = type:X same:b
+            > a = same:b type:X
             world 1
             > b = same:a
             world 2
@@ -471,8 +471,8 @@ fn recursion_restarts_from_bottom() {
             infer    a() b() c()
             codegen  a() b() c()
             link     a() b() c()
-            => T (T) call 1
-            > a = type:Y same:b
+            => T (X) call 1
+            > a = same:b type:Y
             world 4
             > c()
             infer    a() b() c()
