@@ -58,6 +58,10 @@ pub(crate) fn run(args: &Args) -> Done {
         Stage::Inferred => EmitStage::Inferred,
         Stage::Clif => EmitStage::Clif,
         Stage::Asm => EmitStage::Asm,
+        #[cfg(feature = "opencl")]
+        Stage::OpenCl => EmitStage::OpenCl,
+        #[cfg(not(feature = "opencl"))]
+        Stage::OpenCl => return Err(Failure::no_feature("OpenCL", "opencl")),
         other => {
             let value = other.to_possible_value();
             let name = value.as_ref().map_or("", |value| value.get_name());

@@ -41,6 +41,14 @@ impl Failure {
         )
     }
 
+    /// Code for a device that this build was made without.
+    pub(crate) fn no_feature(what: &str, feature: &str) -> Failure {
+        Failure::Missing(
+            format!("code for {what} is not in this build: its feature `{feature}` is off"),
+            format!("build the command with `--features {feature}`"),
+        )
+    }
+
     /// A refused edit, with positions.
     pub(crate) fn edit(session: &Session, failure: &EditFailure) -> Failure {
         let shown = failure.diagnostics.iter().map(|d| session.render(d));

@@ -19,7 +19,7 @@ pub enum Stop {
 pub struct Failed(pub Arc<dyn StageError>);
 
 /// An embedder's error value; equality is what early cutoff rests on.
-pub trait StageError: fmt::Display + fmt::Debug + Send + Sync + 'static {}
+pub trait StageError: std::any::Any + fmt::Display + fmt::Debug + Send + Sync {}
 impl<T: fmt::Display + fmt::Debug + Send + Sync + 'static> StageError for T {}
 
 impl Stop {
@@ -30,6 +30,12 @@ impl Stop {
 }
 
 impl Failed {
+    /// The embedder's error, if it is of this type.
+    pub fn downcast_ref<E: StageError>(&self) -> Option<&E> {
+        let error: &dyn std::any::Any = &*self.0;
+        error.downcast_ref()
+    }
+
     /// The engine's own sentence.
     pub(crate) fn message(message: &str) -> Failed {
         Failed(Arc::new(EngineError(message.into())))

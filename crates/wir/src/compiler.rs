@@ -6,6 +6,7 @@ use crate::infer::{Ask, Intrinsic, Intrinsics};
 use crate::inferred::{ABI, INLINE, Inferred, Inline, RETURNS, Summary, TYPE};
 use crate::inline::AskBodies;
 use crate::ir::{Body, Const, Op};
+use crate::module::{Function, Module};
 use crate::source::{MethodSource, Source};
 use crate::syntax;
 use crate::universe::Universe;
@@ -38,6 +39,21 @@ pub trait Backend: Sized + Send + Sync + 'static {
         body: &Body,
         ret: &dyn Fn(Mi) -> Ty,
     ) -> Result<Self::Code, Stop>;
+
+    /// Whether code of a shard holds its callees, since nothing can be called there through a cell.
+    fn is_device(&self, shard: &Self::Shard) -> bool {
+        let _ = shard;
+        false
+    }
+
+    /// Code of a kernel with everything that it calls, for a shard of a device. Law: pure.
+    ///
+    /// # Errors
+    /// What the device cannot do: an [`crate::module::Unsupported`].
+    fn codegen_module(&self, shard: &Self::Shard, module: &Module) -> Result<Self::Code, Stop> {
+        let _ = module;
+        Err(Stop::failed(format!("{shard} is no shard of a device")))
+    }
 
     /// The callable thing; `cell` gives the address of the cell of a callee.
     ///
@@ -159,6 +175,10 @@ impl<B: Backend> Compiler for Wir<B> {
         mi: Mi,
         inferred: &Arc<Inferred>,
     ) -> Result<B::Code, Stop> {
+        if self.backend.is_device(cx.shard()) {
+            let module = self.module(cx, mi, inferred)?;
+            return self.backend.codegen_module(cx.shard(), &module);
+        }
         let body = self.optimized(cx, mi, inferred)?;
         let mut rets: Vec<(Mi, Ty)> = Vec::new();
         for op in body
@@ -208,6 +228,65 @@ impl<B: Backend> Wir<B> {
     ) -> Result<Body, Stop> {
         let mut ask = AskingBodies { cx };
         crate::inline::inline(self.universe(), &mut ask, mi, inferred)
+    }
+
+    /// The body with everything that it calls: what a device is given.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on; a recursion is [`crate::module::Unsupported`].
+    pub fn module(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        mi: Mi,
+        inferred: &Arc<Inferred>,
+    ) -> Result<Module, Stop> {
+        let mut module = Module {
+            functions: vec![self.function(cx, mi, inferred)?],
+        };
+        let mut next = 0;
+        while let Some(function) = module.functions.get(next) {
+            let insts = function.body.blocks.iter().flat_map(|block| &block.insts);
+            let callees: Vec<Mi> = insts
+                .filter_map(|inst| match inst.op {
+                    Op::Call(callee, _) => Some(callee),
+                    _ => None,
+                })
+                .collect();
+            for callee in callees {
+                if module.function(callee).is_none() {
+                    let inferred = cx.inferred(callee)?;
+                    let function = self.function(cx, callee, &inferred)?;
+                    module.functions.push(function);
+                }
+            }
+            next += 1;
+        }
+        module.check_recursion().map_err(Stop::failed)?;
+        Ok(module)
+    }
+
+    fn function(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        mi: Mi,
+        inferred: &Arc<Inferred>,
+    ) -> Result<Function, Stop> {
+        let body = self.optimized(cx, mi, inferred)?;
+        let (key, types) = (cx.key(mi), cx.types());
+        let name = types.symbol_str(key.function).to_string();
+        let params = self.universe().tuple_elems(key.args).unwrap_or_default();
+        let shown: Vec<String> = params
+            .iter()
+            .map(|ty| types.display(*ty).to_string())
+            .collect();
+        Ok(Function {
+            mi,
+            shown: format!("{name}({})", shown.join(", ")),
+            name,
+            kernel: inferred.kernel,
+            params: params.to_vec(),
+            body,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 //! Reading order: [`ast`] (what the parser makes), `syntax` (text to AST and back), `universe`
 //! (types), [`prim`] (what scalar operations mean), `builtins` (built-in functions), `lower`
 //! (AST to untyped SSA, once per method), `infer` (untyped SSA to typed SSA, once per method
-//! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), `interp` (the
-//! reference semantics, on the AST).
+//! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), [`module`] (a body
+//! with its callees, for devices), `interp` (the reference semantics, on the AST).
 
 pub mod ast;
 pub mod builtins;
@@ -20,6 +20,7 @@ pub mod interp;
 pub mod ir;
 pub mod layout;
 pub mod lower;
+pub mod module;
 pub mod ops;
 pub mod opt;
 pub mod prim;

@@ -1,26 +1,100 @@
-//! Wir over Cranelift: the backend of host shards.
+//! The backends of a session: one program, sharded over host code at several opt levels and over
+//! devices.
+//!
+//! Host shards call through cells; a device's shard holds a kernel with all its callees (see
+//! `worldage_wir::module`), and is built for the device that is there when it is first launched.
 
 use crate::options::OptLevel;
+use std::fmt;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
 use worldage_dispatch::Ty;
 use worldage_engine::{Linked, Mi, Stop};
 use worldage_wir::compiler::Backend;
 use worldage_wir::ir::Body;
+use worldage_wir::layout::Layouts;
+use worldage_wir::module::Module;
 
-/// Host code through Cranelift.
-pub struct HostBackend {
+/// What code is made for: what partitions a session's cache of code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Shard {
+    /// This machine, through Cranelift.
+    Host(OptLevel),
+    /// OpenCL devices.
+    #[cfg(feature = "opencl")]
+    OpenCl,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shard::Host(opt) => opt.fmt(f),
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => f.write_str("opencl"),
+        }
+    }
+}
+
+/// All backends.
+pub struct Backends {
+    pub(crate) layouts: Arc<Layouts>,
     pub(crate) generator: Arc<cranelift::Generator>,
     pub(crate) loader: cranelift::Loader,
 }
 
-/// A code instance in executable memory; freed when dropped.
-#[derive(Debug)]
-pub struct HostLinked(cranelift::Loaded);
+/// The portable artifact of a shard.
+#[derive(Debug, PartialEq)]
+pub enum ShardCode {
+    /// Machine code of this host.
+    Host(Arc<cranelift::Code>),
+    /// A kernel in OpenCL C.
+    #[cfg(feature = "opencl")]
+    OpenCl(Arc<worldage_opencl::Code>),
+}
 
-impl Linked for HostLinked {
+impl ShardCode {
+    /// The machine code of a host shard.
+    ///
+    /// # Panics
+    /// On code of a device: whoever asks knows the shard.
+    pub(crate) fn host(&self) -> &cranelift::Code {
+        match self {
+            ShardCode::Host(code) => code,
+            #[cfg(feature = "opencl")]
+            ShardCode::OpenCl(_) => unreachable!("host code was asked of a device's shard"),
+        }
+    }
+
+    /// The text of an OpenCL shard.
+    ///
+    /// # Panics
+    /// On code of another shard.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn opencl(&self) -> &worldage_opencl::Code {
+        match self {
+            ShardCode::OpenCl(code) => code,
+            ShardCode::Host(_) => unreachable!("a device's code was asked of a host shard"),
+        }
+    }
+}
+
+/// A code instance that can be called or launched; freed when dropped.
+#[derive(Debug)]
+pub enum ShardLinked {
+    /// Executable memory.
+    Host(cranelift::Loaded),
+    /// A kernel, and its program once it was built.
+    #[cfg(feature = "opencl")]
+    OpenCl(worldage_opencl::Kernel),
+}
+
+impl Linked for ShardLinked {
     fn entry(&self) -> usize {
-        self.0.entry()
+        match self {
+            ShardLinked::Host(loaded) => loaded.entry(),
+            #[cfg(feature = "opencl")]
+            ShardLinked::OpenCl(_) => 0,
+        }
     }
 }
 
@@ -31,30 +105,56 @@ pub(crate) fn level(opt: OptLevel) -> cranelift::OptLevel {
     }
 }
 
-impl Backend for HostBackend {
-    type Code = cranelift::Code;
-    type Linked = HostLinked;
-    type Shard = OptLevel;
+impl Backend for Backends {
+    type Code = ShardCode;
+    type Linked = ShardLinked;
+    type Shard = Shard;
 
     fn codegen(
         &self,
-        shard: &OptLevel,
+        shard: &Shard,
         body: &Body,
         ret: &dyn Fn(Mi) -> Ty,
-    ) -> Result<cranelift::Code, Stop> {
-        self.generator
-            .compile(level(*shard), body, ret)
-            .map_err(Stop::failed)
+    ) -> Result<ShardCode, Stop> {
+        match shard {
+            Shard::Host(opt) => self
+                .generator
+                .compile(level(*opt), body, ret)
+                .map(|code| ShardCode::Host(Arc::new(code)))
+                .map_err(Stop::failed),
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => unreachable!("a device is given modules"),
+        }
+    }
+
+    fn is_device(&self, shard: &Shard) -> bool {
+        !matches!(shard, Shard::Host(_))
+    }
+
+    fn codegen_module(&self, shard: &Shard, module: &Module) -> Result<ShardCode, Stop> {
+        match shard {
+            Shard::Host(_) => unreachable!("a host shard is given bodies"),
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => worldage_opencl::generate(&self.layouts, module)
+                .map(|code| ShardCode::OpenCl(Arc::new(code)))
+                .map_err(Stop::failed),
+        }
     }
 
     fn link(
         &self,
-        code: &Arc<cranelift::Code>,
+        code: &Arc<ShardCode>,
         cell: &mut dyn FnMut(Mi) -> *const usize,
-    ) -> Result<HostLinked, Stop> {
-        let loaded = self.loader.load(code, cell);
-        loaded
-            .map(HostLinked)
-            .map_err(|error| Stop::failed(error.to_string()))
+    ) -> Result<ShardLinked, Stop> {
+        match &**code {
+            ShardCode::Host(host) => {
+                let loaded = self.loader.load(host, cell);
+                loaded
+                    .map(ShardLinked::Host)
+                    .map_err(|error| Stop::failed(error.to_string()))
+            }
+            #[cfg(feature = "opencl")]
+            ShardCode::OpenCl(code) => Ok(ShardLinked::OpenCl(worldage_opencl::Kernel::new(code))),
+        }
     }
 }

@@ -23,7 +23,7 @@ impl Inner {
         world: World,
     ) -> Result<Callee, worldage_engine::engine::DemandError> {
         let ci = self.engine.demand(mi, shard, Some(world))?;
-        let ret = ci.code().ret;
+        let ret = ci.code().host().ret;
         let args = self.engine.key(mi).args;
         let params: Box<[Ty]> = self.universe.tuple_elems(args).unwrap_or_default().into();
         Ok(Callee {
@@ -36,7 +36,7 @@ impl Inner {
 }
 
 fn keep(
-    ci: Arc<CodeInstance<crate::session::HostCompiler>>,
+    ci: Arc<CodeInstance<crate::session::SessionCompiler>>,
 ) -> Arc<dyn std::any::Any + Send + Sync> {
     ci
 }

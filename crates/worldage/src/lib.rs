@@ -24,13 +24,15 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (Wir over
-//! Cranelift), `dispatch` (calls that running code asks for), `failure` (errors in words),
+//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (the
+//! shards), `dispatch` (calls that running code asks for), `failure` (errors in words),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
 mod bare;
 mod calls;
+#[cfg(feature = "opencl")]
+mod devices;
 mod dispatch;
 mod edits;
 mod failure;
@@ -42,7 +44,7 @@ mod questions;
 mod session;
 mod updates;
 
-pub use backend::{HostBackend, HostLinked};
+pub use backend::{Backends, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
 pub use edits::{EditFailure, EditReport};

@@ -35,6 +35,9 @@ pub enum EmitStage {
     Clif,
     /// Machine code as text.
     Asm,
+    /// A kernel in OpenCL C.
+    #[cfg(feature = "opencl")]
+    OpenCl,
 }
 
 impl Session {
@@ -177,6 +180,11 @@ impl Session {
                 &inferred.body,
                 &name,
             ));
+        }
+        #[cfg(feature = "opencl")]
+        if stage == EmitStage::OpenCl {
+            let code = inner.device_code(mi, crate::Shard::OpenCl, view)?;
+            return Ok(code.opencl().text.clone());
         }
         let shard = inner.shard(opt, view);
         let generator = &inner.engine.compiler().backend().generator;

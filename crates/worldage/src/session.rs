@@ -1,6 +1,6 @@
 //! A session: one program under edits, its worlds, and the code of its instances.
 
-use crate::backend::HostBackend;
+use crate::backend::{Backends, Shard};
 use crate::dispatch::Dispatcher;
 use crate::options::{OptLevel, SessionOptions};
 use crate::places::Places;
@@ -18,8 +18,8 @@ use worldage_wir::diag::{Diagnostic, LineCol, Place};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
 
-/// The compiler of host sessions.
-pub(crate) type HostCompiler = Wir<HostBackend>;
+/// The compiler of sessions.
+pub(crate) type SessionCompiler = Wir<Backends>;
 
 /// Why a session cannot begin: the environment lacks something.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub(crate) type ContextKey = (ShardId, bool);
 /// What a session shares with the contexts that run its code.
 pub(crate) struct Inner {
     pub(crate) universe: Arc<Universe>,
-    pub(crate) engine: Engine<HostCompiler>,
+    pub(crate) engine: Engine<SessionCompiler>,
     pub(crate) loader: cranelift::Loader,
     pub(crate) written: Mutex<Written>,
     pub(crate) places: RwLock<Places>,
@@ -106,9 +106,10 @@ impl Session {
         let isa = cranelift::HostIsa::detect().map_err(StartError::NoHost)?;
         let universe = Arc::new(Universe::new());
         let layouts = Arc::new(worldage_wir::layout::Layouts::new(Arc::clone(&universe)));
-        let generator = Arc::new(cranelift::Generator::new(isa, layouts));
+        let generator = Arc::new(cranelift::Generator::new(isa, Arc::clone(&layouts)));
         let loader = cranelift::Loader::new(Arc::clone(&generator));
-        let backend = HostBackend {
+        let backend = Backends {
+            layouts,
             generator,
             loader: loader.clone(),
         };
@@ -243,7 +244,7 @@ impl Session {
 impl Inner {
     /// The shard of an opt level over a named view.
     pub(crate) fn shard(&self, opt: OptLevel, view: ViewId) -> ShardId {
-        self.engine.shard(opt, view)
+        self.engine.shard(Shard::Host(opt), view)
     }
 
     pub(crate) fn is_intrinsic(&self, mi: Mi) -> bool {
