@@ -94,7 +94,10 @@ impl NoData {
                 show(*ty)
             ),
             NoData::Nested(ty) => {
-                format!("arrays of {} hold arrays, which a device cannot reach", show(*ty))
+                format!(
+                    "arrays of {} hold arrays, which a device cannot reach",
+                    show(*ty)
+                )
             }
         }
     }

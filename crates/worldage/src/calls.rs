@@ -2,7 +2,7 @@
 
 use crate::failure;
 use crate::options::OptLevel;
-use crate::session::{HostCompiler, Inner, Session};
+use crate::session::{Inner, Session, SessionCompiler};
 use std::cell::RefCell;
 use std::sync::Arc;
 use worldage_cranelift::{CallError, Callee, Context};
@@ -164,7 +164,7 @@ impl Inner {
     fn route(
         &self,
         options: &CallOptions,
-    ) -> Result<(WorldGuard<'_, HostCompiler>, Route), CallFailure> {
+    ) -> Result<(WorldGuard<'_, SessionCompiler>, Route), CallFailure> {
         let view = self.view_id(options.view.as_deref()).map_err(|failure| {
             let first = failure.diagnostics.into_iter().next().expect("never empty");
             failure::of_diagnostic(first)

@@ -77,9 +77,11 @@ pub(super) struct Emit<'g, 'a> {
     pub(super) text: Text,
     declared: Vec<String>,
     loops: Vec<Loop>,
-    jumped: BTreeSet<Blk>,
+    jumped: BTreeSet<(Blk, bool)>,
     current: Blk,
     temporaries: u32,
+    /// Indices and lengths that dominating blocks have compared.
+    pub(super) checked: Vec<(String, String)>,
     pub(super) shared: BTreeSet<usize>,
     ret: Vec<Leaf>,
     ret_spaces: Vec<Space>,
@@ -132,9 +134,13 @@ impl<'g, 'a> Emit<'g, 'a> {
             jumped: BTreeSet::new(),
             current: Blk(0),
             temporaries: 0,
+            checked: Vec::new(),
             shared: BTreeSet::new(),
             ret,
-            ret_spaces: ret_spaces.into_iter().map(|s| s.unwrap_or(Space::Global)).collect(),
+            ret_spaces: ret_spaces
+                .into_iter()
+                .map(|s| s.unwrap_or(Space::Global))
+                .collect(),
         })
     }
 
@@ -148,7 +154,10 @@ impl<'g, 'a> Emit<'g, 'a> {
         let mut params = params;
         if !self.is_entry {
             for &ix in &shared {
-                let (elem, name) = (self.g.shared[ix].elem.clone(), self.g.shared[ix].name.clone());
+                let (elem, name) = (
+                    self.g.shared[ix].elem.clone(),
+                    self.g.shared[ix].name.clone(),
+                );
                 let pointer = self.g.pointer(&elem, Space::Local);
                 params.push(format!("{pointer}{name}"));
             }
@@ -167,7 +176,11 @@ impl<'g, 'a> Emit<'g, 'a> {
         if !self.is_entry {
             out.push_str(&format!("/* {} */\n", self.function.shown));
         }
-        let params = if params.is_empty() { "void".to_string() } else { params.join(", ") };
+        let params = if params.is_empty() {
+            "void".to_string()
+        } else {
+            params.join(", ")
+        };
         out.push_str(&format!("{head}({params})\n{{\n"));
         let mut top = Text::default().deeper();
         if self.is_entry {
@@ -275,10 +288,13 @@ impl<'g, 'a> Emit<'g, 'a> {
                 Some(scalar) => (c_memory_type(scalar), shared.length),
                 None => ("uchar", shared.length * shared.elem.size as u64),
             };
-            let (count, align) = (count.max(1), match shared.elem.scalar() {
-                Some(_) => "",
-                None => " __attribute__((aligned(8)))",
-            });
+            let (count, align) = (
+                count.max(1),
+                match shared.elem.scalar() {
+                    Some(_) => "",
+                    None => " __attribute__((aligned(8)))",
+                },
+            );
             top.line(format!("__local {ty} {}[{count}]{align};", shared.name));
         }
         top.open("{");
@@ -303,13 +319,19 @@ impl<'g, 'a> Emit<'g, 'a> {
 
     /// Writes a block and what it dominates; `next` is where control goes at the end of the text.
     fn tree(&mut self, blk: Blk, next: Option<Blk>) -> Result<(), Unsupported> {
+        let checked = self.checked.len();
+        let result = self.tree_of(blk, next);
+        self.checked.truncate(checked);
+        result
+    }
+
+    fn tree_of(&mut self, blk: Blk, next: Option<Blk>) -> Result<(), Unsupported> {
         let (inside, outside) = self.flow.follows(blk);
         if !self.flow.is_header(blk) {
-            self.text.label(blk);
             return self.within(blk, &inside, next);
         }
         self.text.open("for (;;) {");
-        self.text.label(blk);
+        self.text.again(blk);
         let after = outside.first().copied().or(next);
         self.loops.push(Loop { header: blk, after });
         self.within(blk, &inside, Some(blk))?;
@@ -320,17 +342,13 @@ impl<'g, 'a> Emit<'g, 'a> {
 
     fn chain(&mut self, blocks: &[Blk], next: Option<Blk>) -> Result<(), Unsupported> {
         for (ix, blk) in blocks.iter().enumerate() {
+            self.text.label(*blk);
             self.tree(*blk, blocks.get(ix + 1).copied().or(next))?;
         }
         Ok(())
     }
 
-    fn within(
-        &mut self,
-        blk: Blk,
-        follows: &[Blk],
-        next: Option<Blk>,
-    ) -> Result<(), Unsupported> {
+    fn within(&mut self, blk: Blk, follows: &[Blk], next: Option<Blk>) -> Result<(), Unsupported> {
         let body = self.body;
         let block = &body.blocks[blk.0 as usize];
         self.current = blk;
@@ -411,12 +429,14 @@ impl<'g, 'a> Emit<'g, 'a> {
                 let yes = self.piece(then, block.term_pos, next)?;
                 let no = self.piece(other, block.term_pos, next)?;
                 if no.is_only("break;") || no.is_only("continue;") {
-                    self.text.line(format!("if (!{})", parenthesised(&condition)));
+                    self.text
+                        .line(format!("if (!{})", parenthesised(&condition)));
                     self.text.append(no);
                     self.text.append_outdented(yes);
                 } else if no.is_empty() && yes.is_empty() {
                 } else if yes.is_empty() {
-                    self.text.line(format!("if (!{}) {{", parenthesised(&condition)));
+                    self.text
+                        .line(format!("if (!{}) {{", parenthesised(&condition)));
                     self.text.append(no);
                     self.text.line("}");
                 } else {
@@ -432,17 +452,26 @@ impl<'g, 'a> Emit<'g, 'a> {
             }
             Term::Return(val) => self.give(*val, next),
             Term::Fail(failure) => {
-                let site = self.g.site(FailKind::Failure(failure.clone()), self.body, block.term_pos);
+                let site = self.g.site(
+                    FailKind::Failure(failure.clone()),
+                    self.body,
+                    block.term_pos,
+                );
                 let fail = self.g.helper(super::helpers::Helper::Fail);
                 match (self.is_entry, self.waits()) {
                     (true, _) => {
-                        let guard = if self.waits() { "if (!*wa_stopped) " } else { "" };
+                        let guard = if self.waits() {
+                            "if (!*wa_stopped) "
+                        } else {
+                            ""
+                        };
                         self.text.line(format!("{guard}{fail}(wa_error, {site});"));
                         self.text.line("return;");
                     }
                     (false, false) => self.text.line(format!("return {fail}(wa_error, {site});")),
                     (false, true) => {
-                        self.text.line(format!("if (!*wa_stopped) {fail}(wa_error, {site});"));
+                        self.text
+                            .line(format!("if (!*wa_stopped) {fail}(wa_error, {site});"));
                         self.text.line("*wa_stopped = true;");
                         self.text.line("return 0;");
                     }
@@ -451,7 +480,8 @@ impl<'g, 'a> Emit<'g, 'a> {
             }
             Term::Unreachable => {
                 let is_void = self.is_entry || self.result_type() == "void";
-                self.text.line(if is_void { "return;" } else { "return 0;" });
+                self.text
+                    .line(if is_void { "return;" } else { "return 0;" });
                 Ok(())
             }
         }
@@ -465,7 +495,11 @@ impl<'g, 'a> Emit<'g, 'a> {
             }
             return Ok(());
         }
-        let slots = if self.ret.is_empty() { Vec::new() } else { self.slots_of(val) };
+        let slots = if self.ret.is_empty() {
+            Vec::new()
+        } else {
+            self.slots_of(val)
+        };
         if !self.has_out() {
             let [Slot::Scalar(_, operand)] = &slots[..] else {
                 unreachable!("only a scalar is given directly")
@@ -477,7 +511,8 @@ impl<'g, 'a> Emit<'g, 'a> {
             let name = part_name("wa_result", part, slots.len());
             match slot {
                 Slot::Scalar(_, operand) => {
-                    self.text.line(format!("*{name} = {};", bare(&operand.text)));
+                    self.text
+                        .line(format!("*{name} = {};", bare(&operand.text)));
                 }
                 Slot::Array { at, length, .. } => {
                     self.text.line(format!("*{name} = {};", at.text));
@@ -514,8 +549,11 @@ impl<'g, 'a> Emit<'g, 'a> {
             Some(inner) if inner.header == blk => self.text.line("continue;"),
             Some(inner) if inner.after == Some(blk) => self.text.line("break;"),
             _ => {
-                self.jumped.insert(blk);
-                self.text.line(format!("goto L{};", blk.0));
+                // An outer loop's header is gone on with; everything else is entered.
+                let again = self.loops.iter().any(|outer| outer.header == blk);
+                let label = if again { "again" } else { "L" };
+                self.jumped.insert((blk, again));
+                self.text.line(format!("goto {label}{};", blk.0));
             }
         }
         Ok(())
@@ -562,9 +600,11 @@ impl<'g, 'a> Emit<'g, 'a> {
                 let (_, to, ty, from) = &moves[ix];
                 if ty.is_empty() {
                     // Pointers: the type is that of the variable.
-                    self.text.line(format!("__typeof__({to}) {name} = {};", from.text));
+                    self.text
+                        .line(format!("__typeof__({to}) {name} = {};", from.text));
                 } else {
-                    self.text.line(format!("{ty} {name} = {};", bare(&from.text)));
+                    self.text
+                        .line(format!("{ty} {name} = {};", bare(&from.text)));
                 }
                 moves[ix].3 = Operand::plain(name);
             }
@@ -616,12 +656,18 @@ impl<'g, 'a> Emit<'g, 'a> {
             self.declared.push(format!("{ty} {name} = 0;"));
             self.text.line(format!("{name} = {};", bare(&value.text)));
         } else {
-            self.text.line(format!("const {ty} {name} = {};", bare(&value.text)));
+            self.text
+                .line(format!("const {ty} {name} = {};", bare(&value.text)));
         }
         self.set(val, vec![Slot::Scalar(scalar, Operand::plain(name))]);
     }
 
-    pub(super) fn constant(&mut self, val: Val, constant: &Const, pos: Pos) -> Result<(), Unsupported> {
+    pub(super) fn constant(
+        &mut self,
+        val: Val,
+        constant: &Const,
+        pos: Pos,
+    ) -> Result<(), Unsupported> {
         let scalar = match constant {
             Const::Unit => {
                 self.set(val, Vec::new());

@@ -76,10 +76,7 @@ impl Flow {
                 .map(|header| header.0 as usize)
                 .find(|&header| loops[header].as_ref().is_some_and(|l| l[above] && !l[at]));
             let forward = preds[at].iter().filter(|p| rank[**p] < rank[at]).count();
-            let branches = matches!(
-                body.blocks[above].term,
-                worldage_wir::ir::Term::Branch(..)
-            );
+            let branches = matches!(body.blocks[above].term, worldage_wir::ir::Term::Branch(..));
             match left {
                 Some(header) => follows[header].push(blk),
                 None if forward == 1 && branches => nested[at] = true,

@@ -112,7 +112,7 @@ pub(super) struct Generator<'a> {
     pub(super) made: Vec<Made>,
     names: BTreeSet<String>,
     pub(super) shared: Vec<Shared>,
-    pub(super) helpers: BTreeSet<Helper>,
+    helpers: BTreeSet<Helper>,
     pub(super) sites: Vec<FailSite>,
     needs_double: bool,
     pub(super) needs_long_atomics: bool,
@@ -205,7 +205,7 @@ impl<'a> Generator<'a> {
         traits
     }
 
-    pub(super) fn helper(&mut self, helper: Helper) -> String {
+    fn helper(&mut self, helper: Helper) -> String {
         self.helpers.insert(helper);
         helper.name()
     }

@@ -96,6 +96,24 @@ impl Emit<'_, '_> {
         Operand::join(text, &[&value])
     }
 
+    /// Writes a bounds check, unless the same two values were compared before.
+    fn check_bounds(&mut self, index: &str, length: &str, pos: Pos) {
+        let known = |text: &str| text.strip_suffix('L').and_then(|n| n.parse::<u64>().ok());
+        if let (Some(index), Some(length)) = (known(index), known(length))
+            && index < length
+        {
+            return;
+        }
+        let pair = (index.to_string(), length.to_string());
+        if self.checked.contains(&pair) {
+            return;
+        }
+        self.checked.push(pair);
+        let condition = format!("(ulong){index} >= (ulong){length}");
+        let details = format!(", {index}, {length}");
+        self.fail_if(&condition, FailKind::Bounds, &details, pos);
+    }
+
     fn guard(&self) -> &'static str {
         if self.waits() {
             "if (!*wa_stopped) "
@@ -143,11 +161,12 @@ impl Emit<'_, '_> {
         let slots = self.slots_of(tuple);
         let index = self.scalar(index);
         let index = self.simple(Scalar::I64, index);
-        let condition = format!("(ulong){} >= {}UL", index.text, slots.len());
-        let details = format!(", {}, {}L", index.text, slots.len());
-        self.fail_if(&condition, FailKind::Bounds, &details, pos);
+        self.check_bounds(&index.text, &format!("{}L", slots.len()), pos);
         let [Leaf::Scalar(scalar)] = leaves[..] else {
-            return Err(self.refuse(pos, "a tuple of structs is indexed by a constant on a device"));
+            return Err(self.refuse(
+                pos,
+                "a tuple of structs is indexed by a constant on a device",
+            ));
         };
         let parts: Vec<Operand> = slots
             .into_iter()
@@ -191,9 +210,7 @@ impl Emit<'_, '_> {
         let (elem, space, at, length) = self.array(array);
         let index = self.scalar(index);
         let index = self.simple(Scalar::I64, index);
-        let condition = format!("(ulong){} >= (ulong){}", index.text, length.text);
-        let details = format!(", {}, {}", index.text, length.text);
-        self.fail_if(&condition, FailKind::Bounds, &details, pos);
+        self.check_bounds(&index.text, &length.text, pos);
         (elem, space, at, index)
     }
 
@@ -210,7 +227,10 @@ impl Emit<'_, '_> {
             return Ok(());
         }
         if let Some(scalar) = elem.scalar() {
-            let value = self.guarded(scalar, place(scalar, &place_text(elem, space, at, index, 0)));
+            let value = self.guarded(
+                scalar,
+                place(scalar, &place_text(elem, space, at, index, 0)),
+            );
             self.define(result, scalar, value, false);
             return Ok(());
         }
@@ -219,7 +239,8 @@ impl Emit<'_, '_> {
             if let Slot::Scalar(scalar, to) = slot {
                 let from = place(*scalar, &place_text(elem, space, at, index, part));
                 let guard = self.guard();
-                self.text.line(format!("{guard}{} = {};", to.text, from.text));
+                self.text
+                    .line(format!("{guard}{} = {};", to.text, from.text));
             }
         }
         self.set(result, slots);
@@ -361,13 +382,7 @@ impl Emit<'_, '_> {
 
     // Calls.
 
-    fn call(
-        &mut self,
-        callee: Mi,
-        args: &[Val],
-        result: Val,
-        pos: Pos,
-    ) -> Result<(), Unsupported> {
+    fn call(&mut self, callee: Mi, args: &[Val], result: Val, pos: Pos) -> Result<(), Unsupported> {
         let function = self.g.callee(callee);
         let (mut texts, mut reads, mut spaces) = (Vec::new(), Vec::new(), Vec::new());
         for arg in args {
@@ -394,7 +409,10 @@ impl Emit<'_, '_> {
         };
         let (_, ret_spaces) = self.g.spaces(callee, &spaces)?;
         let made = self.g.function(callee, spaces)?;
-        let (name, shared) = (self.g.made[made].name.clone(), self.g.made[made].shared.clone());
+        let (name, shared) = (
+            self.g.made[made].name.clone(),
+            self.g.made[made].shared.clone(),
+        );
         let direct = !traits.fails && matches!(ret[..], [] | [Leaf::Scalar(_)]);
         let slots = match direct {
             true => Vec::new(),

@@ -18,7 +18,9 @@ impl Emit<'_, '_> {
         pos: Pos,
     ) -> Result<(), Unsupported> {
         let mut a = self.scalar(args[0]);
-        let mut b = args.get(1).map_or(Operand::plain(""), |&val| self.scalar(val));
+        let mut b = args
+            .get(1)
+            .map_or(Operand::plain(""), |&val| self.scalar(val));
         let (first, second) = prim.operands();
         if prim.failure().is_some() {
             // Operands are written in the check and in the operation.
@@ -32,7 +34,10 @@ impl Emit<'_, '_> {
                 self.fail_if(&condition, kind, "", pos);
             }
         }
-        for scalar in [Some(first), second, Some(prim.result())].into_iter().flatten() {
+        for scalar in [Some(first), second, Some(prim.result())]
+            .into_iter()
+            .flatten()
+        {
             let _ = self.g.c_type(scalar);
         }
         let text = self.expression(prim, &mut a, &b);
@@ -128,7 +133,11 @@ impl Emit<'_, '_> {
         plain: &str,
     ) -> String {
         match (s.is_float(), t.is_float()) {
-            (true, true) => format!("({} {plain} {})", cast(s, Scalar::F64, a), cast(t, Scalar::F64, b)),
+            (true, true) => format!(
+                "({} {plain} {})",
+                cast(s, Scalar::F64, a),
+                cast(t, Scalar::F64, b)
+            ),
             (false, false) if s == Scalar::U64 && t.is_signed() => {
                 let compare = self.g.helper(Helper::CompareUnsigned);
                 // b <= a in both orders: -1 and 0 of the exchanged sides are 1 and 0 here.
@@ -143,7 +152,11 @@ impl Emit<'_, '_> {
                 format!("({compare}({a}, {b}) {})", order[0])
             }
             (false, false) => {
-                let wide = if s == Scalar::U64 || t == Scalar::U64 { "ulong" } else { "long" };
+                let wide = if s == Scalar::U64 || t == Scalar::U64 {
+                    "ulong"
+                } else {
+                    "long"
+                };
                 format!("(({wide}){a} {plain} ({wide}){b})")
             }
             (false, true) => self.int_with_float((s, a), (t, b), order[0], plain, true),
@@ -188,7 +201,11 @@ fn failing(prim: Prim, a: &str, b: &str) -> Vec<String> {
             _ => vec![format!("{b} == 0")],
         },
         Prim::PowInt(s) => {
-            let minus = if s.is_signed() { format!(" && {a} != -1") } else { String::new() };
+            let minus = if s.is_signed() {
+                format!(" && {a} != -1")
+            } else {
+                String::new()
+            };
             match b.trim_end_matches('L').parse::<u64>() {
                 Ok(_) => Vec::new(),
                 Err(_) => vec![format!("{b} < 0 && {a} != 1{minus}")],

@@ -6,7 +6,8 @@ use worldage_wir::ir::Blk;
 #[derive(Clone, Debug)]
 enum Line {
     Code(usize, String),
-    Label(Blk),
+    /// Of a block, or of the next round of the loop that it heads.
+    Label(Blk, bool),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,11 @@ impl Text {
     }
 
     pub(super) fn label(&mut self, blk: Blk) {
-        self.lines.push(Line::Label(blk));
+        self.lines.push(Line::Label(blk, false));
+    }
+
+    pub(super) fn again(&mut self, header: Blk) {
+        self.lines.push(Line::Label(header, true));
     }
 
     pub(super) fn open(&mut self, text: impl Into<String>) {
@@ -49,14 +54,18 @@ impl Text {
 
     /// Appends a piece one level less deep than it was made for.
     pub(super) fn append_outdented(&mut self, piece: Text) {
-        self.lines.extend(piece.lines.into_iter().map(|line| match line {
-            Line::Code(depth, text) => Line::Code(depth - 1, text),
-            label => label,
-        }));
+        self.lines
+            .extend(piece.lines.into_iter().map(|line| match line {
+                Line::Code(depth, text) => Line::Code(depth - 1, text),
+                label => label,
+            }));
     }
 
+    /// Whether there is no statement.
     pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.lines
+            .iter()
+            .all(|line| matches!(line, Line::Label(..)))
     }
 
     /// Whether the piece is one statement.
@@ -65,7 +74,7 @@ impl Text {
     }
 
     /// Writes everything, with the labels that something jumps to.
-    pub(super) fn render(&self, jumped: &BTreeSet<Blk>, out: &mut String) {
+    pub(super) fn render(&self, jumped: &BTreeSet<(Blk, bool)>, out: &mut String) {
         for line in &self.lines {
             match line {
                 Line::Code(depth, text) => {
@@ -73,10 +82,11 @@ impl Text {
                     out.push_str(text);
                     out.push('\n');
                 }
-                Line::Label(blk) if jumped.contains(blk) => {
-                    out.push_str(&format!("L{}:;\n", blk.0));
+                Line::Label(blk, again) if jumped.contains(&(*blk, *again)) => {
+                    let label = if *again { "again" } else { "L" };
+                    out.push_str(&format!("{label}{}:;\n", blk.0));
                 }
-                Line::Label(_) => {}
+                Line::Label(..) => {}
             }
         }
     }
