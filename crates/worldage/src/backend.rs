@@ -12,6 +12,7 @@ use worldage_dispatch::Ty;
 use worldage_engine::{Linked, Mi, Stop};
 use worldage_wir::compiler::Backend;
 use worldage_wir::ir::Body;
+#[cfg(feature = "opencl")]
 use worldage_wir::layout::Layouts;
 use worldage_wir::module::Module;
 
@@ -37,6 +38,7 @@ impl fmt::Display for Shard {
 
 /// All backends.
 pub struct Backends {
+    #[cfg(feature = "opencl")]
     pub(crate) layouts: Arc<Layouts>,
     pub(crate) generator: Arc<cranelift::Generator>,
     pub(crate) loader: cranelift::Loader,
@@ -132,6 +134,7 @@ impl Backend for Backends {
     }
 
     fn codegen_module(&self, shard: &Shard, module: &Module) -> Result<ShardCode, Stop> {
+        let _ = module;
         match shard {
             Shard::Host(_) => unreachable!("a host shard is given bodies"),
             #[cfg(feature = "opencl")]

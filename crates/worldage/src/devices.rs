@@ -25,7 +25,7 @@ impl Inner {
         });
         code.map_err(|error| {
             let error = self.of_device_demand(&error);
-            EditFailure::of(error.to_diagnostic(|site| self.place(site)))
+            EditFailure::of(error.to_diagnostic(|site| self.place(site, self.engine.world())))
         })
     }
 

@@ -109,6 +109,7 @@ impl Session {
         let generator = Arc::new(cranelift::Generator::new(isa, Arc::clone(&layouts)));
         let loader = cranelift::Loader::new(Arc::clone(&generator));
         let backend = Backends {
+            #[cfg(feature = "opencl")]
             layouts,
             generator,
             loader: loader.clone(),
