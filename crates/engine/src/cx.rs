@@ -239,6 +239,22 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         })
     }
 
+    /// Says that a call is dispatched at run time after all: what [`InferCx::find_all`] answered
+    /// decided nothing that could change later, so its edge is dropped.
+    pub fn dispatched_at_run_time(&mut self, function: Symbol, args: Ty, limit: usize) {
+        let view = self.view();
+        let question = Question::FindAll(u32::try_from(limit).unwrap_or(u32::MAX));
+        let key = CallKey {
+            function,
+            view,
+            question,
+            args,
+        };
+        let asked = self.graph.call(&self.shared, key);
+        self.edges
+            .retain(|edge| !matches!(edge, InferEdge::Call { call, .. } if *call == asked));
+    }
+
     /// The method that answers an explicit signature, instantiated for concrete argument types.
     /// *Lookup* edge on the signature.
     ///

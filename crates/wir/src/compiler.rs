@@ -361,6 +361,10 @@ impl<B: Backend> Ask for Asking<'_, '_, B> {
         self.cx.find_all(function, args, limit)
     }
 
+    fn dispatched_at_run_time(&mut self, function: Symbol, args: Ty, limit: usize) {
+        self.cx.dispatched_at_run_time(function, args, limit);
+    }
+
     fn invoke(&mut self, function: Symbol, sig: Ty, args: Ty) -> Result<Resolved, Stop> {
         self.cx.invoke(function, sig, args)
     }

@@ -120,13 +120,21 @@ impl Session {
             .to_string())
     }
 
-    /// Compiled instances (default shard) whose next call would run no stage, sorted.
+    /// Compiled instances (default shard and view) whose next call would run no stage, sorted.
+    /// One that no call reaches any more, because another method takes its calls, is not listed.
     pub fn valid(&self) -> Vec<String> {
         let inner = &*self.inner;
-        let shard = inner.shard(inner.options.opt, inner.engine.view(&[]));
+        let view = inner.engine.view(&[]);
+        let shard = inner.shard(inner.options.opt, view);
+        let world = inner.engine.world();
+        let is_called = |mi: Mi| {
+            let key = inner.engine.key(mi);
+            let found = inner.engine.lookup(key.function, key.args, view, world);
+            found == Resolved::Method(mi)
+        };
         let valid = inner.engine.valid(shard).into_iter();
         let mut names: Vec<String> = valid
-            .filter(|mi| !inner.is_intrinsic(*mi))
+            .filter(|mi| !inner.is_intrinsic(*mi) && is_called(*mi))
             .map(|mi| inner.engine.name(mi))
             .collect();
         names.sort();

@@ -33,6 +33,8 @@ pub trait Ask {
     /// # Errors
     /// The stage ends early.
     fn find_all(&mut self, function: Symbol, args: Ty, limit: usize) -> Result<Candidates, Stop>;
+    /// Says that such a call is dispatched at run time, so that nothing depends on the answer.
+    fn dispatched_at_run_time(&mut self, function: Symbol, args: Ty, limit: usize);
     /// The method that answers the signature `sig`, for concrete argument types.
     ///
     /// # Errors

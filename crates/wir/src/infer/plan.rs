@@ -211,35 +211,44 @@ impl Solver<'_> {
         let Ok(tuple) = self.types.try_tuple(args, None) else {
             return Ok(Plan::Fail(Failure::TypeLimit(function)));
         };
-        let (matches, covered, ambiguous) = match self.ask.find_all(function, tuple, SPLIT_LIMIT)? {
-            Candidates::TooMany => return Ok(Plan::Dyn(function)),
-            Candidates::Few {
-                matches,
-                covered,
-                ambiguous,
-            } => (matches, covered, ambiguous),
+        let found = self.ask.find_all(function, tuple, SPLIT_LIMIT)?;
+        let Candidates::Few {
+            matches,
+            covered,
+            ambiguous,
+        } = found
+        else {
+            return Ok(self.at_run_time(function, tuple));
         };
+        let Some(lists) = self.branches(&matches) else {
+            return Ok(self.at_run_time(function, tuple));
+        };
+        // Where matches overlap, the more specific stands first; an ambiguous call must be asked.
+        let known = (!ambiguous).then_some(&matches[..]);
+        self.split(function, lists, covered, used, known)
+    }
+
+    /// No lookup edge: whichever methods there will be, the call asks when it is reached.
+    fn at_run_time(&mut self, function: Symbol, tuple: Ty) -> Plan {
+        self.ask
+            .dispatched_at_run_time(function, tuple, SPLIT_LIMIT);
+        Plan::Dyn(function)
+    }
+
+    /// The argument types of each branch, if all are concrete and they are at most the limit.
+    fn branches(&self, matches: &[Candidate]) -> Option<Vec<Box<[Ty]>>> {
         let mut lists: Vec<Box<[Ty]>> = Vec::new();
-        for candidate in &matches {
-            let elems = match self.types.kind(candidate.args) {
-                TyKind::Tuple { elems, tail: None } => elems.clone(),
-                _ => return Ok(Plan::Dyn(function)),
+        for candidate in matches {
+            let TyKind::Tuple { elems, tail: None } = self.types.kind(candidate.args) else {
+                return None;
             };
-            let Some(found) = self.concrete_lists(&elems) else {
-                return Ok(Plan::Dyn(function));
-            };
-            for list in found {
+            for list in self.concrete_lists(elems)? {
                 if !lists.contains(&list) {
                     lists.push(list);
                 }
             }
         }
-        if lists.len() > SPLIT_LIMIT {
-            return Ok(Plan::Dyn(function));
-        }
-        // Where matches overlap, the more specific stands first; an ambiguous call must be asked.
-        let known = (!ambiguous).then_some(&matches[..]);
-        self.split(function, lists, covered, used, known)
+        (lists.len() <= SPLIT_LIMIT).then_some(lists)
     }
 
     /// All lists of concrete types that these types stand for, if they are at most the limit.
