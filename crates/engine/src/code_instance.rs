@@ -37,7 +37,7 @@ pub struct CodeInstance<C: Compiler> {
     /// Its callees' cells are patched: it is right in the newest world only.
     pub(crate) live: bool,
     pub(crate) cell: Arc<Cell>,
-    linked: OnceLock<C::Linked>,
+    linked: OnceLock<(C::Linked, Box<[u64]>)>,
     code: Arc<C::Code>,
 }
 
@@ -66,10 +66,15 @@ impl<C: Compiler> CodeInstance<C> {
     }
 
     /// Keeps what link gave; the cell leads to it once it is opened.
-    pub(crate) fn set_linked(&self, linked: C::Linked) {
-        if self.linked.set(linked).is_err() {
+    pub(crate) fn set_linked(&self, linked: C::Linked, to: Box<[u64]>) {
+        if self.linked.set((linked, to)).is_err() {
             unreachable!("a code instance is linked once");
         }
+    }
+
+    /// The numbers of the cells that it calls through, in the order of its calls.
+    pub(crate) fn linked_to(&self) -> &[u64] {
+        self.linked.get().map_or(&[], |(_, to)| to)
     }
 
     /// Points the cell at this code: from here on every call through it comes here.
@@ -83,9 +88,8 @@ impl<C: Compiler> CodeInstance<C> {
     /// # Panics
     /// Never for a code instance that the engine handed out: those are linked.
     pub fn linked(&self) -> &C::Linked {
-        self.linked
-            .get()
-            .expect("handed out code instances are linked")
+        let linked = self.linked.get();
+        &linked.expect("handed out code instances are linked").0
     }
 
     /// The portable code that it was linked from.

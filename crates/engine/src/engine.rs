@@ -145,6 +145,7 @@ impl<C: Compiler> Engine<C> {
             shards: RwLock::new(Vec::new()),
             threads: options.threads.max(1),
             live: AtomicBool::new(options.linking == Linking::Live),
+            cells: AtomicU64::new(1),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -536,20 +537,25 @@ impl<C: Compiler> Engine<C> {
         self.check_callable(&worlds, world)?;
         let Worlds { newest, older, .. } = &mut *worlds;
         if world == newest.world {
+            let others = newest_first(older);
             let env = Env {
                 shared: &self.shared,
                 newest: None,
+                older: &others,
             };
             return Ok(work(env, newest));
         }
-        let graph = older
-            .entry(world)
-            .or_insert_with(|| Graph::new(world, None));
+        let graph = older.remove(&world);
+        let mut graph = graph.unwrap_or_else(|| Graph::new(world, None));
+        let others = newest_first(older);
         let env = Env {
             shared: &self.shared,
             newest: Some(newest),
+            older: &others,
         };
-        Ok(work(env, graph))
+        let result = work(env, &mut graph);
+        older.insert(world, graph);
+        Ok(result)
     }
 
     /// The stages that ran since this was last asked, in the order in which they ended.
@@ -569,6 +575,7 @@ impl<C: Compiler> Engine<C> {
         let env = Env {
             shared: &self.shared,
             newest: None,
+            older: &[],
         };
         let units = (0..graph.codes.len()).map(|ix| CodeId(ix as u32));
         units
@@ -590,6 +597,13 @@ impl<C: Compiler> Engine<C> {
         let worlds = self.worlds.lock();
         worlds.newest.counts()
     }
+}
+
+/// Graphs of older worlds in an order that does not depend on hashes.
+fn newest_first<C: Compiler>(older: &FxHashMap<World, Graph<C>>) -> Vec<&Graph<C>> {
+    let mut graphs: Vec<&Graph<C>> = older.values().collect();
+    graphs.sort_unstable_by_key(|graph| std::cmp::Reverse(graph.world));
+    graphs
 }
 
 /// Whether a demand of the unit would find every input unchanged.

@@ -12,6 +12,7 @@ use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{CodeId, CodeReadKind, Env, Graph, KnownCode, State, push_past};
 use crate::ids::{Mi, ShardId};
+use crate::older::code as older;
 use crate::retire::Retired;
 use crate::settle;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -54,7 +55,7 @@ pub(crate) fn demand<C: Compiler>(
                 .expect("a clean unit is linked"),
         ));
     }
-    crate::older::adopt_code(shared, graph, root);
+    older::adopt_code(shared, graph, root);
     if let (State::Clean, Some(ci)) = (graph.code(root).state, &graph.code(root).ci) {
         return Ok(Arc::clone(ci));
     }
@@ -80,12 +81,12 @@ fn generate<C: Compiler>(
     graph.code_mut(root).visit = visit;
     loop {
         while let Some(id) = work.pop() {
-            crate::older::adopt_code(shared, graph, id);
+            older::adopt_code(shared, graph, id);
             if graph.code(id).state == State::Clean {
                 continue;
             }
             touched.push(id);
-            crate::older::adopt_artifact(shared, graph, id);
+            older::adopt_artifact(shared, graph, id);
             match why_generate(graph, id) {
                 Some(why) => {
                     graph.code_mut(id).why_codegen = why;
@@ -353,6 +354,7 @@ fn link<C: Compiler>(
     touched: Vec<CodeId>,
 ) -> Result<(), StageFailed> {
     for component in components(graph, &touched) {
+        older::adopt_links(shared, graph, &component);
         let mut group = Vec::new();
         for id in &component {
             group.extend(why_link(shared, graph, *id, &component).map(|why| (*id, why)));
@@ -448,7 +450,7 @@ fn why_link<C: Compiler>(
     }
     unit.calls
         .iter()
-        .zip(&unit.linked_to)
+        .zip(ci.linked_to())
         .find(|(callee, then)| {
             !group.contains(callee)
                 && graph
@@ -503,8 +505,8 @@ fn link_group<C: Compiler>(
     let mut retired = Vec::new();
     for (id, why) in group {
         let cell = kept_cell(shared, graph, *id).unwrap_or_else(|| {
-            graph.next_cell += 1;
-            Arc::new(Cell::new(graph.next_cell, promise(graph, *id)))
+            let number = shared.cells.fetch_add(1, Ordering::Relaxed);
+            Arc::new(Cell::new(number, promise(graph, *id)))
         });
         let unit = graph.code_mut(*id);
         let Some(Ok(code)) = &unit.code else {
@@ -593,13 +595,12 @@ fn link_one<C: Compiler>(
     let view = graph.infer(graph.code(id).infer).view;
     let unit = graph.code_mut(id);
     match linked {
-        Ok(linked) => ci.set_linked(linked),
+        Ok(linked) => ci.set_linked(linked, linked_to),
         Err(failed) => {
             unit.ci = None;
             return Err(failed);
         }
     }
-    unit.linked_to = linked_to;
     unit.linked_in = world;
     let (mi, shard) = (unit.mi, unit.shard);
     graph.log.events.push(StageEvent {

@@ -21,7 +21,7 @@ use crate::retire::{Retired, question};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
 
 /// What all graphs of a session share.
@@ -35,6 +35,8 @@ pub(crate) struct Shared<C: Compiler> {
     pub(crate) shards: RwLock<Vec<(C::Shard, ViewId)>>,
     pub(crate) threads: usize,
     pub(crate) live: AtomicBool,
+    /// The number of the newest cell, of any graph.
+    pub(crate) cells: AtomicU64,
 }
 
 impl<C: Compiler> Shared<C> {
@@ -51,9 +53,16 @@ pub(crate) struct Env<'a, C: Compiler> {
     pub(crate) shared: &'a Shared<C>,
     /// For a graph of an older world: the graph of the newest one, whose results may hold there.
     pub(crate) newest: Option<&'a Graph<C>>,
+    /// The other graphs of older worlds.
+    pub(crate) older: &'a [&'a Graph<C>],
 }
 
 impl<C: Compiler> Env<'_, C> {
+    /// Whether there is no other graph.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.newest.is_none() && self.older.is_empty()
+    }
+
     /// Whether what is linked now follows later definitions. Older worlds are pinned in every
     /// mode: nothing may be patched under them.
     pub(crate) fn is_live(&self) -> bool {
@@ -256,8 +265,6 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) calls: Vec<CodeId>,
     pub(crate) callers: Vec<CodeId>,
     pub(crate) ci: Option<Arc<CodeInstance<C>>>,
-    /// The code instances of `calls` that `ci` is linked to.
-    pub(crate) linked_to: Vec<u64>,
     pub(crate) first: World,
     pub(crate) marked: Option<WorldRange>,
     pub(crate) past: Vec<(WorldRange, Arc<CodeInstance<C>>)>,
@@ -321,8 +328,6 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
     pub(crate) log: StageLog,
     pub(crate) visits: u32,
-    /// The number of the newest cell.
-    pub(crate) next_cell: u64,
     /// Infer units to run again, while settling.
     pub(crate) queue: std::collections::VecDeque<InferId>,
     /// Units activated since the settling began.
@@ -397,7 +402,6 @@ impl<C: Compiler> Graph<C> {
             source_changed: FxHashMap::default(),
             log: StageLog::default(),
             visits: 0,
-            next_cell: 0,
             queue: std::collections::VecDeque::new(),
             active: Vec::new(),
             pending: Vec::new(),
@@ -511,7 +515,6 @@ impl<C: Compiler> Graph<C> {
             calls: Vec::new(),
             callers: Vec::new(),
             ci: None,
-            linked_to: Vec::new(),
             first: self.world,
             marked: None,
             past: Vec::new(),

@@ -1,153 +1,230 @@
-//! Results that hold in an older world: by their range, or because every edge still holds there.
+//! Results that were made in another world and hold in this one: by their range, or because every
+//! edge still holds here.
 //!
-//! A graph of an older world is built when somebody calls there. Before it runs a stage it looks
-//! for a result of the newest graph whose range holds the world; where the range is in doubt
-//! (marked, and never looked at in that world), the recorded edges are verified one by one.
+//! A graph of an older world is built when somebody calls there. Before a graph runs a stage for
+//! the first time it looks for a result of another one: in the newest graph by its range; else
+//! one that read no definition which differs here is taken over as *marked*, and settling verifies
+//! it as after an edit, in components, so recursion needs no care of its own.
+
+pub(crate) mod code;
 
 use crate::compiler::Compiler;
 use crate::graph::{
-    CodeId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Known, KnownCode, State,
-    external_digest,
+    Env, Graph, InferEdge, InferId, InferUnit, Known, Outcome, State, external_digest,
 };
-use crate::settle;
+use crate::ids::ViewId;
 use std::sync::Arc;
 use worldage_dispatch::{World, WorldRange};
 
-/// Takes over the result of inference that holds in the graph's world, if one is known.
+/// Takes over the result of inference that holds in the graph's world, or may hold there, with
+/// what it read.
 pub(crate) fn adopt_infer<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferId) {
-    let Some(newest) = env.newest else { return };
-    if graph.infer(id).state != State::New {
+    if env.is_alone() {
         return;
     }
+    let mut work = vec![id];
+    while let Some(id) = work.pop() {
+        if graph.infer(id).state == State::New && !adopt_by_range(env, graph, id) {
+            let found = others(env).find_map(|other| {
+                let result = candidate(env, other, graph, id)?;
+                Some((other, result))
+            });
+            if let Some((other, result)) = found {
+                take_over(env, other, graph, id, result, &mut work);
+            }
+        }
+    }
+}
+
+/// The graphs of other worlds, the newest first.
+fn others<'a, C: Compiler>(env: Env<'a, C>) -> impl Iterator<Item = &'a Graph<C>> {
+    env.newest.into_iter().chain(env.older.iter().copied())
+}
+
+fn adopt_by_range<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferId) -> bool {
+    let Some(newest) = env.newest else {
+        return false;
+    };
     let unit = graph.infer(id);
     let Some(known) = newest.find_infer(unit.mi, unit.view) else {
-        return;
+        return false;
     };
     let known = newest.infer(known);
     let world = graph.world;
     let current = range(known.first, known.marked, known.state);
     let past = known.past.iter().find(|(range, _)| range.contains(world));
     let outcome = match (&known.outcome, past) {
-        (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => {
-            Some(Arc::clone(outcome))
-        }
-        (_, Some((_, past))) => Some(Arc::clone(&past.outcome)),
-        // The range of none holds the world; one of them may hold there all the same.
-        _ => known
-            .known()
-            .iter()
-            .chain(known.past.iter().map(|(_, past)| past))
-            .find(|result| holds(env, newest, graph, id, result))
-            .map(|result| Arc::clone(&result.outcome)),
+        (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => outcome,
+        (_, Some((_, past))) => &past.outcome,
+        _ => return false,
     };
-    let Some(outcome) = outcome else { return };
+    let outcome = Arc::clone(outcome);
     let unit = graph.infer_mut(id);
     unit.outcome = Some(outcome);
     unit.state = State::Clean;
+    true
 }
 
-/// Takes over the code instance that holds in the graph's world, if one is known.
-pub(crate) fn adopt_code<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
-    let Some(newest) = env.newest else { return };
-    if graph.code(id).state != State::New {
-        return;
-    }
-    let unit = graph.code(id);
-    let Some(known) = newest.find_code(unit.mi, unit.shard) else {
-        return;
-    };
-    let known = newest.code(known);
-    let world = graph.world;
-    let current = range(known.first, known.marked, known.state);
-    let past = known.past.iter().find(|(range, _)| range.contains(world));
-    let ci = match (&known.ci, past) {
-        (Some(ci), _) if current.is_some_and(|range| range.contains(world)) => ci,
-        (_, Some((_, ci))) => ci,
-        _ => return,
-    };
-    if ci.live {
-        return;
-    }
-    let ci = Arc::clone(ci);
-    let unit = graph.code_mut(id);
-    unit.ci = Some(ci);
-    unit.state = State::Clean;
+/// A result of another graph, by reference.
+struct Result<'a, C: Compiler> {
+    outcome: &'a Arc<Outcome<C>>,
+    source: &'a Option<Arc<C::Source>>,
+    edges: &'a [InferEdge],
 }
 
-/// Takes over code that was generated from exactly what it would be generated from here; it is
-/// linked to what it calls here.
-pub(crate) fn adopt_artifact<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
-    let Some(newest) = env.newest else { return };
-    let unit = graph.code(id);
-    let (mi, shard, infer) = (unit.mi, unit.shard, unit.infer);
-    if unit.code.is_some() {
-        return;
+impl<'a, C: Compiler> Result<'a, C> {
+    fn of_unit(unit: &'a InferUnit<C>) -> Option<Self> {
+        let outcome = unit.outcome.as_ref()?;
+        let (source, edges) = (&unit.source, &unit.edges[..]);
+        // One that was taken over by its range has no edges of its own.
+        let whole = !unit.interrupted && !edges.is_empty();
+        whole.then_some(Result {
+            outcome,
+            source,
+            edges,
+        })
     }
-    let Some(known) = newest.find_code(mi, shard).map(|known| newest.code(known)) else {
-        return;
-    };
-    settle::settle(env, graph, infer);
-    let view = graph.infer(infer).view;
-    let current = match (&known.code, &known.inferred) {
-        (Some(Ok(code)), Some(inferred)) => Some((code, inferred, &known.reads, &known.calls)),
-        _ => None,
-    };
-    let past = known.past_code.iter().map(|(_, past)| {
-        let KnownCode {
-            code,
-            inferred,
-            reads,
-            calls,
-        } = past;
-        (code, inferred, reads, calls)
-    });
-    for (code, inferred, reads, calls) in current.into_iter().chain(past) {
-        let own = graph.infer(infer).outcome.as_ref();
-        let same = |now: &Arc<C::Inferred>, then: &Arc<C::Inferred>| {
-            Arc::ptr_eq(now, then) || **now == **then
-        };
-        if !own.is_some_and(|own| own.inferred.as_ref().is_ok_and(|now| same(now, inferred))) {
-            continue;
+
+    fn of_past(known: &'a Known<C>) -> Self {
+        let Known {
+            outcome,
+            source,
+            edges,
+        } = known;
+        Result {
+            outcome,
+            source,
+            edges,
         }
-        let mut here = Vec::with_capacity(reads.len());
-        let holds = reads.iter().all(|read| {
-            let unit = graph.infer_unit(&env, newest.infer(read.unit).mi, view);
-            settle::settle(env, graph, unit);
-            here.push(unit);
-            let now = graph
-                .infer(unit)
-                .outcome
-                .as_ref()
-                .expect("settled just now");
-            match &read.what {
-                CodeReadKind::Part(part, digest) => now.parts[usize::from(*part)] == *digest,
-                CodeReadKind::Body(then) => now.inferred.as_ref().is_ok_and(|now| same(now, then)),
+    }
+}
+
+fn results<C: Compiler>(unit: &InferUnit<C>) -> impl Iterator<Item = Result<'_, C>> {
+    let past = unit.past.iter().map(|(_, known)| Result::of_past(known));
+    Result::of_unit(unit).into_iter().chain(past)
+}
+
+/// A result of the other graph that read no definition which differs here, and whose callees may
+/// be what it saw.
+fn candidate<'a, C: Compiler>(
+    env: Env<'_, C>,
+    other: &'a Graph<C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+) -> Option<Result<'a, C>> {
+    let unit = graph.infer(id);
+    let (mi, view) = (unit.mi, unit.view);
+    let known = other.infer(other.find_infer(mi, view)?);
+    results(known).find(|result| {
+        same_definitions(env, other, graph, result)
+            && result.edges.iter().all(|edge| match *edge {
+                InferEdge::Part { unit, part, digest } => {
+                    may_be(env, other, graph, (unit, view), part, digest)
+                }
+                _ => true,
+            })
+    })
+}
+
+/// Whether a callee may have this digest here: it is known, or it must run, or a result of it that
+/// may hold here has it.
+fn may_be<C: Compiler>(
+    env: Env<'_, C>,
+    other: &Graph<C>,
+    graph: &mut Graph<C>,
+    (callee, view): (InferId, ViewId),
+    part: u8,
+    digest: u64,
+) -> bool {
+    let known = other.infer(callee);
+    let of = |outcome: &Outcome<C>| outcome.parts[usize::from(part)] == digest;
+    let here = graph.find_infer(known.mi, view).map(|id| graph.infer(id));
+    if let Some(here) = here.filter(|here| here.state == State::Clean) {
+        return here.outcome.as_deref().is_some_and(of);
+    }
+    let mut must_run = true;
+    for result in results(known) {
+        if same_definitions(env, other, graph, &result) {
+            if of(result.outcome) {
+                return true;
             }
-        });
-        if !holds {
-            continue;
+            must_run = false;
         }
-        let calls = calls
-            .iter()
-            .map(|callee| graph.code_unit(&env, newest.code(*callee).mi, shard))
-            .collect();
-        let reads = reads.iter().zip(here).map(|(read, unit)| CodeRead {
-            unit,
-            what: read.what.clone(),
-        });
-        let reads = reads.collect();
-        // The fact that codegen compares with is the one of this graph.
-        let inferred = graph
-            .infer(infer)
-            .outcome
-            .as_ref()
-            .and_then(|own| own.inferred.clone().ok());
-        let unit = graph.code_mut(id);
-        unit.code = Some(Ok(Arc::clone(code)));
-        unit.inferred = inferred;
-        (unit.reads, unit.calls) = (reads, calls);
-        return;
     }
+    must_run
+}
+
+/// Whether the definitions that a result read are the same in the graph's world: source, answers,
+/// external facts.
+fn same_definitions<C: Compiler>(
+    env: Env<'_, C>,
+    other: &Graph<C>,
+    graph: &mut Graph<C>,
+    result: &Result<'_, C>,
+) -> bool {
+    let world = graph.world;
+    result.edges.iter().all(|edge| match *edge {
+        InferEdge::Source(method) => {
+            let sources = env.sources.read();
+            match (result.source, sources.at(method, world)) {
+                (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
+                _ => false,
+            }
+        }
+        InferEdge::Call { call, answer } => {
+            let record = &other.calls[call.ix()];
+            let now = graph.call(&env, record.key);
+            *graph.calls[now.ix()].answer() == record.answers[answer as usize]
+        }
+        InferEdge::External { external, digest } => {
+            let key = &other.externals[external.ix()].key;
+            let definitions = env.definitions.read();
+            external_digest(definitions.external(key, world).map(|v| &**v)) == digest
+        }
+        InferEdge::Part { .. } => true,
+    })
+}
+
+/// Makes a result of another graph one of this graph, still to be verified.
+fn take_over<C: Compiler>(
+    env: Env<'_, C>,
+    other: &Graph<C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    result: Result<'_, C>,
+    work: &mut Vec<InferId>,
+) {
+    let (world, view) = (graph.world, graph.infer(id).view);
+    let here = |edge: &InferEdge| match *edge {
+        InferEdge::Source(method) => InferEdge::Source(method),
+        InferEdge::Call { call, .. } => {
+            let call = graph.call(&env, other.calls[call.ix()].key);
+            let answer = graph.calls[call.ix()].current;
+            InferEdge::Call { call, answer }
+        }
+        InferEdge::External { external, digest } => {
+            let external = graph.external(&other.externals[external.ix()].key);
+            InferEdge::External { external, digest }
+        }
+        InferEdge::Part { unit, part, digest } => {
+            let unit = graph.infer_unit(&env, other.infer(unit).mi, view);
+            work.push(unit);
+            InferEdge::Part { unit, part, digest }
+        }
+    };
+    let edges = result.edges.iter().map(here).collect();
+    let unit = graph.infer_mut(id);
+    unit.outcome = Some(Arc::clone(result.outcome));
+    unit.source.clone_from(result.source);
+    unit.state = State::Marked;
+    unit.interrupted = false;
+    // Marked as if by the edit that made this world, so that its range begins here if it holds.
+    unit.first = world;
+    unit.marked = Some(WorldRange {
+        first: world,
+        last: world,
+    });
+    graph.set_edges(id, edges);
 }
 
 /// The worlds for which a current result is known to be valid.
@@ -163,53 +240,4 @@ fn range(first: World, marked: Option<WorldRange>, state: State) -> Option<World
             last: World(marked.first.0 - 1),
         }),
     }
-}
-
-/// Whether everything that a result read has the same value in the graph's world.
-fn holds<C: Compiler>(
-    env: Env<'_, C>,
-    newest: &Graph<C>,
-    graph: &mut Graph<C>,
-    id: InferId,
-    result: &Known<C>,
-) -> bool {
-    let (world, view) = (graph.world, graph.infer(id).view);
-    result.edges.iter().all(|edge| match *edge {
-        InferEdge::Source(method) => {
-            let sources = env.sources.read();
-            match (&result.source, sources.at(method, world)) {
-                (Some(then), Some(now)) => Arc::ptr_eq(then, now) || **then == **now,
-                _ => false,
-            }
-        }
-        InferEdge::Call { call, answer } => {
-            let record = &newest.calls[call.ix()];
-            let now = graph.call(&env, record.key);
-            *graph.calls[now.ix()].answer() == record.answers[answer as usize]
-        }
-        InferEdge::External { external, digest } => {
-            let key = &newest.externals[external.ix()].key;
-            let definitions = env.definitions.read();
-            external_digest(definitions.external(key, world).map(|v| &**v)) == digest
-        }
-        InferEdge::Part { unit, part, digest } => {
-            let callee = graph.infer_unit(&env, newest.infer(unit).mi, view);
-            if callee == id {
-                return true;
-            }
-            // Outside of a settling the callee can be settled first; inside of one only what is
-            // settled already counts (the unit then runs, which is right if not minimal).
-            if graph.active.is_empty() {
-                stacker::maybe_grow(256 << 10, 4 << 20, || settle::settle(env, graph, callee));
-            } else {
-                adopt_infer(env, graph, callee);
-            }
-            let callee = graph.infer(callee);
-            callee.state == State::Clean
-                && callee
-                    .outcome
-                    .as_ref()
-                    .is_some_and(|o| o.parts[usize::from(part)] == digest)
-        }
-    })
 }

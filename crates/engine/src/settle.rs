@@ -65,7 +65,8 @@ struct Visit {
 /// What a component needs next.
 enum Next {
     Settle(InferId),
-    Run,
+    /// Because of this member.
+    Run(InferId),
     Restore,
 }
 
@@ -89,7 +90,8 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
                 visits.push(visit);
                 continue;
             }
-            Next::Run => {
+            Next::Run(because) => {
+                blame(shared, graph, component, because);
                 visit.at = (0, 0);
                 let first = graph.pending.len();
                 let entry = visit.entry;
@@ -169,7 +171,7 @@ fn next<C: Compiler>(
         for unit in component {
             if let Some(why) = definition_changed(shared, graph, *unit) {
                 graph.infer_mut(*unit).why = why;
-                return Next::Run;
+                return Next::Run(*unit);
             }
         }
     }
@@ -195,12 +197,52 @@ fn next<C: Compiler>(
             // Whoever changes a part makes those dirty that read it.
             if settled && unit.state == State::Dirty && differs(read, part, digest) {
                 graph.infer_mut(id).why = Why::Part(callee, part);
-                return Next::Run;
+                return Next::Run(id);
             }
         }
         visit.at.1 += 1;
     }
     Next::Restore
+}
+
+/// Says of the other members of a component why they run with the one that must: their own
+/// definitions, or the member that they read and that must.
+fn blame<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    component: &[InferId],
+    because: InferId,
+) {
+    if component.len() == 1 {
+        return;
+    }
+    let mut blamed = vec![because];
+    for unit in component.iter().filter(|unit| **unit != because) {
+        if let Some(why) = definition_changed(shared, graph, *unit) {
+            graph.infer_mut(*unit).why = why;
+            blamed.push(*unit);
+        }
+    }
+    let mut left: FxHashSet<InferId> = component.iter().copied().collect();
+    left.retain(|unit| !blamed.contains(unit));
+    let mut at = 0;
+    while let Some(&callee) = blamed.get(at) {
+        for ix in 0..graph.infer(callee).readers.len() {
+            let reader = graph.infer(callee).readers[ix];
+            let edges = &graph.infer(reader).edges;
+            let part = edges.iter().find_map(|edge| match edge {
+                InferEdge::Part { unit, part, .. } if *unit == callee => Some(*part),
+                _ => None,
+            });
+            if let Some(part) = part
+                && left.remove(&reader)
+            {
+                graph.infer_mut(reader).why = Why::Part(callee, part);
+                blamed.push(reader);
+            }
+        }
+        at += 1;
+    }
 }
 
 fn differs<C: Compiler>(read: &InferUnit<C>, part: u8, digest: u64) -> bool {
@@ -513,14 +555,13 @@ pub(crate) fn value<C: Compiler>(
     id: InferId,
     depth: u32,
 ) -> Result<Published<C>, Stop> {
+    if graph.infer(id).state == State::New {
+        crate::older::adopt_infer(shared, graph, id);
+    }
     match graph.infer(id).state {
         State::Clean => return Ok(graph.infer(id).outcome.clone()),
         State::Active => {}
         State::New => {
-            crate::older::adopt_infer(shared, graph, id);
-            if graph.infer(id).state == State::Clean {
-                return Ok(graph.infer(id).outcome.clone());
-            }
             activate(graph, id);
         }
         State::Marked | State::Dirty => {
