@@ -204,6 +204,8 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) superseded: Option<Known<C>>,
     /// A run of its component was given up: it must run again.
     pub(crate) interrupted: bool,
+    /// Its result is that of another graph, not verified yet.
+    pub(crate) taken_over: bool,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
     pub(crate) walk: Walk,
@@ -461,6 +463,7 @@ impl<C: Compiler> Graph<C> {
             past: Vec::new(),
             superseded: None,
             interrupted: false,
+            taken_over: false,
             why: Why::FirstCall,
             ran_in: World(0),
             walk: Walk::default(),

@@ -3,7 +3,7 @@
 //!
 //! A graph of an older world is built when somebody calls there. Before a graph runs a stage for
 //! the first time it looks for a result of another one: in the newest graph by its range; else
-//! one that read no definition which differs here is taken over as *marked*, and settling verifies
+//! one that read no definition which differs here is taken over as *dirty*, and settling verifies
 //! it as after an edit, in components, so recursion needs no care of its own.
 
 pub(crate) mod code;
@@ -19,7 +19,8 @@ use worldage_dispatch::{World, WorldRange};
 /// Takes over the result of inference that holds in the graph's world, or may hold there, with
 /// what it read.
 pub(crate) fn adopt_infer<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferId) {
-    if env.is_alone() {
+    // In world 0 nothing is defined yet.
+    if env.is_alone() || graph.world == World(0) {
         return;
     }
     let mut work = vec![id];
@@ -39,6 +40,30 @@ pub(crate) fn adopt_infer<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id
 /// The graphs of other worlds, the newest first.
 fn others<'a, C: Compiler>(env: Env<'a, C>) -> impl Iterator<Item = &'a Graph<C>> {
     env.newest.into_iter().chain(env.older.iter().copied())
+}
+
+/// Takes over another result in the place of one that does not hold: one that agrees with all
+/// callees that are settled. False if there is none.
+pub(crate) fn adopt_another<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+) -> bool {
+    if !graph.infer(id).taken_over {
+        return false;
+    }
+    let found = others(env).find_map(|other| {
+        let result = candidate(env, other, graph, id)?;
+        Some((other, result))
+    });
+    let Some((other, result)) = found else {
+        return false;
+    };
+    let mut work = Vec::new();
+    take_over(env, other, graph, id, result, &mut work);
+    work.into_iter()
+        .for_each(|callee| adopt_infer(env, graph, callee));
+    true
 }
 
 fn adopt_by_range<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferId) -> bool {
@@ -216,8 +241,9 @@ fn take_over<C: Compiler>(
     let unit = graph.infer_mut(id);
     unit.outcome = Some(Arc::clone(result.outcome));
     unit.source.clone_from(result.source);
-    unit.state = State::Marked;
+    unit.state = State::Dirty;
     unit.interrupted = false;
+    unit.taken_over = true;
     // Marked as if by the edit that made this world, so that its range begins here if it holds.
     unit.first = world;
     unit.marked = Some(WorldRange {

@@ -67,6 +67,8 @@ enum Next {
     Settle(InferId),
     /// Because of this member.
     Run(InferId),
+    /// A member has other edges now.
+    Again,
     Restore,
 }
 
@@ -90,6 +92,7 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
                 visits.push(visit);
                 continue;
             }
+            Next::Again => return Err(Stop::Suspended),
             Next::Run(because) => {
                 blame(shared, graph, component, because);
                 visit.at = (0, 0);
@@ -196,6 +199,9 @@ fn next<C: Compiler>(
             }
             // Whoever changes a part makes those dirty that read it.
             if settled && unit.state == State::Dirty && differs(read, part, digest) {
+                if crate::older::adopt_another(shared, graph, id) {
+                    return Next::Again;
+                }
                 graph.infer_mut(id).why = Why::Part(callee, part);
                 return Next::Run(id);
             }
@@ -441,6 +447,7 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
         return;
     }
     unit.state = State::Clean;
+    unit.taken_over = false;
     if let Some(marked) = unit.marked.take()
         && let Some(range) = doubtful(&mut unit.first, marked)
         && let Some(past) = unit.known()
@@ -773,7 +780,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
         }
         unit.outcome = Some(fresh);
         unit.superseded = None;
-        unit.interrupted = false;
+        (unit.interrupted, unit.taken_over) = (false, false);
         unit.first = begin;
         unit.marked = None;
         unit.state = State::Clean;

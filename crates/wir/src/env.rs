@@ -175,6 +175,9 @@ impl Resolver<'_> {
                 "`Vararg` stands only as the type of the last parameter, or last in a `Tuple`"
                     .into(),
             )),
+            "typeof" if let Some([TypeArg::Type(function)]) = expr.args.as_deref() => {
+                Ok(self.u.function_ty(types.symbol(&function.name)))
+            }
             name => {
                 let decl = self.u.prelude_decl(name).or_else(|| self.scope.decl(name));
                 let decl = decl.ok_or_else(|| ResolveError::unknown(self.u, expr.id, name))?;

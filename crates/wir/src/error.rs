@@ -48,6 +48,8 @@ pub struct RunError {
     pub trace: Vec<TraceFrame>,
     /// How many more there were.
     pub trace_more: u64,
+    /// The world that it failed in, where a `latest` call left that of the host's call.
+    pub world: Option<u64>,
 }
 
 impl RunError {
@@ -63,6 +65,7 @@ impl RunError {
             hint: None,
             trace: Vec::new(),
             trace_more: 0,
+            world: None,
         }
     }
 

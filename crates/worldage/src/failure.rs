@@ -25,6 +25,7 @@ pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFail
 /// positions.
 #[must_use]
 pub fn log_lines(error: &RunError, world: World) -> Vec<String> {
+    let world = error.world.map_or(world, World);
     let named = matches!(error.code, Code::NoMatchingMethod | Code::AmbiguousCall);
     let mut lines = vec![match &error.subject {
         Some(subject) if named => format!("error: {}: {subject} in world {world}", error.code),
@@ -85,6 +86,10 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
 
 /// An error of running code.
 pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Raised) -> RunError {
+    let failed_in = match raised.world {
+        0 => world,
+        failed_in => World(failed_in),
+    };
     let types = session.universe.types();
     let show = |ty: Ty| types.display(ty).to_string();
     let mismatch = |expected: Ty, found: Ty| {
@@ -96,7 +101,7 @@ pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Ra
         RunError::new(Code::TypeMismatch, message)
     };
     let mut error = match &raised.kind {
-        RaiseKind::Failure(failure) => of_failure(session, view, world, failure),
+        RaiseKind::Failure(failure) => of_failure(session, view, failed_in, failure),
         RaiseKind::Bounds { index, length } => RunError::new(
             Code::IndexOutOfBounds,
             format!("index {index} is out of bounds for length {length}"),
@@ -144,6 +149,7 @@ pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Ra
         }
     }
     error.trace_more += raised.more;
+    error.world = (failed_in != world).then_some(failed_in.0);
     error
 }
 

@@ -140,7 +140,13 @@ impl InterpreterSession {
                 );
             }
         };
-        let result = program.eval(view, &expr, &mut |text| printed.push_str(text));
+        let mut print = |text: &str| printed.push_str(text);
+        let result = if std::ptr::eq(program, &self.program) {
+            program.eval(view, &expr, &mut print)
+        } else {
+            let newest = (&self.program, self.worlds.len() as u64);
+            program.eval_before(newest, view, &expr, &mut print)
+        };
         (printed, result)
     }
 }

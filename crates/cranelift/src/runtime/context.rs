@@ -245,6 +245,7 @@ impl Context {
                     kind: RaiseKind::StackOverflow,
                     trace: Vec::new(),
                     more: 0,
+                    world,
                 })));
             }
             let slots = at as *mut DynVal;
@@ -321,6 +322,7 @@ impl CallError {
             kind,
             trace: Vec::new(),
             more: 0,
+            world: 0,
         }))
     }
 }

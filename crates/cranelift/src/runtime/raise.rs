@@ -23,6 +23,8 @@ pub struct Raised {
     pub trace: Vec<TraceFrame>,
     /// How many further calls there were.
     pub more: u64,
+    /// The world that the failing code ran in.
+    pub world: u64,
 }
 
 /// One position of a trace: a node of the method of an instance.
@@ -104,6 +106,8 @@ unsafe fn raise_at(ctx: *mut VmCtx, kind: RaiseKind, pos: Option<Pos>) -> ! {
         kind,
         trace: trace.frames,
         more: trace.more,
+        // SAFETY: as above.
+        world: unsafe { (*ctx).world },
     };
     std::panic::resume_unwind(Box::new(raised))
 }

@@ -62,6 +62,8 @@ pub(super) struct Frame<'a> {
 pub struct Interp<'a> {
     pub(super) p: &'a Program,
     pub(super) u: &'a Universe,
+    /// For a program of an older world: the newest one, the view, and the number of its world.
+    pub(super) newest: Option<(&'a Program, Option<&'a str>, u64)>,
     /// The tables of the view, top down.
     pub(super) stack: Vec<&'a FxHashMap<Symbol, Methods>>,
     pub(super) targets: FxHashMap<(Symbol, Tys), Rc<Target>>,
@@ -85,12 +87,13 @@ impl<'a> Interp<'a> {
     /// An interpreter of a program in a view (`None`: the base table alone).
     pub fn new(
         p: &'a Program,
-        view: Option<&str>,
+        view: Option<&'a str>,
         print: &'a mut (dyn FnMut(&str) + 'a),
     ) -> Interp<'a> {
         Interp {
             p,
             u: p.universe(),
+            newest: None,
             stack: p.stack(view),
             targets: FxHashMap::default(),
             codes: FxHashMap::default(),
@@ -102,6 +105,19 @@ impl<'a> Interp<'a> {
             bytes_before: live_bytes(),
             equal: p.universe().types().symbol("=="),
         }
+    }
+
+    /// Calls a value in the newest world.
+    fn call_latest(&mut self, callee: &Value, args: Args) -> Result<Value, Box<RunError>> {
+        let Some((program, view, world)) = self.newest else {
+            return self.call_value(callee, args);
+        };
+        let mut interp = Interp::new(program, view, &mut *self.print);
+        interp.depth = self.depth;
+        interp.call_value(callee, args).map_err(|mut error| {
+            error.world.get_or_insert(world);
+            error
+        })
     }
 
     /// Calls a generic function.
@@ -413,7 +429,7 @@ impl<'a> Interp<'a> {
             Kind::Latest(nodes) => {
                 let mut args = self.eval_args(f, nodes)?;
                 let callee = args.remove(0);
-                self.call_value(&callee, args)
+                self.call_latest(&callee, args)
                     .map_err(|error| self.at(f, id, error))
             }
             Kind::CallType(ty, nodes) => {

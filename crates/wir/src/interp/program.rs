@@ -338,6 +338,23 @@ impl Program {
     ) -> Result<Value, Box<RunError>> {
         Interp::new(self, view, print).eval_host(expr)
     }
+
+    /// Like [`Program::eval`], in an older world: what `latest` calls is the program of the newest
+    /// world, whose number comes with it.
+    ///
+    /// # Errors
+    /// As [`Program::eval`].
+    pub fn eval_before(
+        &self,
+        newest: (&Program, u64),
+        view: Option<&str>,
+        expr: &crate::ast::Expr,
+        print: &mut dyn FnMut(&str),
+    ) -> Result<Value, Box<RunError>> {
+        let mut interp = Interp::new(self, view, print);
+        interp.newest = Some((newest.0, view, newest.1));
+        interp.eval_host(expr)
+    }
 }
 
 impl EditError {
