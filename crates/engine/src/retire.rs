@@ -158,7 +158,7 @@ impl<C: Compiler> Graph<C> {
         let (mi, shard) = (unit.mi, unit.shard);
         unit.state = State::New;
         (unit.code, unit.inferred, unit.ci, unit.marked) = (None, None, None, None);
-        (unit.callers, unit.linked_to) = (Vec::new(), Vec::new());
+        unit.callers = Vec::new();
         unit.front = Arc::new(Front::new(mi, shard));
         for read in reads {
             let readers = &mut self.infer_mut(read.unit).code_readers;
