@@ -585,6 +585,13 @@ impl<C: Compiler> Engine<C> {
             .collect()
     }
 
+    /// Makes everything that is up to date again from nothing and compares: names what differs.
+    /// For tests: it costs as much as compiling the whole program, and logs nothing.
+    pub fn differences_from_scratch(&self) -> Vec<String> {
+        let worlds = self.worlds.lock();
+        crate::twin::differences(&self.shared, &worlds.newest)
+    }
+
     /// What bringing an instance up to date after the newest edit did, and why.
     pub fn explain(&self, mi: Mi, shard: ShardId) -> Option<Explanation> {
         let worlds = self.worlds.lock();

@@ -3,7 +3,8 @@
 //! Reading order: [`compiler`] (what an embedder implements), [`cx`] (what a stage may ask),
 //! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` (inference), `generate` (codegen and
-//! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`.
+//! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
+//! `twin` (everything again from nothing).
 
 mod answers;
 pub mod code_instance;
@@ -23,6 +24,7 @@ mod names;
 mod older;
 mod retire;
 mod settle;
+mod twin;
 
 pub use code_instance::{CodeInstance, Front};
 pub use compiler::{Compiler, Linked, Part, PartDigest};

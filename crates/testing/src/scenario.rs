@@ -267,7 +267,12 @@ impl Named {
             }
         }
         said.output.push_str(&answer);
-        said.oracle = oracle::check(&self.steps, &self.options, &expr, &call, &answer).err();
+        let again = oracle::check(&self.steps, &self.options, &expr, &call, &answer);
+        let differences = self.session.differences_from_scratch();
+        said.oracle = again.err().or_else(|| {
+            let none = differences.is_empty();
+            (!none).then(|| format!("what is up to date is not: {}", differences.join(", ")))
+        });
         Ok(said)
     }
 

@@ -141,6 +141,12 @@ impl Session {
         names
     }
 
+    /// Makes everything that is up to date again from nothing and compares: names what differs.
+    /// For tests and for finding mistakes in a compiler's stages.
+    pub fn differences_from_scratch(&self) -> Vec<String> {
+        self.inner.engine.differences_from_scratch()
+    }
+
     /// What bringing an instance up to date after the newest edit did, and why.
     ///
     /// # Errors
