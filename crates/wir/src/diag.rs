@@ -4,11 +4,13 @@
 //! outlive the parser and travel between threads; it is rendered only at the rim, against the
 //! [`Sources`] that it was made with. A code, once published, keeps its spelling.
 
+mod advice;
 mod render;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use advice::nearest;
 pub(crate) use sources::BadText;
 pub use sources::{FileId, LineCol, Sources};
 

@@ -6,7 +6,7 @@ use worldage_cranelift::{RaiseKind, Raised};
 use worldage_dispatch::{MethodId, Sig, Symbol, Ty, World, display_sig, resolving_signature};
 use worldage_engine::engine::DemandError;
 use worldage_engine::{Resolved, TableId, ViewId};
-use worldage_wir::diag::{Code, Diagnostic, FileId};
+use worldage_wir::diag::{Code, Diagnostic, FileId, nearest};
 use worldage_wir::error::{RunError, Site};
 use worldage_wir::ir::{Failure, UnknownKind};
 use worldage_wir::syntax::TextError;
@@ -198,18 +198,43 @@ pub(crate) fn of_failure(
                 worldage_wir::prim::PrimError::Conversion => "the number does not fit the type",
             },
         ),
-        Failure::Unknown(kind, name) => {
-            let name = types.symbol_str(*name);
-            let (code, what) = match kind {
-                UnknownKind::Name => (Code::UnknownName, "is not defined"),
-                UnknownKind::Type => (Code::UnknownType, "is not a type"),
-                UnknownKind::External => (Code::UnknownName, "is not an external fact"),
-            };
-            RunError::new(code, format!("`{name}` {what}")).subject(name)
+        Failure::Unknown(kind, name) => unknown(session, world, *kind, types.symbol_str(*name)),
+        Failure::BadType(what) => RunError::new(Code::TypeMismatch, &**what),
+        Failure::TypeLimit(function) => {
+            let name = types.symbol_str(*function);
+            let message = format!("the argument types of this call of `{name}` nest too deep");
+            RunError::new(Code::TypeLimit, message).subject(name)
         }
         Failure::Unsupported(what) => RunError::new(Code::UnsupportedOnTarget, &**what),
-        other => RunError::new(Code::TypeLimit, format!("{other:?}")),
     }
+}
+
+/// A name that is not bound to what is asked of it, with a name that may have been meant.
+fn unknown(session: &Inner, world: World, kind: UnknownKind, name: &str) -> RunError {
+    let (code, message) = match kind {
+        UnknownKind::Name if session.is_type(name, world) => (
+            Code::UnknownName,
+            format!("`{name}` is a type, and types are no values"),
+        ),
+        UnknownKind::Name => (Code::UnknownName, format!("`{name}` is not defined")),
+        UnknownKind::Type => (Code::UnknownType, format!("`{name}` is not a type")),
+        UnknownKind::External => (
+            Code::UnknownName,
+            format!("there is no external fact \"{name}\""),
+        ),
+    };
+    let mut error = RunError::new(code, message).subject(name);
+    error.hint = match kind {
+        UnknownKind::Name if session.is_type(name, world) => {
+            let hint = "give variables other names than types, such as a small first letter";
+            return error.hint(hint);
+        }
+        UnknownKind::Name => session.similar_function(name, world),
+        UnknownKind::Type => session.similar_type(name),
+        UnknownKind::External => None,
+    }
+    .map(|near| format!("did you mean `{near}`?"));
+    error
 }
 
 /// No method takes these arguments; lists the methods that there are.
@@ -235,6 +260,10 @@ pub(crate) fn no_method(session: &Inner, name: &str, args: &[Ty]) -> RunError {
             })
         });
     sigs.sort();
+    if sigs.is_empty() {
+        let near = session.similar_function(name, world);
+        error.hint = near.map(|near| format!("did you mean `{near}`?"));
+    }
     let more = sigs.len().saturating_sub(5);
     error.notes.extend(
         sigs.into_iter()
@@ -287,4 +316,63 @@ fn missing_field(session: &Inner, ty: Ty, field: Symbol) -> RunError {
         });
     }
     error
+}
+
+impl Inner {
+    fn is_type(&self, name: &str, world: World) -> bool {
+        let fact = worldage_wir::define::type_fact(name);
+        self.universe.is_reserved_type(name) || self.engine.external(&fact, world).is_some()
+    }
+
+    /// The function whose name is most like one.
+    fn similar_function(&self, name: &str, world: World) -> Option<String> {
+        let types = self.universe.types();
+        let methods = self.engine.methods_in(TableId::BASE, world);
+        let functions = methods.iter().map(|id| self.engine.method(*id).function);
+        let mut functions: Vec<Symbol> = functions.collect();
+        functions.sort_unstable();
+        functions.dedup();
+        let names = functions.iter().map(|function| types.symbol_str(*function));
+        nearest(name, names).map(str::to_string)
+    }
+
+    /// The type whose name is most like one.
+    fn similar_type(&self, name: &str) -> Option<String> {
+        let written = self.written.lock();
+        let mut names: Vec<&str> = self.universe.reserved_types().collect();
+        names.extend(written.types().iter().map(|(name, _)| &**name));
+        nearest(name, names.into_iter()).map(str::to_string)
+    }
+}
+
+/// The longest name that is shown whole, in characters: types can nest until their names are
+/// longer than any terminal.
+const LONGEST: usize = 120;
+
+/// A diagnostic for people: with advice where it has no hint, and without endless names.
+pub(crate) fn for_people(diagnostic: &Diagnostic) -> Diagnostic {
+    let mut shown = diagnostic.clone();
+    if shown.is_error() {
+        let advice = shown.code.advice();
+        shown.hint.get_or_insert_with(|| advice.to_string());
+    }
+    let frames = shown.trace.iter_mut().map(|frame| &mut frame.caller);
+    let texts = std::iter::once(&mut shown.message)
+        .chain(shown.notes.iter_mut())
+        .chain(frames);
+    texts.for_each(shorten);
+    shown
+}
+
+fn shorten(text: &mut String) {
+    let half = LONGEST / 2;
+    let Some((head, _)) = text.char_indices().nth(half) else {
+        return;
+    };
+    let Some((tail, _)) = text.char_indices().rev().nth(half - 1) else {
+        return;
+    };
+    if tail > head {
+        text.replace_range(head..tail, " … ");
+    }
 }

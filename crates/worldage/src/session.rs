@@ -192,9 +192,9 @@ impl Session {
         *self.inner.print.lock() = Some(sink);
     }
 
-    /// A diagnostic as text for people, with positions and carets.
+    /// A diagnostic as text for people, with positions, carets and what to do about it.
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
-        diagnostic.render(&self.inner.places.read().sources)
+        crate::failure::for_people(diagnostic).render(&self.inner.places.read().sources)
     }
 
     /// Where a place stands, for people.

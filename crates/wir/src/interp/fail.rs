@@ -4,7 +4,7 @@ use super::call::Tys;
 use super::machine::{Args, Interp};
 use super::program::NOW;
 use crate::builtins::FORMS;
-use crate::diag::Code;
+use crate::diag::{Code, nearest};
 use crate::error::RunError;
 use crate::prim::PrimError;
 use crate::value::Value;
@@ -67,12 +67,7 @@ impl Interp<'_> {
         let types = self.u.types();
         let names = self.stack.iter().flat_map(|table| table.keys());
         let names = names.filter(|function| self.is_function(**function));
-        let names = names.map(|function| types.symbol_str(*function));
-        let close = names.map(|known| (distance(name, known), known));
-        close
-            .filter(|(distance, _)| *distance <= 2.min(name.len() / 2))
-            .min()
-            .map(|(_, known)| known)
+        nearest(name, names.map(|function| types.symbol_str(*function)))
     }
 
     pub(super) fn ambiguous(&self, function: Symbol, tys: &Tys, ids: &[MethodId]) -> Failure {
@@ -247,20 +242,4 @@ impl Interp<'_> {
         let message = format!("{bytes} more bytes would exceed the limit of {limit} bytes");
         self.fail(Code::OutOfMemory, &message)
     }
-}
-
-/// The number of letters to change, add or remove.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut before = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = before + usize::from(x != *y);
-            before = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(before + 1);
-        }
-    }
-    row[b.len()]
 }
