@@ -151,5 +151,14 @@ fn without_times(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
+    // The table of `--stats text` ends with microseconds.
+    let words: Vec<&str> = out.split_whitespace().collect();
+    if let ["infer" | "codegen" | "link", .., us] = words[..]
+        && words.len() == 5
+    {
+        let stem = out.len() - us.len();
+        out.truncate(stem);
+        out = format!("{} N", out.trim_end());
+    }
     out
 }
