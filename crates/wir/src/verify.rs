@@ -262,7 +262,7 @@ impl Verifier<'_> {
 
 /// The immediate dominator of every reachable block (Cooper, Harvey and Kennedy); the entry's is
 /// itself.
-fn dominators(body: &Body) -> Vec<Option<usize>> {
+pub(crate) fn dominators(body: &Body) -> Vec<Option<usize>> {
     let count = body.blocks.len();
     let (mut order, mut seen) = (Vec::with_capacity(count), vec![false; count]);
     let mut stack = vec![(0usize, 0usize)];
@@ -341,7 +341,7 @@ fn successors(term: &Term) -> Vec<usize> {
     }
 }
 
-fn dominates(idom: &[Option<usize>], a: usize, mut b: usize) -> bool {
+pub(crate) fn dominates(idom: &[Option<usize>], a: usize, mut b: usize) -> bool {
     loop {
         if a == b {
             return true;

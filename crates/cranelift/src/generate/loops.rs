@@ -114,6 +114,12 @@ impl Loops {
         at
     }
 
+    /// Whether but one jump leads to a block.
+    pub(crate) fn has_one_way_in(&self, blk: Blk) -> bool {
+        let way = self.first[blk.0 as usize];
+        way != NONE && self.ways[way as usize].1 == NONE && blk.0 != 0
+    }
+
     /// Whether a jump from a block to another leaves the innermost loop of the first.
     pub(crate) fn leaves(&self, from: Blk, to: Blk) -> bool {
         if !self.any {

@@ -5,6 +5,7 @@
 //! goes to the function's one call of the raising runtime function.
 
 use super::loops::Loops;
+use super::memory::Seen;
 use super::names::{Names, Tables};
 use super::{instance_signature, leaf_type};
 use crate::code::{Fault, RuntimeFn, Target as Symbolic};
@@ -38,6 +39,8 @@ pub(crate) struct Buffers {
     order: Vec<Blk>,
     consts: Vec<Option<i64>>,
     loops: Loops,
+    /// Blocks whose operations stand elsewhere.
+    skipped: Vec<bool>,
 }
 
 /// The state of one lowering.
@@ -53,6 +56,10 @@ pub(crate) struct Lower<'a> {
     pos: u32,
     raise: Option<ir::Block>,
     raise_bounds: Option<ir::Block>,
+    /// Array accesses that need no bounds check, by their result.
+    in_bounds: Vec<bool>,
+    /// What elements were seen to hold since the block began.
+    pub(super) loaded: Vec<Seen>,
 }
 
 /// Accesses that cannot fault.
@@ -81,6 +88,8 @@ impl<'a> Lower<'a> {
         buffers.blocks.clear();
         buffers.blocks.resize(body.blocks.len(), None);
         buffers.order.clear();
+        buffers.skipped.clear();
+        buffers.skipped.resize(body.blocks.len(), false);
         buffers.consts.clear();
         buffers.consts.resize(body.vals.len(), None);
         let tables = Tables {
@@ -100,6 +109,8 @@ impl<'a> Lower<'a> {
             pos: 0,
             raise: None,
             raise_bounds: None,
+            in_bounds: worldage_wir::opt::bounds::in_bounds(body),
+            loaded: Vec::new(),
         }
     }
 
@@ -159,10 +170,14 @@ impl<'a> Lower<'a> {
             }
         }
         for (ix, &blk) in order.iter().enumerate() {
+            if std::mem::take(&mut self.buffers.skipped[blk.0 as usize]) {
+                continue;
+            }
             if ix > 0 {
-                let block = self.buffers.blocks[blk.0 as usize].expect("made above");
+                let block = self.block_of(blk);
                 self.cur.goto_bottom(block);
             }
+            self.loaded.clear();
             let block = &body.blocks[blk.0 as usize];
             for inst in &block.insts {
                 self.inst(inst);
@@ -199,6 +214,27 @@ impl<'a> Lower<'a> {
             }
         }
         self.buffers.order.reverse();
+    }
+
+    /// The CLIF block of a block.
+    pub(super) fn block_of(&self, blk: Blk) -> ir::Block {
+        self.buffers.blocks[blk.0 as usize].expect("a reachable block")
+    }
+
+    /// Says that a block's operations are done: it needs no code of its own.
+    pub(super) fn skip(&mut self, blk: Blk) {
+        self.buffers.skipped[blk.0 as usize] = true;
+        let block = self.block_of(blk);
+        self.cur.func.layout.remove_block(block);
+    }
+
+    pub(super) fn has_one_way_in(&self, blk: Blk) -> bool {
+        self.buffers.loops.has_one_way_in(blk)
+    }
+
+    /// Whether an array access, named by its result, is known to be within bounds.
+    pub(super) fn is_in_bounds(&self, access: Val) -> bool {
+        self.in_bounds.get(access.0 as usize) == Some(&true)
     }
 
     fn is_target(&self, blk: Blk, order: &[Blk]) -> bool {
@@ -409,8 +445,13 @@ impl<'a> Lower<'a> {
         self.cur.ins().trap(ir::TrapCode::unwrap_user(1));
     }
 
-    fn inst(&mut self, inst: &Inst) {
+    pub(super) fn inst(&mut self, inst: &Inst) {
         self.set_pos(inst.pos);
+        if !inst.op.is_pure()
+            && !matches!(inst.op, Op::ArrayGet(..) | Op::ArraySet(..) | Op::Prim(..))
+        {
+            self.loaded.clear();
+        }
         let result = inst.result;
         let leaves: Leaves = match &inst.op {
             Op::Const(constant) => self.constant(constant, result),
@@ -437,9 +478,9 @@ impl<'a> Lower<'a> {
                 let array = self.one(*array);
                 SmallVec::from_slice(&[self.length(array)])
             }
-            Op::ArrayGet(array, index) => self.array_get(*array, *index),
+            Op::ArrayGet(array, index) => self.array_get(result, *array, *index),
             Op::ArraySet(array, index, value) => {
-                self.array_set(*array, *index, *value);
+                self.array_set(result, *array, *index, *value);
                 Leaves::new()
             }
             Op::StrEq(a, b) => {
@@ -472,7 +513,7 @@ impl<'a> Lower<'a> {
                 Leaves::new()
             }
             Op::Shared(length) => self.shared(*length, self.ty(result)),
-            Op::Atomic(op, args) => self.atomic(*op, args),
+            Op::Atomic(op, args) => self.atomic(result, *op, args),
         };
         self.define(result, &leaves);
     }
@@ -535,7 +576,7 @@ impl<'a> Lower<'a> {
         self.cur.func.dfg.inst_results(inst).into()
     }
 
-    fn term(&mut self, blk: Blk, term: &Term) {
+    fn term(&mut self, blk: Blk, term: &'a Term) {
         match term {
             Term::Jump(target) => {
                 let (block, args) = self.target(target);
@@ -543,6 +584,9 @@ impl<'a> Lower<'a> {
             }
             Term::Branch(cond, then, other) => {
                 let mut cond = self.one(*cond);
+                if self.select(cond, then, other) {
+                    return;
+                }
                 let (mut then, mut other) = (then, other);
                 let loops = &self.buffers.loops;
                 if loops.leaves(blk, other.block) && !loops.leaves(blk, then.block) {
@@ -583,7 +627,7 @@ impl<'a> Lower<'a> {
     }
 
     fn target(&mut self, target: &Target) -> (ir::Block, SmallVec<[BlockArg; 8]>) {
-        let block = self.buffers.blocks[target.block.0 as usize].expect("reachable");
+        let block = self.block_of(target.block);
         let args = target
             .args
             .iter()

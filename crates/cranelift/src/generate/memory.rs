@@ -20,6 +20,17 @@ use worldage_wir::ir::{Atomic, Val};
 use worldage_wir::layout::{Leaf, Mem, Rep, Shape};
 use worldage_wir::prim::Scalar;
 
+/// What part of an array element holds.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) struct Seen {
+    /// The element type.
+    element: Ty,
+    leaf: usize,
+    /// Array and index.
+    at: (Val, Val),
+    value: Value,
+}
+
 /// Where the contents of a box begin.
 pub(crate) const BOX_DATA: i32 = 8;
 
@@ -203,13 +214,16 @@ impl Lower<'_> {
         trusted().with_alias_region(Some(region))
     }
 
-    /// The address of an element, less [`DATA`], after the bounds check.
-    fn element(&mut self, array: Val, index: Val) -> (Arc<Rep>, Value) {
+    /// The address of an element, less [`DATA`], after the bounds check; `access` is the result
+    /// of the operation.
+    fn element(&mut self, access: Val, array: Val, index: Val) -> (Arc<Rep>, Value) {
         let element = self.element_type(self.ty(array));
         let rep = self.rep(element);
         let (array, index) = (self.one(array), self.one(index));
-        let length = self.length(array);
-        self.check_bounds(index, length);
+        if !self.is_in_bounds(access) {
+            let length = self.length(array);
+            self.check_bounds(index, length);
+        }
         let size = rep.mem.size;
         let scaled = match size {
             0 | 1 => index,
@@ -226,12 +240,19 @@ impl Lower<'_> {
         (rep, address)
     }
 
-    pub(super) fn array_get(&mut self, array: Val, index: Val) -> Leaves {
-        let (rep, address) = self.element(array, index);
+    pub(super) fn array_get(&mut self, access: Val, array: Val, index: Val) -> Leaves {
+        let (rep, address) = self.element(access, array, index);
         let mut leaves = Leaves::new();
         for (ix, &leaf) in rep.leaves.iter().enumerate() {
             let flags = self.element_flags(leaf);
-            leaves.extend(self.load_leaves(&rep.mem, ix..ix + 1, address, DATA, flags));
+            let loaded = self.load_leaves(&rep.mem, ix..ix + 1, address, DATA, flags);
+            self.loaded.push(Seen {
+                element: rep.ty,
+                leaf: ix,
+                at: (array, index),
+                value: loaded[0],
+            });
+            leaves.extend(loaded);
         }
         if let Some(witness) = rep.witness() {
             let null = self.int(0);
@@ -241,10 +262,23 @@ impl Lower<'_> {
         leaves
     }
 
-    pub(super) fn array_set(&mut self, array: Val, index: Val, value: Val) {
-        let (rep, address) = self.element(array, index);
+    pub(super) fn array_set(&mut self, access: Val, array: Val, index: Val, value: Val) {
+        let (rep, address) = self.element(access, array, index);
         let leaves = self.leaves(value);
         for (ix, &leaf) in rep.leaves.iter().enumerate() {
+            let seen = Seen {
+                element: rep.ty,
+                leaf: ix,
+                at: (array, index),
+                value: leaves[ix],
+            };
+            if self.loaded.contains(&seen) {
+                // It is there already: the rest of a struct of which one field was changed.
+                continue;
+            }
+            // Another index may be the same, and another array of this type, too.
+            self.loaded
+                .retain(|other| (other.element, other.leaf) != (rep.ty, ix));
             let flags = self.element_flags(leaf);
             let at = DATA + rep.mem.offsets[ix] as i32;
             self.cur.ins().store(flags, leaves[ix], address, at);
@@ -253,8 +287,8 @@ impl Lower<'_> {
 
     /// An atomic of a kernel: on the host one thread runs all work-items of a launch, so plain
     /// accesses are atomic.
-    pub(super) fn atomic(&mut self, op: Atomic, args: &[Val]) -> Leaves {
-        let (rep, address) = self.element(args[0], args[1]);
+    pub(super) fn atomic(&mut self, result: Val, op: Atomic, args: &[Val]) -> Leaves {
+        let (rep, address) = self.element(result, args[0], args[1]);
         let Shape::Scalar(scalar) = rep.shape else {
             unreachable!("an atomic on {:?}", rep.shape)
         };

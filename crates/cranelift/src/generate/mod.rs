@@ -1,7 +1,7 @@
 //! Typed SSA to machine code: the pipeline of one instance.
 //!
 //! Reading order: this file (the pipeline), [`lower`] (blocks and operations), [`prim`] (scalar
-//! operations), [`memory`] (arrays, structs, boxes), [`dynamic`] (tags, run-time dispatch),
+//! operations), [`select`] (choices), [`memory`] (arrays, structs, boxes), [`dynamic`] (tags, run-time dispatch),
 //! [`thunk`] (the uniform entry), [`bare`] (what figures are measured beside).
 
 pub mod bare;
@@ -11,6 +11,7 @@ mod lower;
 mod memory;
 mod names;
 mod prim;
+mod select;
 mod thunk;
 
 use crate::code::Code;

@@ -2,12 +2,13 @@
 //!
 //! Reading order: `simplify` (forwards: copies, constants, parts of what was just made, tests of
 //! known types), `flow` (blocks: jumps around blocks that only choose, blocks in a row),
-//! `tidy` (what nobody reads goes; order and numbers).
+//! `tidy` (what nobody reads goes; order and numbers). [`bounds`] is asked by backends.
 //!
 //! Invariants: a pass is linear in the body; no operation on floats is changed, reordered or
 //! fused, except that one on constants is its value; a failure stays where it was. Common
 //! subexpressions and loop invariants are left to the code generator.
 
+pub mod bounds;
 mod flow;
 mod simplify;
 mod tidy;
