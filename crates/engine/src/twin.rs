@@ -16,6 +16,7 @@ pub(crate) fn differences<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>) -> 
     let env = Env {
         shared,
         newest: None,
+        older: &[],
     };
     let mut differences = Vec::new();
     for ix in 0..graph.codes.len() {
