@@ -24,8 +24,8 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions` (lookup, inference, explanations, stages as text), `backend` (the
-//! shards), `dispatch` (calls that running code asks for), `failure` (errors in words),
+//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions`
+//! (lookup, inference, explanations, stages as text), `backend` (the shards), `dispatch` (calls that running code asks for), `failure` (errors in words),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
@@ -62,3 +62,8 @@ pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};
 pub use worldage_wir::universe::Universe;
 pub use worldage_wir::value::Value;
+
+/// The examples of the project's first page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
