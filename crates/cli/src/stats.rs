@@ -56,8 +56,8 @@ pub(crate) fn show(session: &Session, format: Format, begun: Instant) {
     let valid = session.valid().len() as u64;
     let stage = |stage: StageStats| StageLine {
         ran: stage.ran,
-        reused: valid.saturating_sub(stage.ran),
-        stored: 0,
+        reused: valid.saturating_sub(stage.ran + stage.stored),
+        stored: stage.stored,
         us: stage.ns / 1000,
     };
     let [infer, codegen, link] = stats.stages.map(stage);

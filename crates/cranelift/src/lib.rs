@@ -24,6 +24,7 @@ pub mod heap;
 pub mod isa;
 pub mod load;
 mod memory;
+mod portable;
 pub mod runtime;
 mod unwind;
 

@@ -4,12 +4,14 @@
 //! any thread, more than once, and may be cancelled at any question to its context (the error
 //! is passed on with `?`).
 
-use crate::cx::{CodegenCx, InferCx, LinkCx};
+use crate::cx::{CodegenCx, ExternalKey, InferCx, LinkCx};
 use crate::error::Stop;
 use crate::ids::Mi;
+use crate::persist::{Malformed, Reader, Writer};
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
+use worldage_dispatch::{DeclId, Ty};
 
 /// A language or an IR: how a method instance becomes a callable thing.
 pub trait Compiler: Sized + Send + Sync + 'static {
@@ -66,6 +68,93 @@ pub trait Compiler: Sized + Send + Sync + 'static {
         mi: Mi,
         code: &Arc<Self::Code>,
     ) -> Result<Self::Linked, Stop>;
+
+    // What follows is for the store. Who implements none of it stores nothing. An identity is
+    // the same in every session in which the thing is defined alike, on every machine, and
+    // another one where anything differs that a stage may depend on; `None` is a thing without a
+    // meaning outside of this session, and whatever mentions it is not stored.
+
+    /// The value of a summary's part where it is a type; its digest is then the type's identity
+    /// (a digest of another part must itself be the same in every session).
+    fn type_part(&self, _part: usize, _summary: &Self::Summary) -> Option<Ty> {
+        None
+    }
+
+    /// The identity of a type's declaration with all that it consists of: parent, parameters,
+    /// fields, and the declarations that these name.
+    fn decl_identity(&self, _decl: DeclId) -> Option<u64> {
+        None
+    }
+
+    /// The declaration that a name means in the newest world; `fact` gives external facts.
+    fn find_decl(&self, _name: &str, _fact: Fact<'_>) -> Option<DeclId> {
+        None
+    }
+
+    /// The identity of an intrinsic method by the embedder's number.
+    fn intrinsic_identity(&self, _number: u32) -> Option<u64> {
+        None
+    }
+
+    /// The identity of a method's body. Law: equal sources have equal ones, others others.
+    fn source_identity(&self, _source: &Self::Source) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// The kinds of external facts that stages ask for.
+    fn external_kinds(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// The identity of an external fact's value.
+    fn external_identity(&self, _key: &ExternalKey, _value: &[u8]) -> Option<u64> {
+        None
+    }
+
+    /// Writes a result of inference. Law: `read_inferred` of it is equal, and equal results give
+    /// equal bytes.
+    fn write_inferred(&self, _inferred: &Self::Inferred, w: &mut Writer<'_>) {
+        w.unnamed();
+    }
+
+    /// Reads a result of inference back.
+    ///
+    /// # Errors
+    /// [`Malformed`]: then inference runs.
+    fn read_inferred(&self, _r: &mut Reader<'_>) -> Result<Self::Inferred, Malformed> {
+        Err(Malformed("results of inference are not stored"))
+    }
+
+    /// What code of a shard is made for: a name for people, and all that it depends on beside
+    /// what codegen asked its context for (machine, features, options, versions of libraries).
+    fn target(&self, _shard: &Self::Shard) -> Option<Target> {
+        None
+    }
+
+    /// Writes code. Law: as for [`Compiler::write_inferred`].
+    fn write_code(&self, _code: &Self::Code, w: &mut Writer<'_>) {
+        w.unnamed();
+    }
+
+    /// Reads code back.
+    ///
+    /// # Errors
+    /// [`Malformed`]: then codegen runs.
+    fn read_code(&self, _r: &mut Reader<'_>) -> Result<Self::Code, Malformed> {
+        Err(Malformed("code is not stored"))
+    }
+}
+
+/// Gives external facts in the newest world.
+pub type Fact<'a> = &'a dyn Fn(&ExternalKey) -> Option<Arc<[u8]>>;
+
+/// What code is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// For people, and to tell artifacts apart: `x86_64`.
+    pub name: String,
+    /// Everything, as text.
+    pub details: String,
 }
 
 /// What linking gives: something with an entry that cells can point at.

@@ -146,6 +146,8 @@ impl<C: Compiler> Engine<C> {
             threads: options.threads.max(1),
             live: AtomicBool::new(options.linking == Linking::Live),
             cells: AtomicU64::new(1),
+            store: RwLock::default(),
+            identities: crate::persist::Identities::default(),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -191,6 +193,11 @@ impl<C: Compiler> Engine<C> {
     /// The newest world.
     pub fn world(&self) -> World {
         World(self.newest.load(Ordering::Acquire))
+    }
+
+    /// Where results are kept beyond the session from here on; `None`: nowhere.
+    pub fn set_store(&self, store: Option<Arc<dyn crate::persist::ArtifactStore>>) {
+        *self.shared.store.write() = store;
     }
 
     /// Makes a table; a name may be used again and makes another table.

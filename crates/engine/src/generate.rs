@@ -90,7 +90,13 @@ fn generate<C: Compiler>(
             match why_generate(graph, id) {
                 Some(why) => {
                     graph.code_mut(id).why_codegen = why;
-                    batch.push(id);
+                    match crate::persist::find_code(shared, graph, id) {
+                        Some(stored) => {
+                            store(shared, graph, id, stored)?;
+                            push_callees(graph, id, visit, &mut work);
+                        }
+                        None => batch.push(id),
+                    }
                 }
                 None => push_callees(graph, id, visit, &mut work),
             }
@@ -161,11 +167,13 @@ fn why_generate<C: Compiler>(graph: &Graph<C>, id: CodeId) -> Option<Why> {
     })
 }
 
-struct Generated<C: Compiler> {
-    code: Result<C::Code, Failed>,
-    inferred: Option<Arc<C::Inferred>>,
-    trace: CodegenTrace<C>,
-    ns: u64,
+/// What codegen gave, or what it would have given.
+pub(crate) struct Generated<C: Compiler> {
+    pub(crate) code: Result<C::Code, Failed>,
+    pub(crate) inferred: Option<Arc<C::Inferred>>,
+    pub(crate) trace: CodegenTrace<C>,
+    pub(crate) ns: u64,
+    pub(crate) origin: Origin,
 }
 
 /// Runs codegen of all units of the batch, on all threads.
@@ -240,6 +248,7 @@ fn run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Generat
         inferred,
         trace: cx.into_trace(),
         ns,
+        origin: Origin::Ran,
     }
 }
 
@@ -341,9 +350,12 @@ fn store<C: Compiler>(
         mi,
         view,
         shard: Some(shard),
-        origin: Origin::Ran,
+        origin: generated.origin,
         ns: generated.ns,
     });
+    if generated.origin == Origin::Ran {
+        crate::persist::save_code(shared, graph, id);
+    }
     Ok(())
 }
 

@@ -17,11 +17,12 @@ use crate::error::Failed;
 use crate::explain::Why;
 use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
+use crate::persist::{ArtifactStore, Identities, Stored};
 use crate::retire::{Retired, question};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
 
 /// What all graphs of a session share.
@@ -37,6 +38,9 @@ pub(crate) struct Shared<C: Compiler> {
     pub(crate) live: AtomicBool,
     /// The number of the newest cell, of any graph.
     pub(crate) cells: AtomicU64,
+    /// Where results are kept beyond the session.
+    pub(crate) store: RwLock<Option<Arc<dyn ArtifactStore>>>,
+    pub(crate) identities: Identities,
 }
 
 impl<C: Compiler> Shared<C> {
@@ -136,6 +140,8 @@ pub(crate) struct Outcome<C: Compiler> {
     pub(crate) summary: Option<C::Summary>,
     /// Digests of the summary's parts.
     pub(crate) parts: [u64; 4],
+    /// The digest of the body's bytes, once it is asked for; `None` if it has none.
+    pub(crate) body: OnceLock<Option<[u8; 32]>>,
 }
 
 /// A result as readers see it; `None` stands for bottom.
@@ -206,6 +212,8 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) interrupted: bool,
     /// Its result is that of another graph, not verified yet.
     pub(crate) taken_over: bool,
+    /// The result came from the store, and was not yet found to hold.
+    pub(crate) loaded: bool,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
     pub(crate) walk: Walk,
@@ -344,6 +352,8 @@ pub(crate) struct Graph<C: Compiler> {
     free_infers: Vec<InferId>,
     free_codes: Vec<CodeId>,
     pub(crate) free_calls: Vec<CallId>,
+    /// What the store was asked for, and what is to be put there.
+    pub(crate) stored: Stored,
 }
 
 /// The questions recorded about one function.
@@ -413,6 +423,7 @@ impl<C: Compiler> Graph<C> {
             free_infers: Vec::new(),
             free_codes: Vec::new(),
             free_calls: Vec::new(),
+            stored: Stored::default(),
         }
     }
 
@@ -464,6 +475,7 @@ impl<C: Compiler> Graph<C> {
             superseded: None,
             interrupted: false,
             taken_over: false,
+            loaded: false,
             why: Why::FirstCall,
             ran_in: World(0),
             walk: Walk::default(),

@@ -4,7 +4,7 @@
 //! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
-//! `twin` (everything again from nothing).
+//! `twin` (everything again from nothing), [`persist`] (results from a store).
 
 mod answers;
 pub mod code_instance;
@@ -22,12 +22,13 @@ pub mod ids;
 mod instances;
 mod names;
 mod older;
+pub mod persist;
 mod retire;
 mod settle;
 mod twin;
 
 pub use code_instance::{CodeInstance, Front};
-pub use compiler::{Compiler, Linked, Part, PartDigest};
+pub use compiler::{Compiler, Fact, Linked, Part, PartDigest, Target};
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};

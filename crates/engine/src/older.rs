@@ -77,6 +77,8 @@ fn adopt_by_range<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: InferI
     let known = newest.infer(known);
     let world = graph.world;
     let current = range(known.first, known.marked, known.state);
+    // What came from the store and waits was not found to hold anywhere.
+    let current = current.filter(|_| !known.loaded);
     let past = known.past.iter().find(|(range, _)| range.contains(world));
     let outcome = match (&known.outcome, past) {
         (Some(outcome), _) if current.is_some_and(|range| range.contains(world)) => outcome,

@@ -144,6 +144,7 @@ impl<C: Compiler> Graph<C> {
         unit.state = State::New;
         (unit.outcome, unit.source, unit.fresh, unit.superseded) = (None, None, None, None);
         (unit.marked, unit.interrupted, unit.why) = (None, false, Why::FirstCall);
+        unit.loaded = false;
         unit.readers = Vec::new();
         let method = shared.instances.key(mi).method;
         self.forget_infer(mi, view, method, id);

@@ -20,7 +20,7 @@ use crate::graph::{
 use crate::retire::Retired;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use worldage_dispatch::{World, WorldRange};
 
@@ -40,6 +40,7 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
     }
     debug_assert!(graph.active.is_empty() && graph.queue.is_empty());
     crate::older::adopt_infer(shared, graph, root);
+    crate::persist::load(shared, graph, root);
     // Each pass learns at least one edge that the recorded ones did not show.
     while graph.infer(root).state != State::Clean {
         if pass(shared, graph, root).is_err() {
@@ -47,6 +48,7 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
         }
     }
     graph.pending.clear();
+    crate::persist::save(shared, graph);
 }
 
 /// A component on the way to being settled: its edges are verified in the order in which they
@@ -441,14 +443,19 @@ fn definition_changed<C: Compiler>(
 
 /// A marked unit that read nothing that changed is valid again.
 fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
-    let oldest = graph.oldest;
+    let (world, oldest) = (graph.world, graph.oldest);
     let unit = graph.infer_mut(id);
     if unit.state == State::Clean {
         return;
     }
     unit.state = State::Clean;
     unit.taken_over = false;
-    if let Some(marked) = unit.marked.take()
+    let marked = unit.marked.take();
+    if std::mem::take(&mut unit.loaded) {
+        // It was not known to hold in any world before.
+        unit.first = world;
+        crate::persist::log(graph, id, 0);
+    } else if let Some(marked) = marked
         && let Some(range) = doubtful(&mut unit.first, marked)
         && let Some(past) = unit.known()
     {
@@ -564,6 +571,7 @@ pub(crate) fn value<C: Compiler>(
 ) -> Result<Published<C>, Stop> {
     if graph.infer(id).state == State::New {
         crate::older::adopt_infer(shared, graph, id);
+        crate::persist::load(shared, graph, id);
     }
     match graph.infer(id).state {
         State::Clean => return Ok(graph.infer(id).outcome.clone()),
@@ -599,7 +607,7 @@ fn run<C: Compiler>(
 ) -> Result<(), Stop> {
     let start = Instant::now();
     let unit = graph.infer_mut(id);
-    if unit.superseded.is_none() {
+    if unit.superseded.is_none() && !unit.loaded {
         unit.superseded = unit.known();
     }
     unit.running = true;
@@ -677,6 +685,7 @@ fn publish<C: Compiler>(
                 inferred: Ok(inferred),
                 summary: Some(summary),
                 parts,
+                body: OnceLock::new(),
             }
         }
         Err(failed) => {
@@ -685,6 +694,7 @@ fn publish<C: Compiler>(
                 inferred: Err(failed),
                 summary: None,
                 parts,
+                body: OnceLock::new(),
             }
         }
     };
@@ -709,8 +719,11 @@ fn publish<C: Compiler>(
 /// Digests of all parts of a summary.
 pub(crate) fn digests<C: Compiler>(shared: &Shared<C>, summary: &C::Summary) -> [u64; 4] {
     let mut digests = [0; 4];
-    for (digest, part) in digests.iter_mut().zip(shared.compiler.parts()) {
-        *digest = (part.digest)(summary);
+    for (ix, (digest, part)) in digests.iter_mut().zip(shared.compiler.parts()).enumerate() {
+        *digest = match shared.compiler.type_part(ix, summary) {
+            Some(ty) => shared.type_identity(ty).unwrap_or(ty.index() as u64),
+            None => (part.digest)(summary),
+        };
     }
     digests
 }
@@ -767,6 +780,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
                     inferred,
                     summary,
                     parts: fresh.parts,
+                    body: OnceLock::new(),
                 });
             }
             if let (Some(marked), Some(old)) = (unit.marked, unit.superseded.take()) {
@@ -780,7 +794,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
         }
         unit.outcome = Some(fresh);
         unit.superseded = None;
-        (unit.interrupted, unit.taken_over) = (false, false);
+        (unit.interrupted, unit.taken_over, unit.loaded) = (false, false, false);
         unit.first = begin;
         unit.marked = None;
         unit.state = State::Clean;
@@ -793,6 +807,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
                 }
             }
         }
+        graph.stored.unsaved.push(id);
     }
     for (last, id) in retired {
         graph.retire(last, Retired::Infer(id));

@@ -4,6 +4,7 @@
 //! ASTs. Positions live beside the tree: every node carries a [`NodeId`] that indexes the
 //! spans of its item, so compiled code names nodes and stays valid when a definition moves.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// An identifier or an operator used as a function name (`+`, `==`, `!`).
@@ -114,7 +115,7 @@ pub enum Inlining {
 }
 
 /// One method of a generic function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct MethodDef {
     /// The node of the name.
     pub id: NodeId,
@@ -155,7 +156,7 @@ pub enum TypeArg {
 }
 
 /// Statements in braces; the value is that of the last statement if it is an expression.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Block {
     /// This node.
     pub id: NodeId,
@@ -164,7 +165,7 @@ pub struct Block {
 }
 
 /// A statement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Stmt {
     /// This node.
     pub id: NodeId,
@@ -173,7 +174,7 @@ pub struct Stmt {
 }
 
 /// The kinds of statement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum StmtKind {
     /// `var x = e`
     Var(Name, Expr),
@@ -196,7 +197,7 @@ pub enum StmtKind {
 }
 
 /// An expression.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Expr {
     /// This node.
     pub id: NodeId,
@@ -262,6 +263,30 @@ impl PartialEq for ExprKind {
             (And(a, b), And(c, d)) | (Or(a, b), Or(c, d)) => a == c && b == d,
             (If(a, b, c), If(d, e, f)) => a == d && b == e && c == f,
             _ => false,
+        }
+    }
+}
+
+/// Equal kinds have equal hashes: floats count by their bits.
+impl Hash for ExprKind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        use ExprKind::*;
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Int(x) => x.hash(state),
+            Float(x) => x.to_bits().hash(state),
+            Bool(x) => x.hash(state),
+            Str(s) => s.hash(state),
+            Nothing => {}
+            Name(name) => name.hash(state),
+            Call(f, args) => (f, args).hash(state),
+            New(ty, args) => (ty, args).hash(state),
+            Type(ty) => ty.hash(state),
+            Tuple(elems) => elems.hash(state),
+            Field(e, name) => (e, name).hash(state),
+            Index(e, ix) => (e, ix).hash(state),
+            And(a, b) | Or(a, b) => (a, b).hash(state),
+            If(c, yes, no) => (c, yes, no).hash(state),
         }
     }
 }

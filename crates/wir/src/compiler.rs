@@ -7,6 +7,7 @@ use crate::inferred::{ABI, INLINE, Inferred, Inline, RETURNS, Summary, TYPE};
 use crate::inline::AskBodies;
 use crate::ir::{Body, Const, Op};
 use crate::module::{Function, Module};
+use crate::portable;
 use crate::source::{MethodSource, Source};
 use crate::syntax;
 use crate::universe::Universe;
@@ -14,9 +15,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use worldage_dispatch::{Arg, DeclId, Symbol, Ty};
+use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
 use worldage_engine::{
-    Candidates, CodegenCx, Compiler, ExternalKey, InferCx, LinkCx, Linked, Mi, MiKey, PartDigest,
-    Resolved, Stop,
+    Candidates, CodegenCx, Compiler, ExternalKey, Fact, InferCx, LinkCx, Linked, Mi, MiKey,
+    PartDigest, Resolved, Stop, Target,
 };
 
 /// The half of the compiler below typed SSA.
@@ -64,6 +66,24 @@ pub trait Backend: Sized + Send + Sync + 'static {
         code: &Arc<Self::Code>,
         cell: &mut dyn FnMut(Mi) -> *const usize,
     ) -> Result<Self::Linked, Stop>;
+
+    /// As [`Compiler::target`].
+    fn target(&self, _shard: &Self::Shard) -> Option<Target> {
+        None
+    }
+
+    /// As [`Compiler::write_code`].
+    fn write_code(&self, _code: &Self::Code, w: &mut Writer<'_>) {
+        w.unnamed();
+    }
+
+    /// As [`Compiler::read_code`].
+    ///
+    /// # Errors
+    /// [`Malformed`]: then codegen runs.
+    fn read_code(&self, _r: &mut Reader<'_>) -> Result<Self::Code, Malformed> {
+        Err(Malformed("code is not stored"))
+    }
 }
 
 /// Wir over a backend.
@@ -212,6 +232,54 @@ impl<B: Backend> Compiler for Wir<B> {
         code: &Arc<B::Code>,
     ) -> Result<B::Linked, Stop> {
         self.backend.link(code, &mut |callee| cx.cell(callee))
+    }
+
+    fn type_part(&self, part: usize, summary: &Summary) -> Option<Ty> {
+        (part == TYPE.index).then_some(summary.ret)
+    }
+
+    fn decl_identity(&self, decl: DeclId) -> Option<u64> {
+        portable::decl_identity(self.universe(), decl)
+    }
+
+    fn find_decl(&self, name: &str, fact: Fact<'_>) -> Option<DeclId> {
+        portable::find_decl(self.universe(), name, fact)
+    }
+
+    fn intrinsic_identity(&self, number: u32) -> Option<u64> {
+        portable::intrinsic_identity(self.universe(), number)
+    }
+
+    fn source_identity(&self, source: &Source) -> Option<[u8; 32]> {
+        portable::source_identity(self.universe(), source)
+    }
+
+    fn external_kinds(&self) -> &[&'static str] {
+        portable::EXTERNAL_KINDS
+    }
+
+    fn external_identity(&self, key: &ExternalKey, value: &[u8]) -> Option<u64> {
+        portable::external_identity(self.universe(), key, value)
+    }
+
+    fn write_inferred(&self, inferred: &Inferred, w: &mut Writer<'_>) {
+        portable::write_inferred(inferred, w);
+    }
+
+    fn read_inferred(&self, r: &mut Reader<'_>) -> Result<Inferred, Malformed> {
+        Inferred::read(r)
+    }
+
+    fn target(&self, shard: &B::Shard) -> Option<Target> {
+        self.backend.target(shard)
+    }
+
+    fn write_code(&self, code: &B::Code, w: &mut Writer<'_>) {
+        self.backend.write_code(code, w);
+    }
+
+    fn read_code(&self, r: &mut Reader<'_>) -> Result<B::Code, Malformed> {
+        self.backend.read_code(r)
     }
 }
 

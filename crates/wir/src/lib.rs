@@ -4,7 +4,8 @@
 //! (types), [`prim`] (what scalar operations mean), `builtins` (built-in functions), `lower`
 //! (AST to untyped SSA, once per method), `infer` (untyped SSA to typed SSA, once per method
 //! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), [`module`] (a body
-//! with its callees, for devices), `interp` (the reference semantics, on the AST).
+//! with its callees, for devices), `portable` (all of it beyond the session), `interp` (the
+//! reference semantics, on the AST).
 
 pub mod ast;
 pub mod builtins;
@@ -23,6 +24,7 @@ pub mod lower;
 pub mod module;
 pub mod ops;
 pub mod opt;
+mod portable;
 pub mod prim;
 pub mod print;
 pub mod source;

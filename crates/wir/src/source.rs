@@ -26,6 +26,8 @@ pub struct MethodSource {
     pub def: Arc<MethodDef>,
     /// Its untyped SSA, made when the first instance is inferred.
     lowered: OnceLock<Lowered>,
+    /// What it is called beyond the session.
+    digest: OnceLock<[u8; 32]>,
 }
 
 impl MethodSource {
@@ -35,7 +37,13 @@ impl MethodSource {
         MethodSource {
             def,
             lowered: OnceLock::new(),
+            digest: OnceLock::new(),
         }
+    }
+
+    /// Its digest, computed once.
+    pub(crate) fn digest(&self, compute: impl FnOnce(&MethodDef) -> [u8; 32]) -> [u8; 32] {
+        *self.digest.get_or_init(|| compute(&self.def))
     }
 
     /// The untyped SSA of its body, the same for every instance.

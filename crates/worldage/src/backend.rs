@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
 use worldage_dispatch::Ty;
-use worldage_engine::{Linked, Mi, Stop};
+use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
+use worldage_engine::{Linked, Mi, Stop, Target};
 use worldage_wir::compiler::Backend;
 use worldage_wir::ir::Body;
 #[cfg(feature = "opencl")]
@@ -158,6 +159,36 @@ impl Backend for Backends {
             }
             #[cfg(feature = "opencl")]
             ShardCode::OpenCl(code) => Ok(ShardLinked::OpenCl(worldage_opencl::Kernel::new(code))),
+        }
+    }
+
+    fn target(&self, shard: &Shard) -> Option<Target> {
+        match shard {
+            Shard::Host(opt) => Some(Target {
+                name: std::env::consts::ARCH.into(),
+                details: self.generator.isa().description(level(*opt)),
+            }),
+            // Cheap to generate again; what its driver builds is cached with the device.
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => None,
+        }
+    }
+
+    fn write_code(&self, code: &ShardCode, w: &mut Writer<'_>) {
+        match code {
+            ShardCode::Host(code) => {
+                w.byte(0);
+                code.write(w);
+            }
+            #[cfg(feature = "opencl")]
+            ShardCode::OpenCl(_) => w.unnamed(),
+        }
+    }
+
+    fn read_code(&self, r: &mut Reader<'_>) -> Result<ShardCode, Malformed> {
+        match r.byte()? {
+            0 => Ok(ShardCode::Host(Arc::new(cranelift::Code::read(r)?))),
+            _ => Err(Malformed("no such kind of code")),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use worldage_cranelift::{CallError, Callee, Context};
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::engine::DemandError;
+use worldage_engine::events::Origin;
 use worldage_engine::{Linking, Mi, Resolved, ShardId, Stage, ViewId, WorldGuard};
 use worldage_wir::ast::{Expr, ExprKind, TypeExpr};
 use worldage_wir::define::Intrinsic;
@@ -34,8 +35,9 @@ pub struct CallOptions {
 /// What a call did.
 #[derive(Debug)]
 pub struct CallReport {
-    /// The stages that ran with the names of the instances, sorted; stages that did not run are
-    /// left out. Intrinsics never appear.
+    /// The stages that ran with the names of the instances, sorted; `stored:` stands before those
+    /// whose result came from the store. Stages that did not run are left out. Intrinsics never
+    /// appear.
     pub stages: Vec<(Stage, Vec<String>)>,
     /// What the program printed, unless the session sends it somewhere.
     pub printed: String,
@@ -189,10 +191,17 @@ impl Inner {
         let named = |stage: Stage| {
             let of_stage = events.iter().filter(|event| event.stage == stage);
             let visible = of_stage.filter(|event| !self.is_intrinsic(event.mi));
-            let mut names: Vec<String> = visible.map(|event| self.engine.name(event.mi)).collect();
+            let mut names: Vec<(String, bool)> = visible
+                .map(|event| (self.engine.name(event.mi), event.origin == Origin::Stored))
+                .collect();
+            // What ran after all is not listed as stored too.
             names.sort();
-            names.dedup();
-            (stage, names)
+            names.dedup_by(|later, earlier| later.0 == earlier.0);
+            let shown = |(name, stored)| match stored {
+                true => format!("stored:{name}"),
+                false => name,
+            };
+            (stage, names.into_iter().map(shown).collect::<Vec<_>>())
         };
         let stages = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
         self.keep_events(events);

@@ -25,7 +25,8 @@
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
 //! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions`
-//! (lookup, inference, explanations, stages as text), `backend` (the shards), `dispatch` (calls that running code asks for), `failure` (errors in words),
+//! (lookup, inference, explanations, stages as text), `backend` (the shards), `dispatch` (calls
+//! that running code asks for), `failure` (errors in words), `persist` (the store),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
@@ -39,6 +40,7 @@ mod failure;
 mod launch;
 mod options;
 pub mod oracle;
+mod persist;
 mod places;
 mod questions;
 mod session;
@@ -51,6 +53,7 @@ pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
 pub use launch::MAX_LOCAL_SIZE;
 pub use options::{OptLevel, SessionOptions};
+pub use persist::PRODUCER;
 pub use questions::{EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
 pub use updates::Update;
@@ -58,6 +61,7 @@ pub use worldage_cranelift::Grid;
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};
+pub use worldage_store as store;
 pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};
 pub use worldage_wir::universe::Universe;

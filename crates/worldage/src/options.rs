@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use worldage_engine::Linking;
+use worldage_store::Store;
 
 /// How hard the host code generator tries; a part of the shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,6 +64,8 @@ pub struct SessionOptions {
     pub log_limit: usize,
     /// Limit of the heap of compiled code, bytes; `None` is three quarters of the machine's.
     pub memory_limit: Option<usize>,
+    /// Where results are kept beyond the session; `None`: nowhere.
+    pub store: Option<Arc<Store>>,
 }
 
 impl Default for SessionOptions {
@@ -74,6 +78,7 @@ impl Default for SessionOptions {
             stack_bytes: 1 << 30,
             log_limit: 1 << 16,
             memory_limit: None,
+            store: None,
         }
     }
 }

@@ -3,15 +3,19 @@
 use crate::backend::{Backends, Shard};
 use crate::dispatch::Dispatcher;
 use crate::options::{OptLevel, SessionOptions};
+use crate::persist::Shelf;
 use crate::places::Places;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
 use worldage_dispatch::World;
+use worldage_engine::events::Origin;
+use worldage_engine::persist::ArtifactStore;
 use worldage_engine::{
     Engine, Linking, Mi, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
 };
+use worldage_store::Store;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
 use worldage_wir::diag::{Diagnostic, LineCol, Place};
@@ -78,6 +82,8 @@ pub struct Session {
 pub struct StageStats {
     /// How often the stage ran.
     pub ran: u64,
+    /// How often its result came from the store.
+    pub stored: u64,
     /// Nanoseconds that it took.
     pub ns: u64,
 }
@@ -129,6 +135,7 @@ impl Session {
         let types = Arc::clone(universe.types_arc());
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
+        engine.set_store(shelf(options.store.as_ref()));
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -173,6 +180,11 @@ impl Session {
     /// How redefinitions reach linked code from here on.
     pub fn set_linking(&self, linking: Linking) {
         self.inner.engine.set_linking(linking);
+    }
+
+    /// Where results are kept beyond the session from here on; `None`: nowhere.
+    pub fn set_store(&self, store: Option<&Arc<Store>>) {
+        self.inner.engine.set_store(shelf(store));
     }
 
     /// Keeps a world callable while the guard lives.
@@ -228,7 +240,10 @@ impl Session {
                 Stage::Codegen => 1,
                 Stage::Link => 2,
             }];
-            stage.ran += 1;
+            match event.origin {
+                Origin::Ran => stage.ran += 1,
+                Origin::Stored => stage.stored += 1,
+            }
             stage.ns += event.ns;
         }
         let memory = self.inner.loader.memory();
@@ -240,6 +255,11 @@ impl Session {
             code_free_bytes: memory.free,
         }
     }
+}
+
+fn shelf(store: Option<&Arc<Store>>) -> Option<Arc<dyn ArtifactStore>> {
+    let store = Arc::clone(store?);
+    Some(Arc::new(Shelf(store)))
 }
 
 impl Inner {

@@ -1,0 +1,216 @@
+//! What things of a session are called outside of it.
+//!
+//! An identity is a digest of what a [`Writer`] writes of the thing: equal in every session that
+//! defines it alike, and `None` for what has no meaning elsewhere (then nothing that mentions it
+//! is stored).
+
+use super::bytes::{Portable, Writer};
+use crate::compiler::Compiler;
+use crate::cx::ExternalKey;
+use crate::definitions::{Answer, MethodInfo};
+use crate::graph::Shared;
+use crate::ids::{Mi, MiKey, ShardId, TableId, ViewId};
+use dashmap::DashMap;
+use rustc_hash::FxBuildHasher;
+use std::sync::Arc;
+use worldage_dispatch::{DeclId, Lookup, Matches, MethodId, Sig, Symbol, Ty, Types, World};
+
+/// What writers and readers ask of the session; each name is found or unambiguous, or there is
+/// none.
+pub(crate) trait Session {
+    fn types(&self) -> &Types;
+    fn decl_identity(&self, decl: DeclId) -> Option<u64>;
+    fn find_decl(&self, name: Symbol, identity: u64) -> Option<DeclId>;
+    fn method(&self, method: MethodId) -> MethodInfo;
+    fn table_name(&self, table: TableId) -> Option<Arc<str>>;
+    fn intrinsic_identity(&self, number: u32) -> Option<u64>;
+    fn find_method(
+        &self,
+        table: &str,
+        function: Symbol,
+        sig: &Sig,
+        intrinsic: Option<u64>,
+    ) -> Option<MethodId>;
+    fn key(&self, mi: Mi) -> MiKey;
+    fn intern(&self, key: MiKey) -> Mi;
+}
+
+/// Identities that were computed before.
+#[derive(Default)]
+pub(crate) struct Identities {
+    types: DashMap<Ty, Option<u64>, FxBuildHasher>,
+    decls: DashMap<DeclId, Option<u64>, FxBuildHasher>,
+    targets: DashMap<ShardId, Option<(Arc<str>, [u8; 32])>, FxBuildHasher>,
+}
+
+/// Digest of bytes, 64 bits: what edges compare.
+pub(crate) fn short(bytes: &[u8]) -> u64 {
+    let hash = blake3::hash(bytes);
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("eight bytes"))
+}
+
+impl<C: Compiler> Session for Shared<C> {
+    fn types(&self) -> &Types {
+        &self.types
+    }
+
+    fn decl_identity(&self, decl: DeclId) -> Option<u64> {
+        if let Some(known) = self.identities.decls.get(&decl) {
+            return *known;
+        }
+        let identity = self.compiler.decl_identity(decl);
+        self.identities.decls.insert(decl, identity);
+        identity
+    }
+
+    fn find_decl(&self, name: Symbol, identity: u64) -> Option<DeclId> {
+        let name = self.types.symbol_str(name);
+        let fact = |key: &ExternalKey| {
+            let definitions = self.definitions.read();
+            definitions.external(key, definitions.newest).cloned()
+        };
+        let decl = self.compiler.find_decl(name, &fact)?;
+        (self.decl_identity(decl) == Some(identity)).then_some(decl)
+    }
+
+    fn method(&self, method: MethodId) -> MethodInfo {
+        self.definitions.read().method(method).clone()
+    }
+
+    fn table_name(&self, table: TableId) -> Option<Arc<str>> {
+        let definitions = self.definitions.read();
+        let name = &definitions.tables[table.0 as usize];
+        let alike = definitions.tables.iter().filter(|other| *other == name);
+        (alike.count() == 1).then(|| Arc::clone(name))
+    }
+
+    fn intrinsic_identity(&self, number: u32) -> Option<u64> {
+        self.compiler.intrinsic_identity(number)
+    }
+
+    fn find_method(
+        &self,
+        table: &str,
+        function: Symbol,
+        sig: &Sig,
+        intrinsic: Option<u64>,
+    ) -> Option<MethodId> {
+        let definitions = self.definitions.read();
+        let mut alike = definitions.tables.iter().enumerate();
+        let (table, _) = alike.find(|(_, name)| ***name == *table)?;
+        if alike.any(|(_, name)| **name == *definitions.tables[table]) {
+            return None;
+        }
+        let table = TableId(u32::try_from(table).ok()?);
+        let methods = definitions.methods_of(table, function)?;
+        let id = methods.find_exact(&self.types, sig, definitions.newest)?;
+        let found = definitions.method(id);
+        let number = found.intrinsic;
+        let same = found.sig == *sig;
+        drop(definitions);
+        let found = match number {
+            None => None,
+            Some(number) => Some(self.compiler.intrinsic_identity(number)?),
+        };
+        (same && found == intrinsic).then_some(id)
+    }
+
+    fn key(&self, mi: Mi) -> MiKey {
+        self.instances.key(mi)
+    }
+
+    fn intern(&self, key: MiKey) -> Mi {
+        self.instances.intern(key)
+    }
+}
+
+/// Identities of things of a session.
+impl<C: Compiler> Shared<C> {
+    /// Of anything that can be written.
+    pub(crate) fn identity(&self, thing: &impl Portable) -> Option<u64> {
+        let mut w = Writer::new(self);
+        thing.write(&mut w);
+        w.finish().map(|bytes| short(&bytes))
+    }
+
+    /// Of a type; cached, since inference asks for those of all results.
+    pub(crate) fn type_identity(&self, ty: Ty) -> Option<u64> {
+        if let Some(known) = self.identities.types.get(&ty) {
+            return *known;
+        }
+        let identity = self.identity(&ty);
+        self.identities.types.insert(ty, identity);
+        identity
+    }
+
+    /// Of the answer to a question: what it says, not by which numbers.
+    pub(crate) fn answer_identity(&self, answer: &Answer) -> Option<u64> {
+        let mut w = Writer::new(self);
+        match answer {
+            Answer::One(Lookup::Method(method)) => {
+                w.byte(0);
+                method.write(&mut w);
+            }
+            Answer::One(Lookup::NoMethod) => w.byte(1),
+            Answer::One(Lookup::Ambiguous(methods)) => {
+                w.byte(2);
+                // Their order follows from their numbers, which say nothing.
+                let all = methods.iter().map(|method| self.identity(method));
+                let mut all = all.collect::<Option<Vec<u64>>>()?;
+                all.sort_unstable();
+                all.write(&mut w);
+            }
+            Answer::Many(Matches::TooMany) => w.byte(3),
+            Answer::Many(Matches::Matches {
+                matches,
+                covered,
+                ambiguous,
+            }) => {
+                w.byte(4);
+                covered.write(&mut w);
+                ambiguous.write(&mut w);
+                w.number(matches.len() as u64);
+                for one in matches {
+                    one.method.write(&mut w);
+                    one.args.write(&mut w);
+                }
+            }
+            Answer::Flag(yes) => {
+                w.byte(5);
+                yes.write(&mut w);
+            }
+        }
+        w.finish().map(|bytes| short(&bytes))
+    }
+
+    /// Of an external fact's value in a world.
+    pub(crate) fn external_identity(&self, key: &ExternalKey, world: World) -> Option<u64> {
+        let value = self.definitions.read().external(key, world).cloned();
+        match value {
+            None => Some(0),
+            Some(value) => self.compiler.external_identity(key, &value),
+        }
+    }
+
+    /// What code of a shard is made for: the name, and the digest of the details.
+    pub(crate) fn target(&self, shard: ShardId) -> Option<(Arc<str>, [u8; 32])> {
+        if let Some(known) = self.identities.targets.get(&shard) {
+            return known.clone();
+        }
+        let value = self.shards.read()[shard.0 as usize].0.clone();
+        let target = self.compiler.target(&value).map(|target| {
+            let details = blake3::hash(target.details.as_bytes()).into();
+            (target.name.into(), details)
+        });
+        self.identities.targets.insert(shard, target.clone());
+        target
+    }
+
+    /// The names of a view's tables, top first.
+    pub(crate) fn view_name(&self, view: ViewId) -> Option<String> {
+        let tables = self.definitions.read().views[view.0 as usize].clone();
+        let names = tables.iter().map(|table| self.table_name(*table));
+        let names = names.collect::<Option<Vec<_>>>()?;
+        Some(names.join(" over "))
+    }
+}

@@ -1,0 +1,534 @@
+//! Verifying traces: results of inference with every edge that they were decided on.
+//!
+//! A trace is found by what was inferred: method, source, argument types, view. It is used if
+//! every answer, external fact and part of a callee's summary that inference read is as it was
+//! then. [`load`] reads the traces that a unit reaches and takes over the largest set that holds
+//! together; where only a callee still has to run, the result waits as a dirty unit, so that
+//! settling verifies it like any other and stops early where the callee's result is equal.
+//!
+//! A recursive component is taken over as it was settled once, or not at all: each member names
+//! the component, and edges within it are marked. So no solution is put together from two
+//! sessions that is not the least one.
+
+use super::bytes::{Malformed, Portable, Reader, Writer};
+use super::identity::short;
+use super::key::KeyWriter;
+use super::{ArtifactKind, ArtifactStore, FORMAT};
+use crate::compiler::Compiler;
+use crate::cx::ExternalKey;
+use crate::definitions::{CallKey, Question};
+use crate::events::{Origin, Stage, StageEvent};
+use crate::explain::Why;
+use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, State, external_digest};
+use crate::ids::{Mi, ViewId};
+use crate::settle::digests;
+use petgraph::graph::DiGraph;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use worldage_dispatch::{Symbol, Ty};
+
+const CALL: u8 = 1;
+const EXTERNAL: u8 = 2;
+const PART: u8 = 3;
+/// A part of a member of the same recursive component.
+const INNER: u8 = 4;
+
+/// A trace that was read: its edges are those of this session, the definitions among them
+/// verified.
+struct Trace<C: Compiler> {
+    outcome: Outcome<C>,
+    source: Arc<C::Source>,
+    edges: Vec<InferEdge>,
+    /// Callees of the same recursive component.
+    inner: Vec<InferId>,
+    component: u64,
+}
+
+/// The name under which the result of a unit is stored.
+fn slot<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    producer: &str,
+    id: InferId,
+) -> Option<[u8; 32]> {
+    let unit = graph.infer(id);
+    let method = env.instances.key(unit.mi).method;
+    let source = env.sources.read().at(method, graph.world).cloned()?;
+    let source = env.compiler.source_identity(&source)?;
+    let mut key = KeyWriter::default();
+    key.text("kind", "trace");
+    key.number("format", FORMAT);
+    key.text("compiler", producer);
+    key.text("view", &env.view_name(unit.view)?);
+    key.text("instance", &crate::names::instance_name(&env, unit.mi));
+    key.number("identity", env.identity(&unit.mi)?);
+    key.digest("source", &source);
+    Some(key.name())
+}
+
+/// Takes over from the store what it has of a unit that was never computed, and of all that this
+/// reaches.
+pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: InferId) {
+    if graph.infer(root).state != State::New {
+        return;
+    }
+    let Some(store) = super::artifacts(env, graph) else {
+        return;
+    };
+    if graph.stored.world != Some(graph.world) {
+        graph.stored.world = Some(graph.world);
+        graph.stored.asked.clear();
+    }
+    let start = Instant::now();
+    let mut loaded: FxHashMap<InferId, (u64, Vec<InferId>)> = FxHashMap::default();
+    let mut order = Vec::new();
+    let mut work = vec![root];
+    while let Some(id) = work.pop() {
+        if graph.infer(id).state != State::New || graph.stored.asked.contains_key(&id) {
+            continue;
+        }
+        match read(env, graph, &*store, id) {
+            Ok(trace) => {
+                graph.stored.asked.insert(id, None);
+                for edge in trace.edges.iter().rev() {
+                    if let InferEdge::Part { unit, .. } = edge {
+                        work.push(*unit);
+                    }
+                }
+                loaded.insert(id, (trace.component, trace.inner));
+                order.push(id);
+                let unit = graph.infer_mut(id);
+                unit.outcome = Some(Arc::new(trace.outcome));
+                unit.source = Some(trace.source);
+                // Dirty: settling compares all that it read.
+                unit.state = State::Dirty;
+                unit.loaded = true;
+                unit.interrupted = false;
+                unit.why = Why::FirstCall;
+                graph.set_edges(id, trace.edges);
+            }
+            Err(why) => {
+                graph.stored.asked.insert(id, Some(why));
+            }
+        }
+    }
+    if order.is_empty() {
+        return;
+    }
+    eject_broken_components(graph, &mut order, &loaded);
+    let accepted = consistent(graph, &order);
+    let (holds, waits): (Vec<_>, Vec<_>) = order.into_iter().partition(|id| accepted.contains(id));
+    let ns = start.elapsed().as_nanos() as u64 / holds.len().max(1) as u64;
+    for id in holds {
+        let world = graph.world;
+        let unit = graph.infer_mut(id);
+        (unit.state, unit.loaded, unit.first) = (State::Clean, false, world);
+        log(graph, id, ns);
+    }
+    eject_cycles(graph, waits, &loaded);
+}
+
+/// Says that a result from the store holds.
+pub(crate) fn log<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
+    let unit = graph.infer(id);
+    let event = StageEvent {
+        stage: Stage::Infer,
+        mi: unit.mi,
+        view: unit.view,
+        shard: None,
+        origin: Origin::Stored,
+        ns,
+    };
+    graph.log.events.push(event);
+}
+
+/// The unit is as if it had never been read from the store: it will run.
+fn eject<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    graph.set_edges(id, Vec::new());
+    let unit = graph.infer_mut(id);
+    (unit.state, unit.loaded) = (State::New, false);
+    (unit.outcome, unit.source) = (None, None);
+    let why = "its recursive component changed".to_owned();
+    graph.stored.asked.insert(id, Some(why));
+}
+
+/// What a unit reads of other units.
+fn callees<C: Compiler>(graph: &Graph<C>, id: InferId) -> impl Iterator<Item = InferId> {
+    let edges = graph.infer(id).edges.iter();
+    edges.filter_map(|edge| match edge {
+        InferEdge::Part { unit, .. } => Some(*unit),
+        _ => None,
+    })
+}
+
+/// The components of these units, and whether each is recursive.
+fn components<C: Compiler>(graph: &Graph<C>, units: &[InferId]) -> Vec<(Vec<InferId>, bool)> {
+    let mut dag = DiGraph::<InferId, ()>::with_capacity(units.len(), units.len());
+    let nodes: FxHashMap<InferId, _> = units.iter().map(|id| (*id, dag.add_node(*id))).collect();
+    for id in units {
+        for callee in callees(graph, *id) {
+            if let Some(callee) = nodes.get(&callee) {
+                dag.add_edge(nodes[id], *callee, ());
+            }
+        }
+    }
+    petgraph::algo::kosaraju_scc(&dag)
+        .into_iter()
+        .map(|component| {
+            let component: Vec<InferId> = component.into_iter().map(|node| dag[node]).collect();
+            let recursive = component.len() > 1
+                || callees(graph, component[0]).any(|callee| callee == component[0]);
+            (component, recursive)
+        })
+        .collect()
+}
+
+/// Drops members of recursive components that were not all settled together.
+fn eject_broken_components<C: Compiler>(
+    graph: &mut Graph<C>,
+    order: &mut Vec<InferId>,
+    loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
+) {
+    for (component, recursive) in components(graph, order) {
+        let (name, _) = loaded[&component[0]];
+        let whole = component.iter().all(|id| {
+            let (of, inner) = &loaded[id];
+            let mut within = callees(graph, *id).filter(|callee| component.contains(callee));
+            *of == name
+                && inner.iter().all(|callee| component.contains(callee))
+                && within.all(|callee| inner.contains(&callee))
+        });
+        if !whole || recursive != (name != 0) {
+            for id in component {
+                eject(graph, id);
+                order.retain(|other| *other != id);
+            }
+        }
+    }
+}
+
+/// The largest set of loaded units of which all edges hold.
+fn consistent<C: Compiler>(graph: &Graph<C>, order: &[InferId]) -> FxHashSet<InferId> {
+    let mut holds: FxHashSet<InferId> = order.iter().copied().collect();
+    let mut work = order.to_vec();
+    while let Some(id) = work.pop() {
+        if !holds.contains(&id) {
+            continue;
+        }
+        let all = graph.infer(id).edges.iter().all(|edge| match *edge {
+            InferEdge::Part { unit, part, digest } => {
+                let callee = graph.infer(unit);
+                (callee.state == State::Clean || holds.contains(&unit))
+                    && callee
+                        .outcome
+                        .as_ref()
+                        .is_some_and(|now| now.parts[usize::from(part)] == digest)
+            }
+            _ => true,
+        });
+        if !all {
+            holds.remove(&id);
+            work.extend(
+                graph
+                    .infer(id)
+                    .readers
+                    .iter()
+                    .filter(|id| holds.contains(id)),
+            );
+        }
+    }
+    holds
+}
+
+/// Of the units that wait for a callee, drops those in a cycle of unsettled units: settling takes
+/// the edges within a cycle for granted, and these come from elsewhere.
+fn eject_cycles<C: Compiler>(
+    graph: &mut Graph<C>,
+    waits: Vec<InferId>,
+    loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
+) {
+    let (recursive, waits): (Vec<_>, Vec<_>) = waits.into_iter().partition(|id| loaded[id].0 != 0);
+    for id in recursive {
+        eject(graph, id);
+    }
+    let mut all = waits.clone();
+    let mut seen: FxHashSet<InferId> = all.iter().copied().collect();
+    let mut next = 0;
+    while let Some(id) = all.get(next).copied() {
+        next += 1;
+        for callee in callees(graph, id).collect::<Vec<_>>() {
+            if graph.infer(callee).state != State::Clean && seen.insert(callee) {
+                all.push(callee);
+            }
+        }
+    }
+    for (component, recursive) in components(graph, &all) {
+        for id in component
+            .into_iter()
+            .filter(|id| recursive && waits.contains(id))
+        {
+            eject(graph, id);
+        }
+    }
+}
+
+/// Reads the trace of a unit and verifies its definitions; otherwise says what differs.
+fn read<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    store: &dyn ArtifactStore,
+    id: InferId,
+) -> Result<Trace<C>, String> {
+    let name = slot(env, graph, store.producer(), id);
+    let name = name.ok_or_else(|| "it has no name outside of this session".to_owned())?;
+    let mut result = None;
+    let found = store.get(ArtifactKind::Trace, &name, "", &mut |payload| {
+        result = Some(parse(env, graph, id, payload));
+    });
+    match result {
+        Some(Ok(trace)) => Ok(trace),
+        Some(Err(Differs::Edge(edge))) => Err(edge),
+        Some(Err(Differs::Malformed(why))) => {
+            // Names that this session lacks are an ordinary difference; the trace may be right
+            // for another. It is replaced when this unit is stored.
+            Err(why.to_string())
+        }
+        None if found => Err("it could not be read".to_owned()),
+        None => Err("nothing is stored for this method, source and types".to_owned()),
+    }
+}
+
+/// Why a trace is not used.
+enum Differs {
+    /// This edge is another one now.
+    Edge(String),
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for Differs {
+    fn from(why: Malformed) -> Self {
+        Differs::Malformed(why)
+    }
+}
+
+fn parse<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    payload: &[u8],
+) -> Result<Trace<C>, Differs> {
+    let (mi, view, world) = {
+        let unit = graph.infer(id);
+        (unit.mi, unit.view, graph.world)
+    };
+    let method = env.instances.key(mi).method;
+    let source = env.sources.read().at(method, world).cloned();
+    let source = source.ok_or(Malformed("the method was deleted"))?;
+    let mut r = Reader::new(env.shared, payload);
+    let inferred = env.compiler.read_inferred(&mut r)?;
+    let body = blake3::hash(&payload[..payload.len() - r.left()]);
+    let mut edges = vec![InferEdge::Source(method)];
+    let mut inner = Vec::new();
+    for _ in 0..r.count()? {
+        let tag = r.byte()?;
+        edges.push(match tag {
+            CALL => {
+                let key = read_call(&mut r, view)?;
+                let then = r.bits()?;
+                let call = graph.call(&env, key);
+                let record = &graph.calls[call.ix()];
+                if env.answer_identity(record.answer()) != Some(then) {
+                    let function = env.types.symbol_str(key.function);
+                    let args = env.types.display(key.args);
+                    return Err(Differs::Edge(format!("lookup {function} {args}")));
+                }
+                InferEdge::Call {
+                    call,
+                    answer: record.current,
+                }
+            }
+            EXTERNAL => {
+                let key = read_external(env, &mut r)?;
+                if env.external_identity(&key, world) != Some(r.bits()?) {
+                    return Err(Differs::Edge(format!("{} {}", key.kind, key.name)));
+                }
+                let digest = {
+                    let definitions = env.definitions.read();
+                    external_digest(definitions.external(&key, world).map(|value| &**value))
+                };
+                let external = graph.external(&key);
+                InferEdge::External { external, digest }
+            }
+            PART | INNER => {
+                let callee = Mi::read(&mut r)?;
+                let part = r.byte()?;
+                let digest = r.bits()?;
+                if usize::from(part) >= env.compiler.parts().len() {
+                    return Err(Malformed("no such part of a summary").into());
+                }
+                let unit = graph.infer_unit(&env, callee, view);
+                if tag == INNER {
+                    inner.push(unit);
+                }
+                InferEdge::Part { unit, part, digest }
+            }
+            _ => return Err(Malformed("no such kind of edge").into()),
+        });
+    }
+    let component = r.bits()?;
+    r.finish()?;
+    let summary = env.compiler.summary(&inferred);
+    let parts = digests(&env, &summary);
+    let outcome = Outcome {
+        inferred: Ok(Arc::new(inferred)),
+        summary: Some(summary),
+        parts,
+        body: OnceLock::from(Some(body.into())),
+    };
+    Ok(Trace {
+        outcome,
+        source,
+        edges,
+        inner,
+        component,
+    })
+}
+
+fn read_call(r: &mut Reader<'_>, view: ViewId) -> Result<CallKey, Malformed> {
+    let question = match r.byte()? {
+        0 => Question::Lookup,
+        1 => Question::FindAll(u32::read(r)?),
+        2 => Question::Invoke,
+        3 => Question::Overlaid,
+        4 => Question::Defined,
+        _ => return Err(Malformed("no such question")),
+    };
+    Ok(CallKey {
+        function: Symbol::read(r)?,
+        view,
+        question,
+        args: Ty::read(r)?,
+    })
+}
+
+fn write_call(key: &CallKey, w: &mut Writer<'_>) {
+    match key.question {
+        Question::Lookup => w.byte(0),
+        Question::FindAll(limit) => {
+            w.byte(1);
+            limit.write(w);
+        }
+        Question::Invoke => w.byte(2),
+        Question::Overlaid => w.byte(3),
+        Question::Defined => w.byte(4),
+    }
+    key.function.write(w);
+    key.args.write(w);
+}
+
+fn read_external<C: Compiler>(
+    env: Env<'_, C>,
+    r: &mut Reader<'_>,
+) -> Result<ExternalKey, Malformed> {
+    let kind = Arc::<str>::read(r)?;
+    let name = Arc::<str>::read(r)?;
+    let kinds = env.compiler.external_kinds().iter();
+    let kind = kinds.copied().find(|known| *known == &*kind);
+    let kind = kind.ok_or(Malformed("no such kind of external fact"))?;
+    Ok(ExternalKey { kind, name })
+}
+
+/// Puts the results of inference that were made since this was last called into the store.
+pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
+    let unsaved = std::mem::take(&mut graph.stored.unsaved);
+    if unsaved.is_empty() {
+        return;
+    }
+    let Some(store) = super::artifacts(env, graph) else {
+        return;
+    };
+    let mut seen = FxHashSet::default();
+    let mut units: Vec<InferId> = unsaved;
+    units.retain(|id| graph.infer(*id).state == State::Clean && seen.insert(*id));
+    for (component, recursive) in components(graph, &units) {
+        let members: &[InferId] = if recursive { &component } else { &[] };
+        let written: Option<Vec<_>> = component
+            .iter()
+            .map(|id| {
+                let name = slot(env, graph, store.producer(), *id)?;
+                Some((name, write(env, graph, *id, members)?))
+            })
+            .collect();
+        // A component is stored as a whole.
+        let Some(mut written) = written else { continue };
+        let mut name = 0;
+        if recursive {
+            written.sort();
+            let mut all = blake3::Hasher::new();
+            for (slot, payload) in &written {
+                all.update(slot).update(blake3::hash(payload).as_bytes());
+            }
+            name = short(all.finalize().as_bytes()) | 1;
+        }
+        for (slot, mut payload) in written {
+            payload.extend_from_slice(&name.to_le_bytes());
+            store.put(ArtifactKind::Trace, &slot, "", payload);
+        }
+    }
+}
+
+/// A trace without the name of its component; `None` if it cannot be stored.
+fn write<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+    members: &[InferId],
+) -> Option<Vec<u8>> {
+    let unit = graph.infer(id);
+    let outcome = unit.outcome.as_ref()?;
+    let inferred = outcome.inferred.as_ref().ok()?;
+    // A widened summary is not that of the body.
+    if outcome.summary.as_ref() != Some(&env.compiler.summary(inferred)) {
+        return None;
+    }
+    let mut w = Writer::new(env.shared);
+    env.compiler.write_inferred(inferred, &mut w);
+    let _ = (outcome.body).get_or_init(|| Some(blake3::hash(w.written()).into()));
+    let edges = unit.edges.iter();
+    let edges: Vec<&InferEdge> = edges
+        .filter(|edge| !matches!(edge, InferEdge::Source(_)))
+        .collect();
+    w.number(edges.len() as u64);
+    for edge in edges {
+        match *edge {
+            InferEdge::Source(_) => {}
+            InferEdge::Call { call, answer } => {
+                let record = &graph.calls[call.ix()];
+                w.byte(CALL);
+                write_call(&record.key, &mut w);
+                w.bits(env.answer_identity(&record.answers[answer as usize])?);
+            }
+            InferEdge::External { external, .. } => {
+                let key = &graph.externals[external.ix()].key;
+                w.byte(EXTERNAL);
+                w.bytes(key.kind.as_bytes());
+                w.bytes(key.name.as_bytes());
+                w.bits(env.external_identity(key, graph.world)?);
+            }
+            InferEdge::Part { unit, part, digest } => {
+                let callee = graph.infer(unit);
+                let summary = callee.outcome.as_ref()?.summary.as_ref()?;
+                // The digest of a type without an identity is the session's own.
+                if let Some(ty) = env.compiler.type_part(part.into(), summary) {
+                    env.type_identity(ty)?;
+                }
+                w.byte(if members.contains(&unit) { INNER } else { PART });
+                callee.mi.write(&mut w);
+                w.byte(part);
+                w.bits(digest);
+            }
+        }
+    }
+    w.finish()
+}
