@@ -1,0 +1,389 @@
+//! Sessions on one store: what an earlier one made is taken, and only if it is still right.
+
+use expect_test::{Expect, expect};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+use worldage::store::{Options, Store};
+use worldage::{CallOptions, Session, SessionOptions};
+
+fn open(folder: &Path) -> Arc<Store> {
+    let options = Options {
+        folder: Some(folder.into()),
+        ..Options::default()
+    };
+    Arc::new(Store::open(&options, Box::new(|line| panic!("{line}"))))
+}
+
+fn session(store: Option<&Arc<Store>>) -> Session {
+    let options = SessionOptions {
+        store: store.cloned(),
+        ..SessionOptions::default()
+    };
+    Session::new(options).expect("a host")
+}
+
+/// Runs sessions on one store, `--` between them: definitions and calls (`> f(1)`). Every answer
+/// is compared with that of a session without a store.
+#[track_caller]
+fn check(script: &str, expected: Expect) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut out = String::new();
+    for (number, part) in script.split("--\n").enumerate() {
+        let store = open(folder.path());
+        let (with, without) = (session(Some(&store)), session(None));
+        if number > 0 {
+            out.push_str("--\n");
+        }
+        run(part, &with, &without, &mut out);
+        // In the order in which a session and its store end.
+        drop(with);
+        assert_eq!(store.warnings(), 0);
+    }
+    expected.assert_eq(&out);
+}
+
+fn run(script: &str, with: &Session, without: &Session, out: &mut String) {
+    let mut text = String::new();
+    let mut define = |text: &mut String| {
+        if !text.trim().is_empty() {
+            with.define("test.wir", text, None).unwrap();
+            without.define("test.wir", text, None).unwrap();
+        }
+        text.clear();
+    };
+    for line in script.lines() {
+        let Some(call) = line.trim_start().strip_prefix("> ") else {
+            text += line;
+            text.push('\n');
+            continue;
+        };
+        define(&mut text);
+        let report = with.call(call, &CallOptions::default());
+        for (stage, names) in &report.stages {
+            if stage.to_string() != "link" {
+                let _ = writeln!(out, "{stage:<8} {}", names.join(" "));
+            }
+        }
+        let shown = report.shown(with);
+        let fresh = without.call(call, &CallOptions::default());
+        assert_eq!(shown, fresh.shown(without), "{call}");
+        assert_eq!(report.printed, fresh.printed, "{call}");
+        if let (Err(one), Err(other)) = (&report.result, &fresh.result) {
+            assert_eq!(
+                with.render(&one.diagnostic),
+                without.render(&other.diagnostic)
+            );
+        }
+        let _ = writeln!(out, "{}=> {shown}", report.printed);
+    }
+    define(&mut text);
+}
+
+#[test]
+fn a_second_session_runs_no_stage() {
+    check(
+        "
+        noinline fn g(x: Int64) { x + 1 }
+        fn f(x) { g(x) * 2 }
+        > f(20)
+        --
+        noinline fn g(x: Int64) { x + 1 }
+        fn f(x) { g(x) * 2 }
+        > f(21)
+        > f(2.5)
+        --
+        # Positions may move, and types of other programs be in the way.
+        struct P { x: Int64 }
+        fn f(x) { g(x) * 2 }
+
+
+        noinline fn g(x: Int64) { x + 1 }
+        > f(22)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    f(Int64) g(Int64)
+            codegen  f(Int64) g(Int64)
+            => 42
+            --
+            infer    stored:f(Int64) stored:g(Int64)
+            codegen  stored:f(Int64) stored:g(Int64)
+            => 44
+            infer    f(Float64)
+            codegen  f(Float64)
+            => error: no-matching-method: g(Float64) in world 1
+            --
+            infer    stored:f(Int64) stored:g(Int64)
+            codegen  stored:f(Int64) stored:g(Int64)
+            => 46
+        "#]],
+    );
+}
+
+#[test]
+fn an_edit_between_sessions_runs_the_minimal_stages() {
+    check(
+        "
+        noinline fn leaf(x: Int64) { x + 1 }
+        noinline fn mid(x: Int64) { leaf(x) * 2 }
+        noinline fn top(x: Int64) { mid(x) + mid(x + 1) }
+        > top(1)
+        --
+        noinline fn leaf(x: Int64) { x + 2 }
+        noinline fn mid(x: Int64) { leaf(x) * 2 }
+        noinline fn top(x: Int64) { mid(x) + mid(x + 1) }
+        > top(1)
+        --
+        noinline fn leaf(x: Int64) { 0.5 }
+        noinline fn mid(x: Int64) { leaf(x) * 2 }
+        noinline fn top(x: Int64) { mid(x) + mid(x + 1) }
+        > top(1)
+        --
+        noinline fn leaf(x: Int64) { x + 1 }
+        noinline fn mid(x: Int64) { leaf(x) * 2 }
+        noinline fn top(x: Int64) { mid(x) + mid(x + 1) }
+        > top(1)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    leaf(Int64) mid(Int64) top(Int64)
+            codegen  leaf(Int64) mid(Int64) top(Int64)
+            => 10
+            --
+            infer    leaf(Int64) stored:mid(Int64) stored:top(Int64)
+            codegen  leaf(Int64) stored:mid(Int64) stored:top(Int64)
+            => 14
+            --
+            infer    leaf(Int64) mid(Int64) top(Int64)
+            codegen  leaf(Int64) mid(Int64) top(Int64)
+            => 2.0
+            --
+            infer    stored:leaf(Int64) mid(Int64) top(Int64)
+            codegen  stored:leaf(Int64) stored:mid(Int64) stored:top(Int64)
+            => 10
+        "#]],
+    );
+}
+
+#[test]
+fn a_more_specific_method_is_seen() {
+    check(
+        "
+        noinline fn g(x) { 1 }
+        noinline fn f(x: Int64) { g(x) }
+        > f(1)
+        --
+        noinline fn g(x) { 1 }
+        noinline fn g(x: Int64) { 2 }
+        noinline fn f(x: Int64) { g(x) }
+        > f(1)
+        --
+        noinline fn g(x) { 1 }
+        noinline fn f(x: Int64) { g(x) }
+        > f(1)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    f(Int64) g(Int64)
+            codegen  f(Int64) g(Int64)
+            => 1
+            --
+            infer    f(Int64) g(Int64)
+            codegen  f(Int64) g(Int64)
+            => 2
+            --
+            infer    f(Int64) stored:g(Int64)
+            codegen  stored:f(Int64) stored:g(Int64)
+            => 1
+        "#]],
+    );
+}
+
+#[test]
+fn structs_are_known_by_what_they_are() {
+    check(
+        "
+        struct P { x: Int64, y: Float64 }
+        noinline fn get(p: P) { p.y }
+        noinline fn f(a: Int64) { get(P(a, 2.5)) }
+        > f(1)
+        --
+        struct Q { z: Int64 }
+        struct P { x: Int64, y: Float64 }
+        noinline fn get(p: P) { p.y }
+        noinline fn f(a: Int64) { get(P(a, 2.5)) }
+        > f(1)
+        --
+        struct P { y: Float64, x: Int64 }
+        noinline fn get(p: P) { p.y }
+        noinline fn f(a: Int64) { get(P(2.5, a)) }
+        > f(1)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    f(Int64) get(P)
+            codegen  f(Int64) get(P)
+            => 2.5
+            --
+            infer    stored:f(Int64) stored:get(P)
+            codegen  stored:f(Int64) stored:get(P)
+            => 2.5
+            --
+            infer    f(Int64) get(P)
+            codegen  f(Int64) get(P)
+            => 2.5
+        "#]],
+    );
+}
+
+#[test]
+fn recursion_is_taken_as_a_whole_or_not_at_all() {
+    check(
+        "
+        noinline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        noinline fn odd(n: Int64) { if n == 0 { false } else { even(n - 1) } }
+        noinline fn fib(n: Int64) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } }
+        > even(10)
+        > fib(10)
+        --
+        noinline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        noinline fn odd(n: Int64) { if n == 0 { false } else { even(n - 1) } }
+        noinline fn fib(n: Int64) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } }
+        > odd(10)
+        > fib(10)
+        --
+        noinline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        noinline fn odd(n: Int64) { if n == 0 { 1.5 } else { even(n - 1) } }
+        > even(11)
+        --
+        noinline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        noinline fn odd(n: Int64) { if n == 0 { false } else { even(n - 1) } }
+        > even(10)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    even(Int64) odd(Int64)
+            codegen  even(Int64) odd(Int64)
+            => true
+            infer    fib(Int64)
+            codegen  fib(Int64)
+            => 55
+            --
+            infer    stored:even(Int64) stored:odd(Int64)
+            codegen  stored:even(Int64) stored:odd(Int64)
+            => false
+            infer    stored:fib(Int64)
+            codegen  stored:fib(Int64)
+            => 55
+            --
+            infer    even(Int64) odd(Int64)
+            codegen  even(Int64) odd(Int64)
+            => 1.5
+            --
+            infer    even(Int64) odd(Int64)
+            codegen  stored:even(Int64) stored:odd(Int64)
+            => true
+        "#]],
+    );
+}
+
+#[test]
+fn inlined_bodies_are_part_of_the_key() {
+    check(
+        "
+        inline fn add(x: Int64) { x + 1 }
+        noinline fn f(x: Int64) { add(x) }
+        > f(1)
+        --
+        inline fn add(x: Int64) { x + 2 }
+        noinline fn f(x: Int64) { add(x) }
+        > f(1)
+        --
+        inline fn add(x: Int64) { x + 1 }
+        noinline fn f(x: Int64) { add(x) }
+        > f(1)
+        "
+        .replace("        ", "")
+        .as_str(),
+        expect![[r#"
+            infer    add(Int64) f(Int64)
+            codegen  f(Int64)
+            => 2
+            --
+            infer    add(Int64) stored:f(Int64)
+            codegen  f(Int64)
+            => 3
+            --
+            infer    stored:add(Int64) stored:f(Int64)
+            codegen  stored:f(Int64)
+            => 2
+        "#]],
+    );
+}
+
+#[test]
+fn errors_point_at_the_present_text() {
+    check(
+        "
+        fn f(xs: Int64) { ys = array(Int64, 2); ys[xs] }
+        > f(5)
+        --
+
+        # moved
+
+        fn f(xs: Int64) {
+            ys = array(Int64, 2)
+            ys[xs] }
+        > f(5)
+        "
+        .replace("        ", "")
+        .replace("ys = ", "var ys = ")
+        .as_str(),
+        expect![[r#"
+            infer    f(Int64)
+            codegen  f(Int64)
+            => error: index-out-of-bounds
+            --
+            infer    stored:f(Int64)
+            codegen  stored:f(Int64)
+            => error: index-out-of-bounds
+        "#]],
+    );
+}
+
+#[test]
+fn run_time_dispatch_and_values_of_many_types() {
+    let program = "
+        abstract type Shape
+        struct Circle <: Shape { r: Float64 }
+        struct Square <: Shape { a: Float64 }
+        noinline fn area(c: Circle) { c.r * c.r * 3.0 }
+        noinline fn area(s: Square) { s.a * s.a }
+        noinline fn pick(n: Int64) { if n == 0 { Circle(1.0) } else { Square(2.0) } }
+        noinline fn f(n: Int64) { print(\"area\", area(pick(n)), (n, \"x\")); area(pick(n)) }
+        > f(0)
+        > f(1)
+        ";
+    let script = format!("{program}--\n{program}").replace("        ", "");
+    check(&script, expect![[r#"
+        infer    area(Circle) area(Square) f(Int64) pick(Int64)
+        codegen  area(Circle) area(Square) f(Int64) pick(Int64)
+        area 3.0 (0, "x")
+        => 3.0
+        area 4.0 (1, "x")
+        => 4.0
+        --
+        infer    stored:area(Circle) stored:area(Square) stored:f(Int64) stored:pick(Int64)
+        codegen  stored:area(Circle) stored:area(Square) stored:f(Int64) stored:pick(Int64)
+        area 3.0 (0, "x")
+        => 3.0
+        area 4.0 (1, "x")
+        => 4.0
+    "#]]);
+}
