@@ -76,6 +76,8 @@ fn run(script: &str, with: &Session, without: &Session, out: &mut String) {
             );
         }
         let _ = writeln!(out, "{}=> {shown}", report.printed);
+        let differ = with.differences_from_scratch();
+        assert!(differ.is_empty(), "{call}: {differ:?}");
     }
     define(&mut text);
 }
