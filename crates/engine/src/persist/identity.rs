@@ -40,8 +40,11 @@ pub(crate) trait Session {
 pub(crate) struct Identities {
     types: DashMap<Ty, Option<u64>, FxBuildHasher>,
     decls: DashMap<DeclId, Option<u64>, FxBuildHasher>,
-    targets: DashMap<ShardId, Option<(Arc<str>, [u8; 32])>, FxBuildHasher>,
+    targets: DashMap<ShardId, Option<TargetIdentity>, FxBuildHasher>,
 }
+
+/// The name of a target, and the digest of its details.
+type TargetIdentity = (Arc<str>, [u8; 32]);
 
 /// Digest of bytes, 64 bits: what edges compare.
 pub(crate) fn short(bytes: &[u8]) -> u64 {
@@ -193,7 +196,7 @@ impl<C: Compiler> Shared<C> {
     }
 
     /// What code of a shard is made for: the name, and the digest of the details.
-    pub(crate) fn target(&self, shard: ShardId) -> Option<(Arc<str>, [u8; 32])> {
+    pub(crate) fn target(&self, shard: ShardId) -> Option<TargetIdentity> {
         if let Some(known) = self.identities.targets.get(&shard) {
             return known.clone();
         }
