@@ -119,7 +119,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
     pub fn bindings(&self, mi: Mi) -> Vec<Arg> {
         let key = self.shared.instances.key(mi);
         let definitions = self.shared.definitions.read();
-        let sig = &definitions.method(key.method).sig;
+        let sig = definitions.sig_at(key.method, self.graph.world);
         if sig.vars.is_empty() {
             return Vec::new();
         }

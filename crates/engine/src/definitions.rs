@@ -102,6 +102,8 @@ pub(crate) struct Definitions {
     pub(crate) views: Vec<Vec<TableId>>,
     functions: FxHashMap<(TableId, Symbol), Methods>,
     methods: Vec<MethodInfo>,
+    /// Signatures of methods that were replaced by a type-equal one that is written otherwise.
+    spellings: FxHashMap<MethodId, History<Sig>>,
     /// Ids of all signatures ever defined: a method that is defined again is the same method.
     /// An intrinsic with another number is another method.
     ids: FxHashMap<(TableId, Symbol, Sig, Option<u32>), MethodId>,
@@ -118,6 +120,7 @@ impl Definitions {
             views: vec![vec![TableId::BASE]],
             functions: FxHashMap::default(),
             methods: Vec::new(),
+            spellings: FxHashMap::default(),
             ids: FxHashMap::default(),
             newest: World(0),
             externals: FxHashMap::default(),
@@ -194,7 +197,15 @@ impl Definitions {
         if let Some(id) = methods.find_exact(&types, &sig, world)
             && self.methods[id.0 as usize].intrinsic == intrinsic
         {
-            let old_sig = std::mem::replace(&mut self.methods[id.0 as usize].sig, sig);
+            let info = &mut self.methods[id.0 as usize];
+            let old_sig = std::mem::replace(&mut info.sig, sig);
+            if old_sig != info.sig {
+                let spellings = self.spellings.entry(id).or_default();
+                if spellings.0.is_empty() {
+                    spellings.set(World(0), Some(old_sig.clone()));
+                }
+                spellings.set(world, Some(info.sig.clone()));
+            }
             return Defined {
                 id,
                 replaced: Some(old_sig),
@@ -216,8 +227,17 @@ impl Definitions {
     }
 
     /// Undoes the replacement part of [`Definitions::define`].
-    pub(crate) fn restore(&mut self, id: MethodId, sig: Sig) {
+    pub(crate) fn restore(&mut self, id: MethodId, sig: Sig, world: World) {
         self.methods[id.0 as usize].sig = sig;
+        if let Some(spellings) = self.spellings.get_mut(&id) {
+            spellings.rollback(world);
+        }
+    }
+
+    /// A method's signature as it was written in a world.
+    pub(crate) fn sig_at(&self, id: MethodId, world: World) -> &Sig {
+        let spelling = self.spellings.get(&id).and_then(|all| all.at(world));
+        spelling.unwrap_or(&self.methods[id.0 as usize].sig)
     }
 
     /// Deletes the method with exactly this signature; `None` if there is none in `world`.
@@ -266,6 +286,12 @@ impl Definitions {
         } = self.methods[id.0 as usize];
         if let Some(methods) = self.functions.get_mut(&(table, function)) {
             methods.forget_before(world);
+        }
+        if let Some(spellings) = self.spellings.get_mut(&id) {
+            spellings.forget_before(world);
+            if spellings.0.len() == 1 {
+                self.spellings.remove(&id);
+            }
         }
     }
 

@@ -351,7 +351,7 @@ fn take_back<S>(
                 definitions.rollback(table, function, world);
                 sources.rollback(method, world);
                 if let Some(sig) = replaced {
-                    definitions.restore(method, sig);
+                    definitions.restore(method, sig, world);
                 }
             }
             Applied::External { key, .. } => definitions.rollback_external(&key, world),

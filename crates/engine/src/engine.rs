@@ -332,14 +332,17 @@ impl<C: Compiler> Engine<C> {
         self.shared.definitions.read().method(method).clone()
     }
 
-    /// A method's signature, printed as it was defined.
-    pub fn method_name(&self, method: MethodId) -> String {
-        let info = self.method(method);
-        display_sig(
-            &self.shared.types,
-            self.shared.types.symbol_str(info.function),
-            &info.sig,
-        )
+    /// A method's signature as it was written in a world.
+    pub fn method_sig(&self, method: MethodId, world: World) -> Sig {
+        self.shared.definitions.read().sig_at(method, world).clone()
+    }
+
+    /// A method's signature, printed as it was written in a world.
+    pub fn method_name(&self, method: MethodId, world: World) -> String {
+        let function = self.method(method).function;
+        let sig = self.method_sig(method, world);
+        let types = &self.shared.types;
+        display_sig(types, types.symbol_str(function), &sig)
     }
 
     /// A method's source in a world.

@@ -216,7 +216,8 @@ impl<C: Compiler> Chain<'_, C> {
         let definitions = self.shared.definitions.read();
         let info = definitions.method(method);
         let name = self.shared.types.symbol_str(info.function);
-        let sig = display_sig(&self.shared.types, name, &info.sig);
+        let sig = definitions.sig_at(method, cause.world);
+        let sig = display_sig(&self.shared.types, name, sig);
         format!("source {sig}  {} in world {}", cause.change, cause.world)
     }
 

@@ -429,7 +429,7 @@ impl Inner {
         };
         let place = self.place(site, world);
         let warn = |ambiguity: worldage_dispatch::Ambiguity| {
-            let other = self.engine.method_name(ambiguity.b);
+            let other = self.engine.method_name(ambiguity.b, world);
             let new = display_sig(types, name, sig);
             let resolved = display_sig(types, name, &ambiguity.resolved_by);
             let mut warning = Diagnostic::warning(

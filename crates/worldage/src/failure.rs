@@ -168,7 +168,9 @@ pub(crate) fn of_failure(
         }
         Failure::Ambiguous(function, args) => {
             match session.engine.lookup(*function, *args, view, world) {
-                Resolved::Ambiguous(methods) => ambiguous(session, *function, *args, &methods),
+                Resolved::Ambiguous(methods) => {
+                    ambiguous(session, *function, *args, &methods, world)
+                }
                 _ => {
                     let args = session.universe.tuple_elems(*args).unwrap_or_default();
                     no_method(session, types.symbol_str(*function), args)
@@ -276,7 +278,13 @@ pub(crate) fn no_method(session: &Inner, name: &str, args: &[Ty]) -> RunError {
     error
 }
 
-fn ambiguous(session: &Inner, function: Symbol, args: Ty, methods: &[MethodId]) -> RunError {
+fn ambiguous(
+    session: &Inner,
+    function: Symbol,
+    args: Ty,
+    methods: &[MethodId],
+    world: World,
+) -> RunError {
     let types = session.universe.types();
     let name = types.symbol_str(function);
     let text = display_sig(types, name, &Sig::of_args(args));
@@ -284,7 +292,7 @@ fn ambiguous(session: &Inner, function: Symbol, args: Ty, methods: &[MethodId]) 
     let mut error = RunError::new(Code::AmbiguousCall, message).subject(text);
     let sigs: Vec<Sig> = methods
         .iter()
-        .map(|id| session.engine.method(*id).sig)
+        .map(|id| session.engine.method_sig(*id, world))
         .collect();
     error.candidates = sigs
         .iter()

@@ -57,13 +57,13 @@ impl Session {
         let view = inner.view_id(view)?;
         Ok(match inner.engine.lookup(function, args, view, world) {
             Resolved::Method(mi) => {
-                LookupReport::Method(inner.engine.method_name(inner.engine.key(mi).method))
+                LookupReport::Method(inner.engine.method_name(inner.engine.key(mi).method, world))
             }
             Resolved::NoMethod => LookupReport::NoMethod,
             Resolved::Ambiguous(methods) => {
                 let mut names: Vec<_> = methods
                     .iter()
-                    .map(|method| inner.engine.method_name(*method))
+                    .map(|method| inner.engine.method_name(*method, world))
                     .collect();
                 names.sort();
                 LookupReport::Ambiguous(names)
@@ -88,7 +88,7 @@ impl Session {
             .map(|method| {
                 let node = NodeId(0);
                 let place = inner.place(Site { method, node }, world);
-                (inner.engine.method_name(method), place)
+                (inner.engine.method_name(method, world), place)
             })
             .collect();
         named.sort_by(|a, b| a.0.cmp(&b.0));
@@ -180,7 +180,7 @@ impl Session {
                 Some(Source::Method(source)) => {
                     syntax::print_item(&ItemKind::Method(source.def.clone()))
                 }
-                _ => format!("# built in: {}\n", inner.engine.method_name(method)),
+                _ => format!("# built in: {}\n", inner.engine.method_name(method, world)),
             });
         }
         let unsupported =
