@@ -17,6 +17,7 @@ use worldage::{
 struct Modes {
     parse: bool,
     infer: bool,
+    inline: bool,
     run: bool,
 }
 
@@ -24,6 +25,8 @@ struct Modes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Expectation {
     Infer { sig: String },
+    Inlined { sig: String },
+    Calls { sig: String },
     Run { call: String },
     Error { call: String, detail: Detail },
     Refused,
@@ -54,7 +57,7 @@ pub fn run(name: &str, bytes: &[u8]) -> (Outcome, Option<String>) {
             let blessed = bless_parse_test(&sources, file);
             return (Outcome::Failed(format!("{name}:\n{error}")), Some(blessed));
         }
-        if !(modes.infer || modes.run) {
+        if !(modes.infer || modes.inline || modes.run) {
             return (Outcome::Passed, None);
         }
     }
@@ -66,19 +69,24 @@ fn modes(header: &str) -> Result<Modes, String> {
     let mut modes = Modes::default();
     let Some(words) = header.strip_prefix("# test") else {
         return Err(
-            "a file test begins with `# test` and what is tested: parse, infer, run".into(),
+            "a file test begins with `# test` and what is tested: parse, infer, inline, run".into(),
         );
     };
     for word in words.split_whitespace() {
         match word {
             "parse" => modes.parse = true,
             "infer" => modes.infer = true,
+            "inline" => modes.inline = true,
             "run" => modes.run = true,
-            other => return Err(format!("unknown test `{other}`: parse, infer or run")),
+            other => {
+                return Err(format!(
+                    "unknown test `{other}`: parse, infer, inline or run"
+                ));
+            }
         }
     }
     match modes == Modes::default() {
-        true => Err("nothing is tested: say parse, infer or run after `# test`".into()),
+        true => Err("nothing is tested: say parse, infer, inline or run after `# test`".into()),
         false => Ok(modes),
     }
 }
@@ -174,6 +182,22 @@ fn expectation(line: &str) -> Result<Option<Expectation>, String> {
                 sig: sig.trim().into(),
             }
         }
+        "inlined" => {
+            let (sig, _) = rest
+                .split_once("<-")
+                .ok_or("write `# inlined: SIG <- SIG; SIG`")?;
+            Expectation::Inlined {
+                sig: sig.trim().into(),
+            }
+        }
+        "calls" => {
+            let (sig, _) = rest
+                .split_once("->")
+                .ok_or("write `# calls: SIG -> SIG; SIG`")?;
+            Expectation::Calls {
+                sig: sig.trim().into(),
+            }
+        }
         "run" => {
             let (call, _) = split_result(rest).ok_or("write `# run: CALL => VALUE`")?;
             Expectation::Run { call: call.into() }
@@ -251,7 +275,15 @@ fn refused(tail: &str, lines: &[String]) -> String {
 }
 
 fn without_infer(tail: &str) -> String {
-    let keep = |line: &&str| !matches!(expectation(line), Ok(Some(Expectation::Infer { .. })));
+    let keep = |line: &&str| {
+        let found = expectation(line);
+        !matches!(
+            found,
+            Ok(Some(
+                Expectation::Infer { .. } | Expectation::Inlined { .. } | Expectation::Calls { .. }
+            ))
+        )
+    };
     tail.split_inclusive('\n').filter(keep).collect()
 }
 
@@ -315,6 +347,21 @@ impl Subject for Host {
                 Ok(ty) => format!("infer: {sig} -> {ty}"),
                 Err(failure) => format!("infer: {sig} -> {failure}"),
             }]),
+            Expectation::Inlined { sig } | Expectation::Calls { sig } => {
+                let inlined = matches!(expectation, Expectation::Inlined { .. });
+                let (key, arrow) = match inlined {
+                    true => ("inlined", "<-"),
+                    false => ("calls", "->"),
+                };
+                let found = match self.session.composition(sig) {
+                    Ok(found) if inlined => found.inlined.join("; "),
+                    Ok(found) => found.called.join("; "),
+                    Err(failure) => failure.to_string(),
+                };
+                Some(vec![
+                    format!("{key}: {sig} {arrow} {found}").trim_end().into(),
+                ])
+            }
             Expectation::Run { call } | Expectation::Error { call, .. } if self.runs => {
                 let report = self.session.call(call, &CallOptions::default());
                 let mut lines = printed(&report.printed);

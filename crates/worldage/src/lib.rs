@@ -54,7 +54,7 @@ pub use failure::log_lines;
 pub use launch::MAX_LOCAL_SIZE;
 pub use options::{OptLevel, SessionOptions};
 pub use persist::PRODUCER;
-pub use questions::{EmitStage, LookupReport};
+pub use questions::{Composition, EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
 pub use updates::Update;
 pub use worldage_cranelift::Grid;

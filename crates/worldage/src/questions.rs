@@ -24,6 +24,15 @@ pub enum LookupReport {
     Ambiguous(Vec<String>),
 }
 
+/// What the code of an instance is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composition {
+    /// Instances that were inlined.
+    pub inlined: Vec<String>,
+    /// Instances that are called through their cells.
+    pub called: Vec<String>,
+}
+
 /// A stage that can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmitStage {
@@ -162,6 +171,46 @@ impl Session {
                     .subject(sig)
                     .hint("call it first"),
             )
+        })
+    }
+
+    /// The instances whose bodies stand in an instance's code, and those that it calls: named,
+    /// sorted, each once.
+    ///
+    /// # Errors
+    /// If the signature is wrong or no method takes it.
+    pub fn composition(&self, sig: &str) -> Result<Composition, EditFailure> {
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let mi = inner.instance(sig, view, inner.engine.world())?;
+        let shard = inner.shard(inner.options.opt, view);
+        let asked = inner
+            .engine
+            .with_codegen(mi, shard, |compiler, cx, inferred| {
+                let body = compiler.optimized(cx, mi, inferred)?;
+                let insts = body.blocks.iter().flat_map(|block| &block.insts);
+                let called = insts.filter_map(|inst| match inst.op {
+                    worldage_wir::ir::Op::Call(callee, _) => Some(callee),
+                    _ => None,
+                });
+                let inlined = body.frames[1..].iter().map(|frame| frame.mi);
+                Ok((inlined.collect::<Vec<_>>(), called.collect::<Vec<_>>()))
+            });
+        let (inlined, called) = asked.map_err(|error| {
+            EditFailure::of(Diagnostic::error(
+                Code::UnsupportedOnTarget,
+                error.to_string(),
+            ))
+        })?;
+        let names = |mis: Vec<Mi>| {
+            let mut names: Vec<String> = mis.into_iter().map(|mi| inner.engine.name(mi)).collect();
+            names.sort();
+            names.dedup();
+            names
+        };
+        Ok(Composition {
+            inlined: names(inlined),
+            called: names(called),
         })
     }
 

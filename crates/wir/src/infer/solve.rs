@@ -3,7 +3,8 @@
 //! Blocks are visited in their order (a reverse postorder), the first one that has something to
 //! do first, so an inner loop settles before what comes after it. An operation is evaluated when
 //! its block is first reached and again whenever an operand has changed. Values only ever go up
-//! the lattice, whose height is bounded by the join limit, so the work is linear.
+//! the lattice; what the join limit does not bound (tuples that nest deeper each time round a
+//! loop) is widened after a few rises, so the work is linear.
 
 use super::ask::Ask;
 use super::intrinsics::Intrinsics;
@@ -11,11 +12,15 @@ use super::lattice::{JOIN_LIMIT, Lat};
 use super::plan::Plan;
 use crate::ast::{MethodDef, Name};
 use crate::ir::Failure;
-use crate::lower::untyped::{Lowered, TERM, UTarget, UTerm, UVal};
+use crate::lower::untyped::{Lowered, TERM, UOp, UTarget, UTerm, UVal};
 use crate::universe::Universe;
 use smallvec::SmallVec;
 use worldage_dispatch::{Arg, Symbol, Ty, Types};
 use worldage_engine::{Mi, Stop};
+
+/// A block parameter that rises more often than this is Any: a constant, its type, and unions up
+/// to the join limit are fewer.
+const MAX_RISES: u8 = 8;
 
 /// What is known about a block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,6 +44,8 @@ pub(crate) struct State {
     pub(crate) plan: Vec<u32>,
     pub(crate) plans: Vec<Plan>,
     dirty: Vec<bool>,
+    /// How often a block parameter has risen.
+    rises: Vec<u8>,
     pub(crate) blocks: Vec<BlockState>,
     pub(crate) tys: Vec<Option<Result<Ty, Failure>>>,
     overlaid: SmallVec<[(Symbol, bool); 8]>,
@@ -56,6 +63,8 @@ impl State {
         self.plans.push(Plan::Plain);
         self.dirty.clear();
         self.dirty.resize(values, false);
+        self.rises.clear();
+        self.rises.resize(values, 0);
         self.blocks.clear();
         self.blocks.resize(low.blocks.len(), BlockState::default());
         self.tys.clear();
@@ -171,9 +180,16 @@ impl<'a> Solver<'a> {
     /// A value is at least this.
     pub(crate) fn raise(&mut self, v: UVal, lat: Lat) {
         let old = self.state.lat[v.0 as usize];
-        let new = old.join(lat, self.types);
+        let mut new = old.join(lat, self.types);
         if new == old {
             return;
+        }
+        if let UOp::Param(_) = self.low.ops[v.0 as usize] {
+            let rises = &mut self.state.rises[v.0 as usize];
+            *rises = rises.saturating_add(1);
+            if *rises > MAX_RISES {
+                new = Lat::of(Ty::ANY);
+            }
         }
         self.state.lat[v.0 as usize] = new;
         for &user in self.low.users(v) {
