@@ -1,13 +1,51 @@
-//! A kernel that can be launched.
+//! A kernel that can be launched: built for a device at its first launch there.
 
-use crate::code::Code;
+use crate::cache::BinaryCache;
+use crate::code::{Code, FailKind};
+use crate::device::Device;
+use crate::error::{Error, Fault};
+use crate::launch::{self, Grid};
+use crate::memory::{self, Arg, Args};
+use crate::program::{self, Built, Program};
+use opencl3::kernel::Kernel as ClKernel;
+use parking_lot::Mutex;
 use std::sync::Arc;
+use worldage_wir::universe::Universe;
+use worldage_wir::value::Value;
+
+/// What a launch came to.
+#[derive(Debug)]
+pub struct Launched {
+    /// The arguments as they are afterwards.
+    pub args: Vec<Value>,
+    /// The first work-item that failed, if one did.
+    pub fault: Option<Fault>,
+    /// How the program came to be.
+    pub built: Built,
+}
 
 /// A kernel of this session; its program is built when it is first launched.
-#[derive(Debug)]
 pub struct Kernel {
     code: Arc<Code>,
+    built: Mutex<Option<OnDevice>>,
 }
+
+struct OnDevice {
+    device: Arc<Device>,
+    program: Program,
+    kernel: ClKernel,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kernel")
+            .field("entry", &self.code.entry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Words of the error buffer: site, calls, index (2), length (2), call sites (20).
+const ERROR_WORDS: usize = 26;
 
 impl Kernel {
     /// A kernel that was not built yet.
@@ -15,6 +53,7 @@ impl Kernel {
     pub fn new(code: &Arc<Code>) -> Kernel {
         Kernel {
             code: Arc::clone(code),
+            built: Mutex::new(None),
         }
     }
 
@@ -22,5 +61,111 @@ impl Kernel {
     #[must_use]
     pub fn code(&self) -> &Arc<Code> {
         &self.code
+    }
+
+    /// Builds it for a device, unless it is.
+    ///
+    /// # Errors
+    /// If the device lacks something or its compiler refuses the text.
+    pub fn build(
+        &self,
+        device: &Arc<Device>,
+        cache: Option<&dyn BinaryCache>,
+    ) -> Result<Built, Error> {
+        let mut built = self.built.lock();
+        Ok(self.on(&mut built, device, cache)?.program.built)
+    }
+
+    fn on<'b>(
+        &self,
+        built: &'b mut Option<OnDevice>,
+        device: &Arc<Device>,
+        cache: Option<&dyn BinaryCache>,
+    ) -> Result<&'b mut OnDevice, Error> {
+        let is_there = built
+            .as_ref()
+            .is_some_and(|on| Arc::ptr_eq(&on.device, device));
+        if !is_there {
+            let can = device.abilities();
+            if self.code.needs_double && !can.double {
+                return Err(device.unsuited("it does not compute in double precision"));
+            }
+            if self.code.needs_long_atomics && !can.long_atomics {
+                return Err(device.unsuited("it has no atomics on 64-bit integers"));
+            }
+            let options = program::options(device);
+            let (name, text) = (&self.code.entry, &self.code.text);
+            let program = Program::build(device, name, text, &options, cache)?;
+            let kernel = program.kernel(name)?;
+            *built = Some(OnDevice {
+                device: Arc::clone(device),
+                program,
+                kernel,
+            });
+        }
+        Ok(built.as_mut().expect("made just now"))
+    }
+
+    /// Runs it on every work-item. A work-item that fails stops; the others go on.
+    ///
+    /// # Errors
+    /// If it does not build, the arguments or sizes are wrong, or the driver refuses.
+    pub fn launch(
+        &self,
+        device: &Arc<Device>,
+        u: &Universe,
+        values: &[Value],
+        grid: Grid,
+        cache: Option<&dyn BinaryCache>,
+    ) -> Result<Launched, Error> {
+        launch::check(device, grid)?;
+        let args = Args::new(values, &self.code.leaves)?;
+        let mut built = self.built.lock();
+        let on = self.on(&mut built, device, cache)?;
+        let mut words = vec![0u8; ERROR_WORDS * 4];
+        // SAFETY: the text of the kernel is ours: its parameters are, in order, those of the
+        // leaves that the arguments were checked against, and it checks its indices.
+        let buffers = unsafe {
+            launch::run(
+                device,
+                &on.kernel,
+                &args,
+                grid,
+                launch::Form::Wir(&mut words),
+            )
+        }?;
+        on.program.keep(cache);
+        let arrays: Vec<Option<Value>> = args
+            .arrays
+            .iter()
+            .zip(&buffers)
+            .map(|((array, elem), bytes)| memory::from_bytes(u, array, elem, bytes))
+            .collect();
+        let after = memory::after(values, &args, &arrays);
+        Ok(Launched {
+            args: after,
+            fault: self.fault(&words),
+            built: on.program.built,
+        })
+    }
+
+    /// What the error words say.
+    fn fault(&self, bytes: &[u8]) -> Option<Fault> {
+        let words: Vec<i32> = bytes
+            .chunks_exact(4)
+            .map(|word| i32::from_le_bytes(word.try_into().expect("four bytes")))
+            .collect();
+        let number =
+            |ix: usize| i64::from(words[ix].cast_unsigned()) | (i64::from(words[ix + 1]) << 32);
+        let site = |word: i32| usize::try_from(word).ok()?.checked_sub(1);
+        let at = site(words[0]).filter(|at| *at < self.code.sites.len())?;
+        let is_bounds = self.code.sites[at].kind == FailKind::Bounds;
+        let depth = usize::try_from(words[1]).unwrap_or(0);
+        let calls = words[6..].iter().take(depth).filter_map(|word| site(*word));
+        Some(Fault {
+            site: at,
+            bounds: is_bounds.then(|| (number(2), number(4))),
+            calls: calls.filter(|at| *at < self.code.sites.len()).collect(),
+        })
     }
 }

@@ -6,13 +6,27 @@
 //!
 //! Reading order: [`code`] (the artifact), `generate` (typed SSA to OpenCL C), `error`, [`device`]
 //! (what is there), `program` (build and reload), [`cache`] (program binaries between processes),
-//! `memory` (values to buffers and back), `launch`.
+//! `memory` (values to buffers and back), `launch`, `kernel` (all of it for a kernel of Wir),
+//! [`foreign`] (files of OpenCL C).
 
+#![expect(unsafe_code, reason = "drivers are called through their C interface")]
+
+pub mod cache;
 pub mod code;
 mod data;
+pub mod device;
+mod error;
+pub mod foreign;
 mod generate;
 mod kernel;
+mod launch;
+mod memory;
+mod program;
 
 pub use code::{Code, FailKind, FailSite};
+pub use device::{Device, devices};
+pub use error::{Error, Fault};
 pub use generate::generate;
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Launched};
+pub use launch::Grid;
+pub use program::Built;

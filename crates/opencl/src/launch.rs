@@ -1,0 +1,191 @@
+//! Launches: buffers to the device, arguments, the kernel, and back.
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::memory::{self, Arg, Args};
+use opencl3::kernel::Kernel as ClKernel;
+use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
+use opencl3::types::{CL_BLOCKING, cl_uint};
+use std::ptr;
+use worldage_wir::prim::{Scalar, ScalarValue};
+
+/// The index space of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Work-items in each dimension.
+    pub global: [u32; 3],
+    /// Work-items of a group in each dimension; divides `global`.
+    pub local: [u32; 3],
+}
+
+/// What a kernel expects beside its arguments.
+pub(crate) enum Form<'a> {
+    /// The length after each array, and the error words at the end: zero before, told after.
+    Wir(&'a mut [u8]),
+    /// Nothing.
+    Foreign,
+}
+
+/// Whether a device can run such a grid.
+pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
+    for d in 0..3 {
+        let (global, local) = (grid.global[d], grid.local[d]);
+        if local == 0 || global == 0 || !global.is_multiple_of(local) {
+            return Err(Error::Arguments(format!(
+                "the local size {local} does not divide the global size {global} of dimension {d}"
+            )));
+        }
+    }
+    let items: usize = grid.local.iter().map(|size| *size as usize).product();
+    let most = device.abilities().group_size;
+    if items > most {
+        let what = format!("a group of {items} work-items is larger than its {most}");
+        return Err(device.unsuited(what));
+    }
+    Ok(())
+}
+
+/// Passes the arguments, launches and waits; the contents of the arrays afterwards.
+///
+/// # Safety
+/// The parameters of the kernel must be those of the arguments in this form, and it must stay
+/// within the buffers.
+pub(crate) unsafe fn run(
+    device: &Device,
+    kernel: &ClKernel,
+    args: &Args,
+    grid: Grid,
+    form: Form<'_>,
+) -> Result<Vec<Vec<u8>>, Error> {
+    let mut buffers = Vec::with_capacity(args.arrays.len());
+    for (array, elem) in &args.arrays {
+        let bytes = memory::to_bytes(array, elem);
+        let mut buffer = buffer(device, bytes.len())?;
+        write(device, &mut buffer, &bytes)?;
+        buffers.push((buffer, bytes));
+    }
+    let passed = Passed {
+        kernel,
+        next: 0.into(),
+    };
+    for arg in &args.args {
+        match arg {
+            Arg::Scalar(x) => passed.scalar(*x)?,
+            Arg::Array(ix, length) => {
+                passed.pass(&buffers[*ix].0.get())?;
+                if matches!(form, Form::Wir(_)) {
+                    passed.pass(length)?;
+                }
+            }
+        }
+    }
+    let mut error = None;
+    if let Form::Wir(words) = &form {
+        let mut buffer = buffer(device, words.len())?;
+        write(device, &mut buffer, words)?;
+        passed.pass(&buffer.get())?;
+        error = Some(buffer);
+    }
+    let expected = kernel
+        .num_args()
+        .map_err(Error::driver("clGetKernelInfo"))?;
+    if passed.next.get() != expected {
+        let given = passed.next.get();
+        return Err(Error::Arguments(format!(
+            "the kernel has {expected} parameters, and {given} arguments were given"
+        )));
+    }
+    let global = grid.global.map(|size| size as usize);
+    let local = grid.local.map(|size| size as usize);
+    // SAFETY: all parameters have been passed, the sizes are three each, and the buffers live
+    // until the kernel has ended; the rest is the caller's promise.
+    let event = unsafe {
+        device.queue.enqueue_nd_range_kernel(
+            kernel.get(),
+            3,
+            ptr::null(),
+            global.as_ptr(),
+            local.as_ptr(),
+            &[],
+        )
+    };
+    let event = event.map_err(Error::driver("clEnqueueNDRangeKernel"))?;
+    event.wait().map_err(Error::driver("clWaitForEvents"))?;
+    if let (Some(buffer), Form::Wir(words)) = (&error, form) {
+        read(device, buffer, words)?;
+    }
+    let mut contents = Vec::with_capacity(buffers.len());
+    for (buffer, mut bytes) in buffers {
+        read(device, &buffer, &mut bytes)?;
+        contents.push(bytes);
+    }
+    Ok(contents)
+}
+
+struct Passed<'k> {
+    kernel: &'k ClKernel,
+    next: std::cell::Cell<cl_uint>,
+}
+
+impl Passed<'_> {
+    fn pass<T>(&self, arg: &T) -> Result<(), Error> {
+        let index = self.next.get();
+        self.next.set(index + 1);
+        // SAFETY: the driver copies as many bytes as `T` has, and refuses another size than the
+        // parameter's.
+        let set = unsafe { self.kernel.set_arg(index, arg) };
+        set.map_err(Error::driver("clSetKernelArg"))
+    }
+
+    /// As many bytes as the parameter's type has; a Bool is one byte.
+    fn scalar(&self, x: ScalarValue) -> Result<(), Error> {
+        let bits = x.to_bits();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the low bits are the value"
+        )]
+        match x.scalar() {
+            Scalar::Bool | Scalar::I8 | Scalar::U8 => self.pass(&(bits as u8)),
+            Scalar::I16 | Scalar::U16 => self.pass(&(bits as u16)),
+            Scalar::I32 | Scalar::U32 | Scalar::F32 => self.pass(&(bits as u32)),
+            Scalar::I64 | Scalar::U64 | Scalar::F64 => self.pass(&bits),
+        }
+    }
+}
+
+fn buffer(device: &Device, bytes: usize) -> Result<Buffer<u8>, Error> {
+    // No buffer is empty.
+    let size = bytes.max(1);
+    // SAFETY: no host memory is passed.
+    let buffer =
+        unsafe { Buffer::create(&device.context, CL_MEM_READ_WRITE, size, ptr::null_mut()) };
+    buffer.map_err(Error::driver("clCreateBuffer"))
+}
+
+fn write(device: &Device, buffer: &mut Buffer<u8>, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: the buffer has as many bytes, and the call returns when they were read.
+    let event = unsafe {
+        let queue = &device.queue;
+        queue.enqueue_write_buffer(buffer, CL_BLOCKING, 0, bytes, &[])
+    };
+    event
+        .map(drop)
+        .map_err(Error::driver("clEnqueueWriteBuffer"))
+}
+
+fn read(device: &Device, buffer: &Buffer<u8>, bytes: &mut [u8]) -> Result<(), Error> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    // SAFETY: the buffer has as many bytes, and the call returns when they were written.
+    let event = unsafe {
+        let queue = &device.queue;
+        queue.enqueue_read_buffer(buffer, CL_BLOCKING, 0, bytes, &[])
+    };
+    event
+        .map(drop)
+        .map_err(Error::driver("clEnqueueReadBuffer"))
+}
