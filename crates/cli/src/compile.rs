@@ -146,6 +146,9 @@ impl Target {
     pub(crate) fn missing(&self) -> Option<Failure> {
         let (what, feature) = match self {
             Target::Host | Target::Interpreter => return None,
+            #[cfg(feature = "opencl")]
+            Target::OpenCl => return None,
+            #[cfg(not(feature = "opencl"))]
             Target::OpenCl => ("OpenCL", "opencl"),
             Target::Cuda => ("CUDA", "cuda"),
             Target::Ptx(_) => ("PTX", "llvm"),

@@ -41,6 +41,13 @@ impl Failure {
         )
     }
 
+    /// There is no device to run on.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn no_device(error: &worldage::DeviceError) -> Failure {
+        let hint = "`worldage devices` shows what this machine offers and how to get more";
+        Failure::Missing(error.to_string(), hint.to_string())
+    }
+
     /// Code for a device that this build was made without.
     #[cfg(not(feature = "opencl"))]
     pub(crate) fn no_feature(what: &str, feature: &str) -> Failure {

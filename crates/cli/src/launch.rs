@@ -38,6 +38,8 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
+        #[cfg(feature = "opencl")]
+        device_cache: worldage::default_device_cache(),
         ..SessionOptions::default()
     })?;
     session.on_print(Box::new(terminal::program_output));
@@ -52,7 +54,16 @@ pub(crate) fn run(args: &Args) -> Done {
     let grid: Grid = launch.grid(&name).map_err(Failure::Program)?;
     let values = launch.values(&name, session.universe());
     let values = values.map_err(Failure::Program)?;
-    let launched = session.launch(kernel, values, grid, &CallOptions::default());
+    let options = CallOptions::default();
+    let launched = match args.target {
+        #[cfg(feature = "opencl")]
+        Target::OpenCl => {
+            let device = session.opencl_device();
+            device.map_err(|error| Failure::no_device(&error))?;
+            session.launch_on(worldage::Shard::OpenCl, kernel, values, grid, &options)
+        }
+        _ => session.launch(kernel, values, grid, &options),
+    };
     match launched.result {
         Ok(Value::Tuple(after)) => terminal::line(&launch.answer(after.parts())),
         Ok(_) => unreachable!("a launch gives the tuple of its arguments"),

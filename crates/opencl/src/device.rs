@@ -144,7 +144,6 @@ impl Device {
             .ok_or_else(|| Error::NoDevice(format!("none is called like `{wanted}`")))?;
         let context = Context::from_device(&device).map_err(Error::driver("clCreateContext"))?;
         // The older call: devices of OpenCL 1.2 have no other.
-        #[expect(deprecated, reason = "devices of OpenCL 1.2 have no other call")]
         let queue = CommandQueue::create_default(&context, 0);
         let queue = queue.map_err(Error::driver("clCreateCommandQueue"))?;
         Ok(Arc::new(Device {

@@ -5,7 +5,7 @@ use crate::code::{Code, FailKind};
 use crate::device::Device;
 use crate::error::{Error, Fault};
 use crate::launch::{self, Grid};
-use crate::memory::{self, Arg, Args};
+use crate::memory::{self, Args};
 use crate::program::{self, Built, Program};
 use opencl3::kernel::Kernel as ClKernel;
 use parking_lot::Mutex;

@@ -49,7 +49,7 @@ impl Session {
     }
 }
 
-fn check_grid(grid: Grid) -> Result<(), Failed> {
+pub(crate) fn check_grid(grid: Grid) -> Result<(), Failed> {
     let wrong = |message: String| Err(Box::new(RunError::new(Code::InvalidArgument, message)));
     let (global, local) = (grid.global, grid.local);
     if let Some(d) = (0..3).find(|d| local[*d] == 0 || !global[*d].is_multiple_of(local[*d])) {
@@ -69,7 +69,7 @@ fn check_grid(grid: Grid) -> Result<(), Failed> {
 
 impl Inner {
     /// The kernel that takes these arguments.
-    fn kernel(&self, route: &Route, kernel: &str, args: &[Value]) -> Result<Mi, Failed> {
+    pub(crate) fn kernel(&self, route: &Route, kernel: &str, args: &[Value]) -> Result<Mi, Failed> {
         let types = self.universe.types();
         let (function, tys) = (types.symbol(kernel), self.types_of(args));
         let tuple = types.tuple(&tys);

@@ -25,8 +25,8 @@
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
 //! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions`
-//! (lookup, inference, explanations, stages as text), `backend` (the shards), `dispatch` (calls
-//! that running code asks for), `failure` (errors in words), `persist` (the store),
+//! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
+//! (launches there), `dispatch` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
 //! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
@@ -49,6 +49,8 @@ mod updates;
 pub use backend::{Backends, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
+#[cfg(feature = "opencl")]
+pub use devices::{DeviceError, default_device_cache};
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
 pub use launch::MAX_LOCAL_SIZE;

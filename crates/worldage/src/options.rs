@@ -66,6 +66,8 @@ pub struct SessionOptions {
     pub memory_limit: Option<usize>,
     /// Where results are kept beyond the session; `None`: nowhere.
     pub store: Option<Arc<Store>>,
+    /// The folder that keeps what drivers of devices have built; `None` keeps nothing.
+    pub device_cache: Option<std::path::PathBuf>,
 }
 
 impl Default for SessionOptions {
@@ -79,6 +81,7 @@ impl Default for SessionOptions {
             log_limit: 1 << 16,
             memory_limit: None,
             store: None,
+            device_cache: None,
         }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
+    #[cfg(feature = "opencl")]
+    pub(crate) opencl: Mutex<Option<Arc<worldage_opencl::Device>>>,
 }
 
 /// One program under edits: definitions make worlds, calls compile what they need.
@@ -149,6 +151,8 @@ impl Session {
                 following: Mutex::default(),
                 print: Mutex::new(None),
                 log: Mutex::default(),
+                #[cfg(feature = "opencl")]
+                opencl: Mutex::default(),
             }),
         })
     }

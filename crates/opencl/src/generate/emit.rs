@@ -80,8 +80,8 @@ pub(super) struct Emit<'g, 'a> {
     jumped: BTreeSet<(Blk, bool)>,
     current: Blk,
     temporaries: u32,
-    /// Indices and lengths that dominating blocks have compared.
-    pub(super) checked: Vec<(String, String)>,
+    /// Accesses that need no check.
+    in_bounds: Vec<bool>,
     pub(super) shared: BTreeSet<usize>,
     ret: Vec<Leaf>,
     ret_spaces: Vec<Space>,
@@ -105,10 +105,7 @@ impl<'g, 'a> Emit<'g, 'a> {
     ) -> Result<Emit<'g, 'a>, Unsupported> {
         let body = &function.body;
         let (spaces, ret_spaces) = g.spaces(function.mi, params)?;
-        let flow = Flow::new(body).ok_or_else(|| Unsupported {
-            what: "a loop with several entries".to_string(),
-            trace: worldage_wir::module::trace(body, super::ENTRY),
-        })?;
+        let flow = Flow::new(body);
         let traits = g.traits(function.mi);
         let ret = match is_entry || body.ret == Ty::BOTTOM {
             true => Vec::new(),
@@ -134,7 +131,7 @@ impl<'g, 'a> Emit<'g, 'a> {
             jumped: BTreeSet::new(),
             current: Blk(0),
             temporaries: 0,
-            checked: Vec::new(),
+            in_bounds: worldage_wir::opt::bounds::in_bounds(body),
             shared: BTreeSet::new(),
             ret,
             ret_spaces: ret_spaces
@@ -319,13 +316,6 @@ impl<'g, 'a> Emit<'g, 'a> {
 
     /// Writes a block and what it dominates; `next` is where control goes at the end of the text.
     fn tree(&mut self, blk: Blk, next: Option<Blk>) -> Result<(), Unsupported> {
-        let checked = self.checked.len();
-        let result = self.tree_of(blk, next);
-        self.checked.truncate(checked);
-        result
-    }
-
-    fn tree_of(&mut self, blk: Blk, next: Option<Blk>) -> Result<(), Unsupported> {
         let (inside, outside) = self.flow.follows(blk);
         if !self.flow.is_header(blk) {
             return self.within(blk, &inside, next);
@@ -636,6 +626,11 @@ impl<'g, 'a> Emit<'g, 'a> {
 
     pub(super) fn set(&mut self, val: Val, slots: Vec<Slot>) {
         self.slots[val.0 as usize] = Some(slots);
+    }
+
+    /// Whether an access cannot be out of bounds.
+    pub(super) fn is_in_bounds(&self, access: Val) -> bool {
+        self.in_bounds.get(access.0 as usize) == Some(&true)
     }
 
     pub(super) fn is_needed(&self, val: Val) -> bool {

@@ -5,8 +5,8 @@
 //! reaches it, or after the block that dominates it; and what a loop dominates but does not hold
 //! comes after the loop.
 //!
-//! Invariant: Wir's own control flow is structured, so every loop has one entry; a body without
-//! that property is refused.
+//! Wir's own control flow is structured, so every loop has one entry; where an optimiser has made a
+//! second one, the blocks are written one after the other, with `goto`.
 
 use worldage_wir::ir::{Blk, Body};
 
@@ -24,8 +24,23 @@ pub(super) struct Flow {
 const UNSEEN: usize = usize::MAX;
 
 impl Flow {
+    pub(super) fn new(body: &Body) -> Flow {
+        Flow::structured(body).unwrap_or_else(|| {
+            let count = body.blocks.len();
+            let order = order(body);
+            let mut follows: Vec<Vec<Blk>> = vec![Vec::new(); count];
+            follows[0] = order[1..].to_vec();
+            Flow {
+                order,
+                follows,
+                nested: vec![false; count],
+                loops: vec![None; count],
+            }
+        })
+    }
+
     /// `None` if a loop has several entries.
-    pub(super) fn new(body: &Body) -> Option<Flow> {
+    fn structured(body: &Body) -> Option<Flow> {
         let count = body.blocks.len();
         let order = order(body);
         let mut rank = vec![UNSEEN; count];

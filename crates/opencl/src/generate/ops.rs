@@ -33,11 +33,11 @@ impl Emit<'_, '_> {
                 Ok(())
             }
             Op::ArrayGet(array, index) => {
-                let (elem, space, at, index) = self.element(*array, *index, pos);
+                let (elem, space, at, index) = self.element(*array, *index, result, pos);
                 self.load(&elem, space, &at, &index, result)
             }
             Op::ArraySet(array, index, value) => {
-                let (elem, space, at, index) = self.element(*array, *index, pos);
+                let (elem, space, at, index) = self.element(*array, *index, result, pos);
                 self.store(&elem, space, &at, &index, *value);
                 self.set(result, Vec::new());
                 Ok(())
@@ -96,7 +96,7 @@ impl Emit<'_, '_> {
         Operand::join(text, &[&value])
     }
 
-    /// Writes a bounds check, unless the same two values were compared before.
+    /// Writes a bounds check, unless both values are known.
     fn check_bounds(&mut self, index: &str, length: &str, pos: Pos) {
         let known = |text: &str| text.strip_suffix('L').and_then(|n| n.parse::<u64>().ok());
         if let (Some(index), Some(length)) = (known(index), known(length))
@@ -104,11 +104,6 @@ impl Emit<'_, '_> {
         {
             return;
         }
-        let pair = (index.to_string(), length.to_string());
-        if self.checked.contains(&pair) {
-            return;
-        }
-        self.checked.push(pair);
         let condition = format!("(ulong){index} >= (ulong){length}");
         let details = format!(", {index}, {length}");
         self.fail_if(&condition, FailKind::Bounds, &details, pos);
@@ -206,10 +201,22 @@ impl Emit<'_, '_> {
     }
 
     /// An array and an index within its bounds.
-    fn element(&mut self, array: Val, index: Val, pos: Pos) -> (Elem, Space, Operand, Operand) {
+    fn element(
+        &mut self,
+        array: Val,
+        index: Val,
+        access: Val,
+        pos: Pos,
+    ) -> (Elem, Space, Operand, Operand) {
         let (elem, space, at, length) = self.array(array);
         let index = self.scalar(index);
+        if elem.scalar().is_some() && self.is_in_bounds(access) {
+            return (elem, space, at, index);
+        }
         let index = self.simple(Scalar::I64, index);
+        if self.is_in_bounds(access) {
+            return (elem, space, at, index);
+        }
         self.check_bounds(&index.text, &length.text, pos);
         (elem, space, at, index)
     }
@@ -301,7 +308,7 @@ impl Emit<'_, '_> {
         result: Val,
         pos: Pos,
     ) -> Result<(), Unsupported> {
-        let (elem, space, at, index) = self.element(args[0], args[1], pos);
+        let (elem, space, at, index) = self.element(args[0], args[1], result, pos);
         let Some(scalar) = elem.scalar().filter(|s| s.bits() >= 32) else {
             let what = "a device has atomics on numbers of 32 and 64 bits only";
             return Err(self.refuse(pos, what));
@@ -517,7 +524,7 @@ impl Emit<'_, '_> {
 /// The memory of one scalar of an element.
 fn place_text(elem: &Elem, space: Space, at: &Operand, index: &Operand, part: usize) -> String {
     if elem.scalar().is_some() {
-        return format!("{}[{}]", at.text, index.text);
+        return format!("{}[{}]", at.text, super::emit::bare(&index.text));
     }
     let (scalar, offset) = elem.fields[part];
     format!(
