@@ -91,7 +91,7 @@ impl Session {
                 )
         });
         let mut names: Vec<String> = kernels
-            .map(|method| inner.engine.method_name(method))
+            .map(|method| inner.engine.method_name(method, world))
             .collect();
         names.sort();
         names
