@@ -42,6 +42,12 @@ impl<T: Clone> History<T> {
         self.0[..after].last().and_then(|(_, value)| value.as_ref())
     }
 
+    /// Since when the value of a world holds.
+    fn since(&self, world: World) -> World {
+        let after = self.0.partition_point(|(first, _)| *first <= world);
+        self.0[..after].last().map_or(World(0), |(first, _)| *first)
+    }
+
     fn set(&mut self, world: World, value: Option<T>) {
         match self.0.last_mut() {
             Some(last) if last.0 == world => last.1 = value,
@@ -322,6 +328,12 @@ impl<S> Sources<S> {
         self.0
             .get(id.0 as usize)
             .and_then(|history| history.at(world))
+    }
+
+    /// Since when the source of a world holds.
+    pub(crate) fn since(&self, id: MethodId, world: World) -> World {
+        let history = self.0.get(id.0 as usize);
+        history.map_or(World(0), |history| history.since(world))
     }
 
     pub(crate) fn set(&mut self, id: MethodId, world: World, source: Option<Arc<S>>) {

@@ -422,11 +422,13 @@ fn mark_change<C: Compiler>(
             let Some(id) = graph.find_external(key).filter(|_| *differs) else {
                 return;
             };
-            graph.externals[id.ix()].changed = Some(Cause {
+            let record = &mut graph.externals[id.ix()];
+            record.changed = Some(Cause {
                 change: *change,
                 method: None,
                 world,
             });
+            record.since = world;
             for reader in graph.externals[id.ix()].readers.clone() {
                 mark_dirty(graph, reader, Why::External(id), world);
             }
@@ -452,6 +454,7 @@ fn reask<C: Compiler>(graph: &mut Graph<C>, id: CallId, cause: Cause, world: Wor
         return;
     }
     record.changed = Some(cause);
+    record.since = world;
     for reader in record.readers.clone() {
         mark_dirty(graph, reader, Why::Call(id), world);
     }

@@ -507,13 +507,33 @@ pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
     }
 }
 
+/// Since when what a group is linked from holds: since the last edit that marked it, unless
+/// something that it was not made from before is younger.
+fn begin<C: Compiler>(graph: &Graph<C>, group: &[(CodeId, Why)]) -> World {
+    let mut begin = World(0);
+    for (id, _) in group {
+        let unit = graph.code(*id);
+        let marked = unit.marked.map_or(graph.world, |marked| marked.last);
+        let read = unit.reads.iter().map(|read| graph.infer(read.unit).first);
+        // A callee within the group still has the begin of what it replaces, which is older.
+        let called = unit.calls.iter().map(|callee| graph.code(*callee).first);
+        let own = graph.infer(unit.infer).first;
+        begin = read
+            .chain(called)
+            .chain([own, marked])
+            .fold(begin, World::max);
+    }
+    begin
+}
+
 /// Links a recursive group (or a single unit): cells first, then every member.
 fn link_group<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
     group: &[(CodeId, Why)],
 ) -> Result<(), StageFailed> {
-    let (world, oldest) = (graph.world, graph.oldest);
+    let oldest = graph.oldest;
+    let begin = begin(graph, group);
     let mut retired = Vec::new();
     for (id, why) in group {
         let cell = kept_cell(shared, graph, *id).unwrap_or_else(|| {
@@ -526,7 +546,6 @@ fn link_group<C: Compiler>(
         };
         let code = Arc::clone(code);
         let ci = CodeInstance::new(unit.mi, unit.shard, shared.is_live(), cell, code);
-        let begin = unit.marked.map_or(world, |marked| marked.last);
         if let (Some(old), Some(marked)) = (unit.ci.take(), unit.marked) {
             let range = WorldRange {
                 first: unit.first,

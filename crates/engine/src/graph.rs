@@ -300,6 +300,8 @@ pub(crate) struct CallRecord {
     pub(crate) readers: Vec<InferId>,
     /// The world and method of the last edit that changed the answer, for explanations.
     pub(crate) changed: Option<crate::explain::Cause>,
+    /// The current answer is known to hold since this world.
+    pub(crate) since: World,
 }
 
 /// A recorded external fact and who read it.
@@ -307,6 +309,8 @@ pub(crate) struct ExternalRecord {
     pub(crate) key: ExternalKey,
     pub(crate) readers: Vec<InferId>,
     pub(crate) changed: Option<crate::explain::Cause>,
+    /// The current value is known to hold since this world.
+    pub(crate) since: World,
 }
 
 /// Which stages ran, since the log was last taken.
@@ -576,6 +580,7 @@ impl<C: Compiler> Graph<C> {
             current: 0,
             readers: Vec::new(),
             changed: None,
+            since: self.world,
         };
         let mut free: Vec<CallId> = free.into_iter().collect();
         let id = CallId(place(&mut self.calls, &mut free, record, |id| id.0));
@@ -617,6 +622,7 @@ impl<C: Compiler> Graph<C> {
             key: key.clone(),
             readers: Vec::new(),
             changed: None,
+            since: self.world,
         });
         id
     }

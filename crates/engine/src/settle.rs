@@ -118,7 +118,7 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
                     visits.push(visit);
                     continue;
                 }
-                finish(graph);
+                finish(shared, graph);
             }
             Next::Restore => {
                 for unit in component {
@@ -755,9 +755,46 @@ fn enqueue<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     }
 }
 
+/// Since when the fresh results of the active units hold: since the last edit that marked them,
+/// unless something that they read now, and did not read before, is younger.
+fn begins<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>) -> FxHashMap<InferId, World> {
+    let mut begins = FxHashMap::default();
+    let sources = shared.sources.read();
+    for &id in &graph.active {
+        let unit = graph.infer(id);
+        let marked = unit.marked.map_or(graph.world, |marked| marked.last);
+        let read = unit.edges.iter().map(|edge| match *edge {
+            InferEdge::Source(method) => sources.since(method, graph.world),
+            InferEdge::Call { call, .. } => graph.calls[call.ix()].since,
+            InferEdge::External { external, .. } => graph.externals[external.ix()].since,
+            InferEdge::Part { unit, .. } => match graph.infer(unit).state {
+                State::Active => World(0),
+                _ => graph.infer(unit).first,
+            },
+        });
+        begins.insert(id, read.fold(marked, World::max));
+    }
+    // What an active unit read of another one is as young as that one.
+    let mut grew = true;
+    while std::mem::take(&mut grew) {
+        for &id in &graph.active {
+            let own = begins[&id];
+            let read = graph.infer(id).edges.iter().filter_map(|edge| match edge {
+                InferEdge::Part { unit, .. } => begins.get(unit).copied(),
+                _ => None,
+            });
+            let begin = read.fold(own, World::max);
+            grew |= begin != own;
+            begins.insert(id, begin);
+        }
+    }
+    begins
+}
+
 /// Turns the provisional results of all active units into published ones.
-fn finish<C: Compiler>(graph: &mut Graph<C>) {
-    let (world, oldest) = (graph.world, graph.oldest);
+fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
+    let oldest = graph.oldest;
+    let begins = begins(shared, graph);
     let mut retired = Vec::new();
     for id in std::mem::take(&mut graph.active) {
         let unit = graph.infer_mut(id);
@@ -766,7 +803,6 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
             deactivate(unit);
             continue;
         };
-        let begin = unit.marked.map_or(world, |marked| marked.last);
         let mut changed = false;
         if let Some(old) = unit.outcome.take() {
             changed = old.parts != fresh.parts;
@@ -795,7 +831,7 @@ fn finish<C: Compiler>(graph: &mut Graph<C>) {
         unit.outcome = Some(fresh);
         unit.superseded = None;
         (unit.interrupted, unit.taken_over, unit.loaded) = (false, false, false);
-        unit.first = begin;
+        unit.first = begins[&id];
         unit.marked = None;
         unit.state = State::Clean;
         if changed {
