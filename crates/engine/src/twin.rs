@@ -2,37 +2,81 @@
 //! nothing and compared.
 //!
 //! The twin asks the method tables directly and shares no result with the session, so a result
-//! that stayed although something that it was decided on has changed is found here.
+//! that stayed although something that it was decided on has changed is found here. One thing may
+//! differ: a call that was dispatched at run time, because too many methods matched, keeps being
+//! so when methods are deleted (it has no edge on them). Where the twin asks such a question and
+//! the session does not, the twin takes the session's result over.
 
 use crate::compiler::Compiler;
+use crate::definitions::{CallKey, Question};
 use crate::generate;
-use crate::graph::{CodeId, Env, Graph, Shared, State};
+use crate::graph::{CodeId, Env, Graph, InferEdge, InferId, Shared, State};
 use crate::names::instance_name;
+use rustc_hash::FxHashSet;
 
 /// Every clean code unit whose inference or code differs from what is made from nothing, named
 /// with the stage that differs.
 pub(crate) fn differences<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>) -> Vec<String> {
+    let mut taken_over: FxHashSet<InferId> = FxHashSet::default();
+    loop {
+        let (mut differences, loose) = compare(shared, graph, &taken_over);
+        let known = taken_over.len();
+        taken_over.extend(loose);
+        if taken_over.len() == known {
+            differences.sort();
+            return differences;
+        }
+    }
+}
+
+/// What differs from a twin that has taken these results over; and of that, the results that stay
+/// because a call in them is dispatched at run time.
+fn compare<C: Compiler>(
+    shared: &Shared<C>,
+    graph: &Graph<C>,
+    taken_over: &FxHashSet<InferId>,
+) -> (Vec<String>, Vec<InferId>) {
     let mut twin = Graph::new(graph.world, None);
     let env = Env {
         shared,
         newest: None,
         older: &[],
     };
-    let mut differences = Vec::new();
-    for ix in 0..graph.codes.len() {
-        let unit = &graph.codes[ix];
-        if unit.state != State::Clean {
-            continue;
-        }
-        let root = twin.code_unit(shared, unit.mi, unit.shard);
-        if let Err(failed) = generate::demand(env, &mut twin, root) {
+    for id in taken_over {
+        let unit = graph.infer(*id);
+        let again = twin.infer_unit(shared, unit.mi, unit.view);
+        let again = twin.infer_mut(again);
+        again.outcome.clone_from(&unit.outcome);
+        again.state = State::Clean;
+    }
+    let (mut differences, mut loose) = (Vec::new(), Vec::new());
+    let clean = (0..graph.codes.len()).map(|ix| CodeId(ix as u32));
+    for id in clean.filter(|id| graph.code(*id).state == State::Clean) {
+        let unit = graph.code(id);
+        let again = twin.code_unit(shared, unit.mi, unit.shard);
+        if let Err(failed) = generate::demand(env, &mut twin, again) {
             differences.push(failed.to_string());
             continue;
         }
-        differences.extend(difference(shared, graph, CodeId(ix as u32), &twin, root));
+        differences.extend(difference(shared, graph, id, &twin, again));
+        let asked = split_calls(&twin, twin.code(again).infer);
+        if !asked.is_subset(&split_calls(graph, unit.infer)) {
+            loose.push(unit.infer);
+        }
     }
-    differences.sort();
-    differences
+    (differences, loose)
+}
+
+/// The questions after all methods for abstract argument types that inference recorded.
+fn split_calls<C: Compiler>(graph: &Graph<C>, id: InferId) -> FxHashSet<CallKey> {
+    let edges = graph.infer(id).edges.iter();
+    let asked = edges.filter_map(|edge| match edge {
+        InferEdge::Call { call, .. } => Some(graph.calls[call.ix()].key),
+        _ => None,
+    });
+    asked
+        .filter(|key| matches!(key.question, Question::FindAll(_)))
+        .collect()
 }
 
 fn difference<C: Compiler>(

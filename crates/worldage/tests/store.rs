@@ -373,7 +373,9 @@ fn run_time_dispatch_and_values_of_many_types() {
         > f(1)
         ";
     let script = format!("{program}--\n{program}").replace("        ", "");
-    check(&script, expect![[r#"
+    check(
+        &script,
+        expect![[r#"
         infer    area(Circle) area(Square) f(Int64) pick(Int64)
         codegen  area(Circle) area(Square) f(Int64) pick(Int64)
         area 3.0 (0, "x")
@@ -387,5 +389,6 @@ fn run_time_dispatch_and_values_of_many_types() {
         => 3.0
         area 4.0 (1, "x")
         => 4.0
-    "#]]);
+    "#]],
+    );
 }
