@@ -1,9 +1,9 @@
 //! The options of a session, as several commands take them, and the session that they ask for.
 
 use crate::failure::Failure;
+use crate::store::StoreArgs;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::str::FromStr;
 use worldage::{Linking, OptLevel, Session, SessionOptions};
 
@@ -20,26 +20,7 @@ pub(crate) struct CompileArgs {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]
-    store: StoreArgs,
-}
-
-#[derive(Debug, Args)]
-struct StoreArgs {
-    /// Keep artifacts in this folder
-    #[arg(long, value_name = "DIR", conflicts_with = "no_store")]
-    store: Option<PathBuf>,
-    /// Keep nothing beyond this process
-    #[arg(long)]
-    no_store: bool,
-    /// Share artifacts through this folder
-    #[arg(long, value_name = "DIR")]
-    shared: Option<PathBuf>,
-    /// Fail where something would be inferred or generated
-    #[arg(long)]
-    strict: bool,
-    /// Write every stage of every instance into this folder
-    #[arg(long, value_name = "DIR")]
-    dump_dir: Option<PathBuf>,
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -78,9 +59,9 @@ impl Opt {
 impl CompileArgs {
     /// A new session as these options say.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
-        self.store.check()?;
         let mut options = SessionOptions {
             opt: self.opt.level()?,
+            store: self.store.open()?,
             linking: match self.linking {
                 LinkingArg::Pinned => Linking::Pinned,
                 LinkingArg::Live => Linking::Live,
@@ -92,21 +73,6 @@ impl CompileArgs {
             options.threads = threads.get();
         }
         Ok(Session::new(options)?)
-    }
-}
-
-impl StoreArgs {
-    fn check(&self) -> Result<(), Failure> {
-        let asked = [
-            (self.store.is_some(), "--store"),
-            (self.shared.is_some(), "--shared"),
-            (self.strict, "--strict"),
-            (self.dump_dir.is_some(), "--dump-dir"),
-        ];
-        match asked.into_iter().find(|(asked, _)| *asked) {
-            Some((_, option)) => Err(Failure::later(option)),
-            None => Ok(()),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::compile::{CompileArgs, Target};
 use crate::failure::{Done, Failure};
-use crate::{files, stats, terminal};
+use crate::{dump, files, stats, terminal};
 use std::path::PathBuf;
 use std::time::Instant;
 use worldage::wir::ast::{ExprKind, Span};
@@ -52,7 +52,11 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let done = call(&session, &args.files, &args.entry, &args.args);
     // The numbers are the last line, also below an error.
-    let done = done.map_err(|failure| failure.say());
+    let mut done = done.map_err(|failure| failure.say());
+    if let Some(folder) = &args.compile.store.dump_dir {
+        let dumped = dump::write(&session, args.compile.opt.level()?, folder);
+        done = done.and(dumped.map_err(|failure| failure.say()));
+    }
     if let Some(format) = args.stats {
         stats::show(&session, format, begun);
     }
@@ -118,7 +122,13 @@ pub(crate) fn call_entry(
 pub(crate) fn stages_ran(report: &CallReport) -> [usize; 3] {
     [Stage::Infer, Stage::Codegen, Stage::Link].map(|stage| {
         let of_stage = report.stages.iter().find(|(of, _)| *of == stage);
-        of_stage.map_or(0, |(_, names)| names.len())
+        let ran = |names: &[String]| {
+            names
+                .iter()
+                .filter(|name| !name.starts_with("stored:"))
+                .count()
+        };
+        of_stage.map_or(0, |(_, names)| ran(names))
     })
 }
 

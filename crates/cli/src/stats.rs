@@ -69,7 +69,15 @@ pub(crate) fn show(session: &Session, format: Format, begun: Instant) {
             codegen,
             link,
         },
-        store: Store::default(),
+        store: session.store().map_or(Store::default(), |store| {
+            let stats = store.stats();
+            Store {
+                hits: stats.hits,
+                misses: stats.misses,
+                bytes_read: stats.bytes_read,
+                bytes_written: stats.bytes_written,
+            }
+        }),
         total_us,
     };
     let text = match format {

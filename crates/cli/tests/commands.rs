@@ -93,6 +93,7 @@ fn run(folder: &Path, args: &str, stdin: &str) -> Result<String, Failed> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_worldage"))
         .args(words(args))
         .current_dir(folder)
+        .env("WORLDAGE_NO_CACHE", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -9,6 +9,7 @@ fn worldage(args: &[&str], folder: &Path) -> Command {
     command
         .args(args)
         .current_dir(folder)
+        .env("WORLDAGE_NO_CACHE", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -166,6 +166,11 @@ impl Session {
         Ok(isa.description(cranelift::OptLevel::Speed))
     }
 
+    /// The store that the session began with.
+    pub fn store(&self) -> Option<&Arc<Store>> {
+        self.inner.options.store.as_ref()
+    }
+
     /// The types that the session's values live in.
     pub fn universe(&self) -> &Arc<Universe> {
         &self.inner.universe

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 use std::time::Instant;
 use worldage_dispatch::Symbol;
 use worldage_engine::engine::DemandError;
+use worldage_engine::events::Origin;
 use worldage_engine::{Explanation, Mi, Stage, TableId};
 use worldage_wir::diag::{Code, Diagnostic};
 
@@ -108,7 +109,10 @@ impl Session {
             .collect();
         let events = inner.engine.take_log();
         let mut ran = [0; 3];
-        for event in events.iter().filter(|event| !inner.is_intrinsic(event.mi)) {
+        let events_that_ran = events
+            .iter()
+            .filter(|event| event.origin == Origin::Ran && !inner.is_intrinsic(event.mi));
+        for event in events_that_ran {
             ran[match event.stage {
                 Stage::Infer => 0,
                 Stage::Codegen => 1,
