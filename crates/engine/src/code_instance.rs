@@ -9,7 +9,7 @@
 use crate::compiler::{Compiler, Linked};
 use crate::ids::{Mi, ShardId};
 use arc_swap::ArcSwapOption;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The word through which compiled code calls, with what is promised of it.
@@ -104,6 +104,8 @@ pub struct Front<C: Compiler> {
     pub mi: Mi,
     /// The shard.
     pub shard: ShardId,
+    /// Whether `current` is that of the newest world: closing and reopening a front is one store.
+    open: AtomicBool,
     current: ArcSwapOption<CodeInstance<C>>,
 }
 
@@ -112,16 +114,33 @@ impl<C: Compiler> Front<C> {
         Front {
             mi,
             shard,
+            open: AtomicBool::new(false),
             current: ArcSwapOption::empty(),
         }
     }
 
     /// The code instance of the newest world; `None` means "ask the engine".
     pub fn get(&self) -> Option<Arc<CodeInstance<C>>> {
-        self.current.load_full()
+        if self.open.load(Ordering::Acquire) {
+            self.current.load_full()
+        } else {
+            None
+        }
     }
 
+    /// Names the code instance of the newest world.
     pub(crate) fn set(&self, ci: Option<Arc<CodeInstance<C>>>) {
         self.current.store(ci);
+        self.open.store(true, Ordering::Release);
+    }
+
+    /// From here on: ask the engine.
+    pub(crate) fn close(&self) {
+        self.open.store(false, Ordering::Release);
+    }
+
+    /// What was named before is that of the newest world after all.
+    pub(crate) fn reopen(&self) {
+        self.open.store(true, Ordering::Release);
     }
 }

@@ -492,8 +492,10 @@ fn mark<C: Compiler>(graph: &mut Graph<C>, from: InferId, world: World) {
         if unit.state == State::New || !extend_mark(&mut unit.marked, world) {
             continue;
         }
-        unit.state = State::Marked;
-        unit.front.set(None);
+        if unit.state == State::Clean {
+            unit.state = State::Marked;
+        }
+        unit.front.close();
         codes.extend_from_slice(&unit.callers);
     }
 }

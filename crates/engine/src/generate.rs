@@ -15,8 +15,7 @@ use crate::ids::{Mi, ShardId};
 use crate::older::code as older;
 use crate::retire::Retired;
 use crate::settle;
-use petgraph::graph::{DiGraph, NodeIndex};
-use rustc_hash::FxHashMap;
+use crate::walk::{self, Edge, Ground, Walk};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,7 +77,7 @@ fn generate<C: Compiler>(
     let mut touched = Vec::new();
     let mut work = vec![root];
     let mut batch = Vec::new();
-    graph.code_mut(root).visit = visit;
+    graph.code_mut(root).walk.visit = visit;
     loop {
         while let Some(id) = work.pop() {
             older::adopt_code(shared, graph, id);
@@ -86,6 +85,11 @@ fn generate<C: Compiler>(
                 continue;
             }
             touched.push(id);
+            if graph.code(id).state == State::Marked {
+                // Nothing that it was generated from is different.
+                push_callees(graph, id, visit, &mut work);
+                continue;
+            }
             older::adopt_artifact(shared, graph, id);
             match why_generate(graph, id) {
                 Some(why) => {
@@ -98,6 +102,8 @@ fn generate<C: Compiler>(
                         None => batch.push(id),
                     }
                 }
+                // It failed before, and would fail again.
+                None if matches!(graph.code(id).code, Some(Err(_))) => batch.push(id),
                 None => push_callees(graph, id, visit, &mut work),
             }
         }
@@ -125,8 +131,8 @@ fn push_callees<C: Compiler>(graph: &mut Graph<C>, id: CodeId, visit: u32, work:
     for ix in 0..graph.code(id).calls.len() {
         let callee = graph.code(id).calls[ix];
         let unit = graph.code_mut(callee);
-        if unit.state != State::Clean && unit.visit != visit {
-            unit.visit = visit;
+        if unit.state != State::Clean && unit.walk.visit != visit {
+            unit.walk.visit = visit;
             work.push(callee);
         }
     }
@@ -365,23 +371,37 @@ fn link<C: Compiler>(
     graph: &mut Graph<C>,
     touched: Vec<CodeId>,
 ) -> Result<(), StageFailed> {
-    for component in components(graph, &touched) {
-        older::adopt_links(shared, graph, &component);
-        let mut group = Vec::new();
-        for id in &component {
-            group.extend(why_link(shared, graph, *id, &component).map(|why| (*id, why)));
+    let visit = graph.new_visit();
+    let components = walk::components(&mut Touched(graph), visit, touched);
+    let mut group = Vec::new();
+    for number in 0..components.len() {
+        let component = components.members(number);
+        older::adopt_links(shared, graph, component);
+        group.clear();
+        for id in component {
+            let unit = graph.code(*id);
+            // A unit that is only marked calls what it called, and that has the cells it had.
+            if unit.state == State::Marked {
+                continue;
+            }
+            let inside = |callee: CodeId| graph.code(callee).walk.is_in(visit, number);
+            if let Some(why) = why_link(shared, graph, *id, &inside) {
+                group.push((*id, why));
+                graph.code_mut(*id).linking = true;
+            }
         }
-        if !group.is_empty() {
-            for id in &component {
-                if group.iter().all(|(member, _)| member != id)
-                    && let Some(why) = why_link_with(shared, graph, *id, &group)
+        if let Some((first, _)) = group.first().copied() {
+            for id in component {
+                if !graph.code(*id).linking
+                    && let Some(why) = why_link_with(shared, graph, *id, first)
                 {
                     group.push((*id, why));
+                    graph.code_mut(*id).linking = true;
                 }
             }
         }
-        for id in &component {
-            if group.iter().all(|(member, _)| member != id) {
+        for id in component {
+            if !std::mem::take(&mut graph.code_mut(*id).linking) {
                 restore(graph, *id);
             }
         }
@@ -390,25 +410,39 @@ fn link<C: Compiler>(
     Ok(())
 }
 
+/// Code units that are not up to date, by what they call.
+struct Touched<'g, C: Compiler>(&'g mut Graph<C>);
+
+impl<C: Compiler> Ground<CodeId> for Touched<'_, C> {
+    fn walk(&mut self, id: CodeId) -> &mut Walk {
+        &mut self.0.code_mut(id).walk
+    }
+
+    fn edge(&self, id: CodeId, at: usize) -> Edge<CodeId> {
+        match self.0.code(id).calls.get(at) {
+            None => Edge::End,
+            Some(callee) if self.0.code(*callee).state == State::Clean => Edge::Skip,
+            Some(callee) => Edge::To(*callee),
+        }
+    }
+}
+
 /// Why a member of a recursive group is linked because others of it are: in pinned linking the
 /// group is linked together, in live linking only who calls a member whose cell is a new one.
 fn why_link_with<C: Compiler>(
     shared: Env<'_, C>,
     graph: &Graph<C>,
     id: CodeId,
-    group: &[(CodeId, Why)],
+    first: CodeId,
 ) -> Option<Why> {
     if !shared.is_live() {
-        return group.first().map(|(member, _)| Why::Code(*member));
+        return Some(Why::Code(first));
     }
-    let calls = &graph.code(id).calls;
-    let renewed = |member: &&(CodeId, Why)| {
-        calls.contains(&member.0) && kept_cell(shared, graph, member.0).is_none()
+    let renewed = |callee: &&CodeId| {
+        graph.code(**callee).linking && kept_cell(shared, graph, **callee).is_none()
     };
-    group
-        .iter()
-        .find(renewed)
-        .map(|(member, _)| Why::Code(*member))
+    let callee = graph.code(id).calls.iter().find(renewed);
+    callee.map(|callee| Why::Code(*callee))
 }
 
 /// The digests of the summary's parts as they are now.
@@ -423,33 +457,12 @@ fn kept_cell<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> O
     (ci.cell.promise == promise(graph, id)).then(|| Arc::clone(&ci.cell))
 }
 
-/// Touched units in groups that call one another, callees first.
-fn components<C: Compiler>(graph: &Graph<C>, touched: &[CodeId]) -> Vec<Vec<CodeId>> {
-    if let [only] = touched {
-        return vec![vec![*only]];
-    }
-    let mut dag: DiGraph<CodeId, ()> = DiGraph::with_capacity(touched.len(), touched.len());
-    let nodes: FxHashMap<CodeId, NodeIndex> =
-        touched.iter().map(|id| (*id, dag.add_node(*id))).collect();
-    for id in touched {
-        for callee in &graph.code(*id).calls {
-            if let Some(callee) = nodes.get(callee) {
-                dag.add_edge(nodes[id], *callee, ());
-            }
-        }
-    }
-    petgraph::algo::kosaraju_scc(&dag)
-        .into_iter()
-        .map(|component| component.into_iter().map(|node| dag[node]).collect())
-        .collect()
-}
-
 /// Why a unit must be linked, beside what happens in its own group.
 fn why_link<C: Compiler>(
     shared: Env<'_, C>,
     graph: &Graph<C>,
     id: CodeId,
-    group: &[CodeId],
+    inside: &dyn Fn(CodeId) -> bool,
 ) -> Option<Why> {
     let unit = graph.code(id);
     let Some(ci) = &unit.ci else {
@@ -464,7 +477,7 @@ fn why_link<C: Compiler>(
         .iter()
         .zip(ci.linked_to())
         .find(|(callee, then)| {
-            !group.contains(callee)
+            !inside(**callee)
                 && graph
                     .code(**callee)
                     .ci
@@ -481,7 +494,7 @@ pub(crate) fn would_generate_or_link<C: Compiler>(
     graph: &Graph<C>,
     id: CodeId,
 ) -> bool {
-    why_generate(graph, id).is_some() || why_link(shared, graph, id, &[]).is_some()
+    why_generate(graph, id).is_some() || why_link(shared, graph, id, &|_| false).is_some()
 }
 
 /// Takes the links of every unit back, so that what is called next is linked anew.
@@ -497,8 +510,8 @@ pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
             };
             push_past(&mut unit.past, range, ci, oldest);
             unit.first = world;
-            unit.state = State::Marked;
-            unit.front.set(None);
+            unit.state = State::Dirty;
+            unit.front.close();
             retired.push((range.last, CodeId(ix as u32)));
         }
     }
@@ -570,6 +583,14 @@ fn link_group<C: Compiler>(
         unit.state = State::Clean;
         unit.ci.as_ref().expect("linked just now").open();
         unit.front.set(unit.ci.clone());
+        // Pinned, callers are linked to the new cell; what they were generated from is the same.
+        for ix in 0..graph.code(*id).callers.len() {
+            let caller = graph.code(*id).callers[ix];
+            let caller = graph.code_mut(caller);
+            if caller.state == State::Marked {
+                caller.state = State::Dirty;
+            }
+        }
     }
     Ok(())
 }
@@ -649,8 +670,10 @@ fn link_one<C: Compiler>(
 fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
     let oldest = graph.oldest;
     let unit = graph.code_mut(id);
-    unit.state = State::Clean;
-    unit.front.set(unit.ci.clone());
+    match std::mem::replace(&mut unit.state, State::Clean) {
+        State::Marked => unit.front.reopen(),
+        _ => unit.front.set(unit.ci.clone()),
+    }
     if let Some(marked) = unit.marked.take()
         && let Some(range) = settle::doubtful(&mut unit.first, marked)
         && let Some(ci) = unit.ci.clone()

@@ -19,6 +19,7 @@ use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
 use crate::persist::{ArtifactStore, Identities, Stored};
 use crate::retire::{Retired, question};
+use crate::walk::Walk;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -219,18 +220,6 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) walk: Walk,
 }
 
-/// What the last walk over unsettled units left at one of them.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Walk {
-    /// The walk; the rest means something during this walk only.
-    pub(crate) visit: u32,
-    /// The place in its order.
-    pub(crate) index: u32,
-    /// The earliest unit on the walk's stack that is reached from here.
-    pub(crate) low: u32,
-    pub(crate) component: u32,
-}
-
 /// Something that codegen read of an infer unit.
 pub(crate) struct CodeRead<C: Compiler> {
     pub(crate) unit: InferId,
@@ -285,7 +274,9 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) why_link: Why,
     pub(crate) generated_in: World,
     pub(crate) linked_in: World,
-    pub(crate) visit: u32,
+    /// Chosen by the linking that is under way.
+    pub(crate) linking: bool,
+    pub(crate) walk: Walk,
 }
 
 /// A recorded question, its answer, and who asked.
@@ -543,7 +534,8 @@ impl<C: Compiler> Graph<C> {
             why_link: Why::FirstCall,
             generated_in: World(0),
             linked_in: World(0),
-            visit: 0,
+            linking: false,
+            walk: Walk::default(),
         };
         let id = CodeId(place(&mut self.codes, &mut self.free_codes, unit, |id| {
             id.0

@@ -26,6 +26,7 @@ pub mod persist;
 mod retire;
 mod settle;
 mod twin;
+mod walk;
 
 pub use code_instance::{CodeInstance, Front};
 pub use compiler::{Compiler, Fact, Linked, Part, PartDigest, Target};

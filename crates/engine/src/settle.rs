@@ -14,10 +14,12 @@ use crate::error::{Failed, Stop};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{
-    Env, Graph, InferEdge, InferId, InferUnit, Outcome, Published, Shared, State, Walk,
-    external_digest, push_past,
+    Env, Graph, InferEdge, InferId, InferUnit, Outcome, Published, Shared, State, external_digest,
+    push_past,
 };
 use crate::retire::Retired;
+use crate::walk::{self, Components, Edge, Ground, Walk};
+use petgraph::graphmap::DiGraphMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -77,10 +79,10 @@ enum Next {
 /// Settles `root` along the edges that are known; an error is a run that met a marked unit which
 /// the known edges do not lead to (then with that edge known, the components are other ones).
 fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) -> Result<(), Stop> {
-    let components = components(graph, root, &mut |_, _| ());
+    let components = components(graph, root);
     let mut visits = vec![visit_of(graph, root)];
     // Components that are being visited: one that waits for itself needs other components.
-    let mut on_the_way = vec![false; components.ends.len()];
+    let mut on_the_way = vec![false; components.len() as usize];
     on_the_way[visits[0].component as usize] = true;
     while let Some(visit) = visits.last_mut() {
         let component = components.members(visit.component);
@@ -133,12 +135,10 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
 }
 
 fn visit_of<C: Compiler>(graph: &Graph<C>, unit: InferId) -> Visit {
-    let Walk {
-        visit, component, ..
-    } = graph.infer(unit).walk;
+    let walk = graph.infer(unit).walk;
     Visit {
-        visit,
-        component,
+        visit: walk.visit,
+        component: walk.component,
         entry: unit,
         at: (0, 0),
     }
@@ -195,8 +195,7 @@ fn next<C: Compiler>(
         {
             let read = graph.infer(callee);
             let settled = read.state == State::Clean;
-            let own = (visit.visit, visit.component);
-            if !settled && (read.walk.visit, read.walk.component) != own {
+            if !settled && !read.walk.is_in(visit.visit, visit.component) {
                 return Next::Settle(callee);
             }
             // Whoever changes a part makes those dirty that read it.
@@ -258,108 +257,45 @@ fn differs<C: Compiler>(read: &InferUnit<C>, part: u8, digest: u64) -> bool {
     outcome.parts[usize::from(part)] != digest
 }
 
-/// Components of one walk: members one after the other.
-struct Components {
-    visit: u32,
-    members: Vec<InferId>,
-    /// Where each component ends.
-    ends: Vec<u32>,
-}
-
-impl Components {
-    fn members(&self, component: u32) -> &[InferId] {
-        let ix = component as usize;
-        let start = ix.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.members[start as usize..self.ends[ix] as usize]
-    }
-}
-
-/// While a unit stands on the walk's stack it has no component yet.
-const NO_COMPONENT: u32 = u32::MAX;
-
-/// The unsettled units that `root` reaches, in components, callees first (Tarjan's algorithm,
-/// with its marks in the units); each unit knows the number of its component. `before` is told
-/// the marks that an earlier walk left.
-fn components<C: Compiler>(
-    graph: &mut Graph<C>,
-    root: InferId,
-    before: &mut dyn FnMut(InferId, Walk),
-) -> Components {
+/// The unsettled units that `root` reaches, in components, callees first.
+fn components<C: Compiler>(graph: &mut Graph<C>, root: InferId) -> Components<InferId> {
     let visit = graph.new_visit();
     let mut pending: FxHashMap<InferId, Vec<InferId>> = FxHashMap::default();
     for (reader, on) in &graph.pending {
         pending.entry(*reader).or_default().push(*on);
     }
-    let mut components = Components {
-        visit,
-        members: Vec::new(),
-        ends: Vec::new(),
-    };
-    let mut stack: Vec<InferId> = Vec::new();
-    // A unit, and the place among its edges and then its pending ones.
-    let mut path: Vec<(InferId, usize)> = Vec::new();
-    let mut count = 0;
-    let mut enter = |graph: &mut Graph<C>, count: &mut u32, id: InferId| {
-        let walk = &mut graph.infer_mut(id).walk;
-        before(id, *walk);
-        *walk = Walk {
-            visit,
-            index: *count,
-            low: *count,
-            component: NO_COMPONENT,
-        };
-        *count += 1;
-    };
-    enter(graph, &mut count, root);
-    stack.push(root);
-    path.push((root, 0));
-    while let Some((id, at)) = path.last_mut() {
-        let (id, edges) = (*id, &graph.infers[id.ix()].edges);
-        let callee = match edges.get(*at) {
-            Some(InferEdge::Part { unit, .. }) => Some(*unit),
-            Some(_) => None,
+    walk::components(&mut Unsettled { graph, pending }, visit, [root])
+}
+
+/// Unsettled units, by what they read and what they waited for.
+struct Unsettled<'g, C: Compiler> {
+    graph: &'g mut Graph<C>,
+    pending: FxHashMap<InferId, Vec<InferId>>,
+}
+
+impl<C: Compiler> Ground<InferId> for Unsettled<'_, C> {
+    fn walk(&mut self, id: InferId) -> &mut Walk {
+        &mut self.graph.infer_mut(id).walk
+    }
+
+    fn edge(&self, id: InferId, at: usize) -> Edge<InferId> {
+        let edges = &self.graph.infer(id).edges;
+        let to = match edges.get(at) {
+            Some(InferEdge::Part { unit, .. }) => *unit,
+            Some(_) => return Edge::Skip,
             None => {
-                let more = pending.get(&id).and_then(|on| on.get(*at - edges.len()));
-                let Some(on) = more else {
-                    path.pop();
-                    let walk = graph.infer(id).walk;
-                    if walk.low == walk.index {
-                        let number = components.ends.len() as u32;
-                        while let Some(member) = stack.pop() {
-                            graph.infer_mut(member).walk.component = number;
-                            components.members.push(member);
-                            if member == id {
-                                break;
-                            }
-                        }
-                        components.ends.push(components.members.len() as u32);
-                    }
-                    if let Some((reader, _)) = path.last() {
-                        let above = &mut graph.infer_mut(*reader).walk;
-                        above.low = above.low.min(walk.low);
-                    }
-                    continue;
-                };
-                Some(*on)
+                let pending = self.pending.get(&id);
+                match pending.and_then(|on| on.get(at - edges.len())) {
+                    Some(on) => *on,
+                    None => return Edge::End,
+                }
             }
         };
-        *at += 1;
-        let Some(callee) = callee else { continue };
-        let read = graph.infer(callee);
-        if read.state == State::Clean {
-            continue;
-        }
-        if read.walk.visit != visit {
-            enter(graph, &mut count, callee);
-            stack.push(callee);
-            path.push((callee, 0));
-        } else if read.walk.component == NO_COMPONENT {
-            let index = read.walk.index;
-            let own = &mut graph.infer_mut(id).walk;
-            own.low = own.low.min(index);
+        match self.graph.infer(to).state {
+            State::Clean => Edge::Skip,
+            _ => Edge::To(to),
         }
     }
-    components
 }
 
 /// Whether settling these units would find every input unchanged.
@@ -449,7 +385,7 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
         return;
     }
     unit.state = State::Clean;
-    unit.taken_over = false;
+    let taken_over = std::mem::take(&mut unit.taken_over) || unit.loaded;
     let marked = unit.marked.take();
     if std::mem::take(&mut unit.loaded) {
         // It was not known to hold in any world before.
@@ -461,6 +397,10 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     {
         push_past(&mut unit.past, range, past, oldest);
         graph.retire(range.last, Retired::Infer(id));
+    }
+    if taken_over {
+        suspect_readers(graph, id);
+        suspect_code(graph, id);
     }
 }
 
@@ -515,6 +455,28 @@ fn drain<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) -> Result<(), St
     Ok(())
 }
 
+/// The component of an unsettled unit, without a mark in any: the pass that runs needs its own.
+fn component_of<C: Compiler>(graph: &Graph<C>, id: InferId) -> Vec<InferId> {
+    let mut edges: DiGraphMap<InferId, ()> = DiGraphMap::new();
+    let mut work = vec![id];
+    edges.add_node(id);
+    while let Some(unit) = work.pop() {
+        for edge in &graph.infer(unit).edges {
+            if let InferEdge::Part { unit: callee, .. } = *edge
+                && graph.infer(callee).state != State::Clean
+            {
+                if !edges.contains_node(callee) {
+                    work.push(callee);
+                }
+                edges.add_edge(unit, callee, ());
+            }
+        }
+    }
+    let components = petgraph::algo::tarjan_scc(&edges);
+    let own = components.into_iter().find(|members| members.contains(&id));
+    own.expect("a unit is in its component")
+}
+
 /// Solves the component of a unit that does not settle: from bottom, in the order of names, in
 /// rounds, widening after a while. The result depends on the component alone.
 fn solve_canonically<C: Compiler>(
@@ -522,13 +484,7 @@ fn solve_canonically<C: Compiler>(
     graph: &mut Graph<C>,
     id: InferId,
 ) -> Result<(), Stop> {
-    // The walk of the running pass is still needed.
-    let mut outer = Vec::new();
-    let inner = components(graph, id, &mut |unit, walk| outer.push((unit, walk)));
-    let component = inner.members(graph.infer(id).walk.component).to_vec();
-    for (unit, walk) in outer {
-        graph.infer_mut(unit).walk = walk;
-    }
+    let component = component_of(graph, id);
     let component = canonical(shared, graph, component);
     for unit in &component {
         graph.infer_mut(*unit).fresh = None;
@@ -803,13 +759,14 @@ fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
             deactivate(unit);
             continue;
         };
-        let mut changed = false;
+        let (mut parts, mut body) = (true, true);
         if let Some(old) = unit.outcome.take() {
-            changed = old.parts != fresh.parts;
+            parts = old.parts != fresh.parts;
             // Early cutoff: an equal body stays the same body, so codegen sees no change.
             if let (Ok(was), Ok(is)) = (&old.inferred, &fresh.inferred)
                 && was == is
             {
+                body = false;
                 let summary = fresh.summary.clone();
                 let inferred = Ok(Arc::clone(was));
                 fresh = Arc::new(Outcome {
@@ -834,19 +791,39 @@ fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
         unit.first = begins[&id];
         unit.marked = None;
         unit.state = State::Clean;
-        if changed {
-            for ix in 0..graph.infer(id).readers.len() {
-                let reader = graph.infer(id).readers[ix];
-                let reader = graph.infer_mut(reader);
-                if reader.state == State::Marked {
-                    reader.state = State::Dirty;
-                }
-            }
+        if parts {
+            suspect_readers(graph, id);
+        }
+        if parts || body {
+            suspect_code(graph, id);
         }
         graph.stored.unsaved.push(id);
     }
     for (last, id) in retired {
         graph.retire(last, Retired::Infer(id));
+    }
+}
+
+/// Those that read a part which has changed are looked at again; a reader that is only marked
+/// needs no look: nothing that it read itself is different.
+fn suspect_readers<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    for ix in 0..graph.infer(id).readers.len() {
+        let reader = graph.infer(id).readers[ix];
+        let reader = graph.infer_mut(reader);
+        if reader.state == State::Marked {
+            reader.state = State::Dirty;
+        }
+    }
+}
+
+/// The same for code that was generated from a part or a body which has changed.
+fn suspect_code<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    for ix in 0..graph.infer(id).code_readers.len() {
+        let reader = graph.infer(id).code_readers[ix];
+        let reader = graph.code_mut(reader);
+        if reader.state == State::Marked {
+            reader.state = State::Dirty;
+        }
     }
 }
 
