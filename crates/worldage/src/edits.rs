@@ -1,8 +1,9 @@
 //! Edits from text: each makes one world, or diagnostics and no change.
 
 use crate::session::{Inner, NamedTable, Session};
+use rustc_hash::FxHashSet;
 use std::sync::Arc;
-use worldage_dispatch::{Sig, Symbol, World, ambiguities, display_sig};
+use worldage_dispatch::{MethodId, Sig, Symbol, World, ambiguities, display_sig};
 use worldage_engine::{ChangeKind, Commit, Committed, Edit, EditError, TableId, ViewId};
 use worldage_wir::ast::{Block, Inlining, Item, MethodDef, Name, NodeId, Param};
 use worldage_wir::compiler::external_fact;
@@ -156,8 +157,9 @@ impl Session {
         }
         places.expire(inner.engine.oldest_callable());
         drop(places);
-        for change in &changes {
-            warnings.extend(inner.ambiguity_warnings(change, world));
+        for (ix, change) in changes.iter().enumerate() {
+            let later = &changes[ix + 1..];
+            warnings.extend(inner.ambiguity_warnings(change, later, world));
         }
         sort_lines(&mut lines);
         Ok(EditReport {
@@ -404,8 +406,13 @@ impl Inner {
         }
     }
 
-    /// Methods with which a new one is ambiguous.
-    fn ambiguity_warnings(&self, change: &Committed, world: World) -> Vec<Diagnostic> {
+    /// Methods with which a new one is ambiguous; of two new ones the later says so.
+    fn ambiguity_warnings(
+        &self,
+        change: &Committed,
+        later: &[Committed],
+        world: World,
+    ) -> Vec<Diagnostic> {
         let Committed::Method {
             change: ChangeKind::Inserted,
             sig,
@@ -423,6 +430,16 @@ impl Inner {
                 ambiguities(types, methods, sig, world)
             })
         });
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let later: FxHashSet<MethodId> = later
+            .iter()
+            .filter_map(|change| match change {
+                Committed::Method { method, .. } => Some(*method),
+                Committed::External { .. } => None,
+            })
+            .collect();
         let site = Site {
             method: *method,
             node: NodeId(0),
@@ -440,7 +457,8 @@ impl Inner {
             warning.place = place;
             warning
         };
-        found.into_iter().map(warn).collect()
+        let found = found.into_iter().filter(|found| !later.contains(&found.b));
+        found.map(warn).collect()
     }
 }
 
