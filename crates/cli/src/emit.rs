@@ -34,6 +34,8 @@ enum Stage {
     Source,
     /// Typed SSA after inference
     Inferred,
+    /// Typed SSA with callees inlined
+    Inlined,
     /// What Cranelift is given
     Clif,
     /// Machine code of this host
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Done {
     let stage = match args.stage {
         Stage::Source => EmitStage::Source,
         Stage::Inferred => EmitStage::Inferred,
+        Stage::Inlined => EmitStage::Inlined,
         Stage::Clif => EmitStage::Clif,
         Stage::Asm => EmitStage::Asm,
         #[cfg(feature = "opencl")]

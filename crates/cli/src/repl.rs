@@ -34,7 +34,7 @@ A call:        f(20)      f(P(1.5), -2)     1 + 2
 :type f(Int64)        the inferred type of the result
 :valid                compiled instances whose next call runs no stage
 :explain f(Int64)     what the newest edit made of an instance, and why
-:emit STAGE f(Int64)  source, inferred, clif or asm
+:emit STAGE f(Int64)  source, inferred, inlined, clif or asm
 :help  :quit
 ";
 
@@ -212,10 +212,11 @@ impl Repl {
                 let stage = match stage {
                     "source" => EmitStage::Source,
                     "inferred" => EmitStage::Inferred,
+                    "inlined" => EmitStage::Inlined,
                     "clif" => EmitStage::Clif,
                     "asm" => EmitStage::Asm,
                     _ => {
-                        let message = ":emit takes source, inferred, clif or asm, then f(Int64)";
+                        let message = ":emit takes source, inferred, inlined, clif or asm, then f(Int64)";
                         return Err(Failure::Usage(message.to_string()));
                     }
                 };

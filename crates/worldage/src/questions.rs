@@ -40,6 +40,8 @@ pub enum EmitStage {
     Source,
     /// Typed SSA after inference.
     Inferred,
+    /// Typed SSA with callees inlined, optimised: what backends are given.
+    Inlined,
     /// Typed SSA after inlining and optimisation, in Cranelift's text.
     Clif,
     /// Machine code as text.
@@ -250,6 +252,20 @@ impl Session {
             return Ok(code.opencl().text.clone());
         }
         let shard = inner.shard(opt, view);
+        if stage == EmitStage::Inlined {
+            let body = inner
+                .engine
+                .with_codegen(mi, shard, |compiler, cx, inferred| {
+                    compiler.optimized(cx, mi, inferred)
+                });
+            let body = body.map_err(|error| unsupported(error.to_string()))?;
+            let name = |mi: Mi| inner.engine.name(mi);
+            return Ok(worldage_wir::print::print_body(
+                &inner.universe,
+                &body,
+                &name,
+            ));
+        }
         let generator = &inner.engine.compiler().backend().generator;
         let shown = inner
             .engine
