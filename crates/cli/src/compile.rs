@@ -72,7 +72,9 @@ impl CompileArgs {
         if let Some(threads) = self.threads {
             options.threads = threads.get();
         }
-        Ok(Session::new(options)?)
+        let session = Session::new(options)?;
+        session.set_strict(self.store.strict);
+        Ok(session)
     }
 }
 

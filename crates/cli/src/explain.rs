@@ -7,6 +7,7 @@ use crate::{files, terminal};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
+use worldage::engine::StageExplanation;
 use worldage::{Explanation, Session, SessionOptions, Update};
 
 /// The arguments of `worldage explain`.
@@ -94,8 +95,12 @@ pub(crate) fn run(args: &Args) -> Done {
     }
 }
 
-fn did(ran: bool) -> &'static str {
-    if ran { "ran" } else { "reused" }
+fn did(stage: &StageExplanation) -> &'static str {
+    match (stage.ran, stage.stored) {
+        (true, _) => "ran",
+        (_, true) => "stored",
+        _ => "reused",
+    }
 }
 
 fn text(update: &Update) -> String {
@@ -122,7 +127,7 @@ fn text(update: &Update) -> String {
 pub(crate) fn instance(explanation: &Explanation) -> String {
     let mut out = format!("{}\n", explanation.name);
     for stage in &explanation.stages {
-        let _ = writeln!(out, "  {:<8} {}", stage.stage, did(stage.ran));
+        let _ = writeln!(out, "  {:<8} {}", stage.stage, did(stage));
         for (depth, line) in stage.because.iter().enumerate() {
             let _ = writeln!(out, "{:indent$}{line}", "", indent = 4 + 2 * depth);
         }
@@ -138,7 +143,7 @@ fn json(update: &Update) -> String {
             .iter()
             .map(|stage| StageLine {
                 stage: stage.stage.to_string(),
-                did: did(stage.ran),
+                did: did(stage),
                 because: &stage.because,
             })
             .collect(),

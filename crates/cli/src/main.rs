@@ -4,6 +4,7 @@
 //! colours), `compile` (the options of a session), `files`, then one file per command.
 
 mod bench;
+mod cache;
 mod compile;
 mod completions;
 mod devices;
@@ -76,8 +77,8 @@ enum Command {
     Devices(devices::Args),
     /// Write a completion script for a shell
     Completions(completions::Args),
-    /// Inspect and maintain the store (not in this build)
-    Cache(Later),
+    /// Inspect and maintain the store
+    Cache(cache::Args),
     /// Draw the dependency graph (not in this build)
     Graph(Later),
 }
@@ -103,7 +104,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => bench::run(&command),
         Command::Devices(args) => devices::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Cache(_) => Err(Failure::later("the command `cache`")),
+        Command::Cache(args) => cache::run(&args),
         Command::Graph(_) => Err(Failure::later("the command `graph`")),
     });
     failure::status(ended)

@@ -148,6 +148,7 @@ impl<C: Compiler> Engine<C> {
             cells: AtomicU64::new(1),
             store: RwLock::default(),
             identities: crate::persist::Identities::default(),
+            strict: AtomicBool::new(false),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -198,6 +199,11 @@ impl<C: Compiler> Engine<C> {
     /// Where results are kept beyond the session from here on; `None`: nowhere.
     pub fn set_store(&self, store: Option<Arc<dyn crate::persist::ArtifactStore>>) {
         *self.shared.store.write() = store;
+    }
+
+    /// Whether an infer or codegen that would run is an error instead, which says why.
+    pub fn set_strict(&self, strict: bool) {
+        self.shared.strict.store(strict, Ordering::Relaxed);
     }
 
     /// Makes a table; a name may be used again and makes another table.

@@ -74,8 +74,10 @@ pub struct Explanation {
 pub struct StageExplanation {
     /// The stage.
     pub stage: Stage,
-    /// Whether it ran since the newest edit; otherwise its result was reused.
+    /// Whether it ran since the newest edit.
     pub ran: bool,
+    /// Whether its result came from the store since then; if neither, it was reused.
+    pub stored: bool,
     /// If it ran: the edge that differed, and under it its cause, down to the edit.
     pub because: Vec<String>,
 }
@@ -92,30 +94,38 @@ pub(crate) fn explain<C: Compiler>(
     let infer = graph.infer(code.infer);
     let name = instance_name(shared, code.mi);
     let chain = Chain { shared, graph };
-    let stage = |stage, ran_in: World, because: &dyn Fn() -> Vec<String>| {
-        let ran = ran_in == graph.world;
+    let stage = |stage, ran_in: World, stored_in: World, because: &dyn Fn() -> Vec<String>| {
+        let stored = stored_in == graph.world;
+        let ran = ran_in == graph.world && !stored;
         StageExplanation {
             stage,
             ran,
+            stored,
             because: if ran { because() } else { Vec::new() },
         }
     };
     let stages = vec![
-        stage(Stage::Infer, infer.ran_in, &|| {
+        stage(Stage::Infer, infer.ran_in, infer.stored_in, &|| {
             chain.of_infer(code.infer, infer.why)
         }),
         stage(
             Stage::Codegen,
             code.generated_in,
+            code.stored_in,
             &|| match code.why_codegen {
                 Why::Own | Why::FirstCall => vec![format!("inferred {name}")],
                 why => chain.of_infer(code.infer, why),
             },
         ),
-        stage(Stage::Link, code.linked_in, &|| match code.why_link {
-            Why::Own | Why::FirstCall => vec![format!("code {name}")],
-            why => chain.of_code(why),
-        }),
+        stage(
+            Stage::Link,
+            code.linked_in,
+            World(0),
+            &|| match code.why_link {
+                Why::Own | Why::FirstCall => vec![format!("code {name}")],
+                why => chain.of_code(why),
+            },
+        ),
     ];
     Explanation { name, stages }
 }

@@ -99,7 +99,10 @@ fn generate<C: Compiler>(
                             store(shared, graph, id, stored)?;
                             push_callees(graph, id, visit, &mut work);
                         }
-                        None => batch.push(id),
+                        None => match strict(shared, graph, id) {
+                            Some(failed) => return Err(failed),
+                            None => batch.push(id),
+                        },
                     }
                 }
                 // It failed before, and would fail again.
@@ -125,6 +128,19 @@ fn generate<C: Compiler>(
         batch.clear();
     }
     Ok(touched)
+}
+
+/// In strict mode, the failure of a codegen that would run.
+fn strict<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Option<StageFailed> {
+    let error = crate::persist::strict_codegen(shared, graph, id)?;
+    let mi = graph.code(id).mi;
+    let name = crate::names::instance_name(&shared, mi);
+    Some(StageFailed {
+        stage: Stage::Codegen,
+        name,
+        mi,
+        error,
+    })
 }
 
 fn push_callees<C: Compiler>(graph: &mut Graph<C>, id: CodeId, visit: u32, work: &mut Vec<CodeId>) {
@@ -348,6 +364,10 @@ fn store<C: Compiler>(
         });
     }
     unit.generated_in = world;
+    unit.stored_in = match generated.origin {
+        Origin::Ran => World(0),
+        Origin::Stored => world,
+    };
     if let Some(last) = retired {
         graph.retire(last, Retired::Code(id));
     }

@@ -42,6 +42,8 @@ pub(crate) struct Shared<C: Compiler> {
     /// Where results are kept beyond the session.
     pub(crate) store: RwLock<Option<Arc<dyn ArtifactStore>>>,
     pub(crate) identities: Identities,
+    /// What the store does not have is an error.
+    pub(crate) strict: AtomicBool,
 }
 
 impl<C: Compiler> Shared<C> {
@@ -217,6 +219,7 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) loaded: bool,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
+    pub(crate) stored_in: World,
     pub(crate) walk: Walk,
 }
 
@@ -273,6 +276,7 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) why_codegen: Why,
     pub(crate) why_link: Why,
     pub(crate) generated_in: World,
+    pub(crate) stored_in: World,
     pub(crate) linked_in: World,
     /// Chosen by the linking that is under way.
     pub(crate) linking: bool,
@@ -473,6 +477,7 @@ impl<C: Compiler> Graph<C> {
             loaded: false,
             why: Why::FirstCall,
             ran_in: World(0),
+            stored_in: World(0),
             walk: Walk::default(),
         };
         let id = InferId(place(&mut self.infers, &mut self.free_infers, unit, |id| {
@@ -533,6 +538,7 @@ impl<C: Compiler> Graph<C> {
             why_codegen: Why::FirstCall,
             why_link: Why::FirstCall,
             generated_in: World(0),
+            stored_in: World(0),
             linked_in: World(0),
             linking: false,
             walk: Walk::default(),

@@ -20,9 +20,11 @@ pub(crate) use identity::Identities;
 pub(crate) use trace::{load, log, save};
 
 use crate::compiler::Compiler;
-use crate::graph::{Env, Graph, InferId};
+use crate::error::Failed;
+use crate::graph::{CodeId, Env, Graph, InferId};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use worldage_dispatch::World;
 
 /// Part of every key: changes whenever what is written by this module does.
@@ -72,6 +74,66 @@ pub(crate) struct Stored {
     asked: FxHashMap<InferId, Option<String>>,
     /// Results to be put there.
     pub(crate) unsaved: Vec<InferId>,
+}
+
+/// In strict mode, what an infer that would run fails with.
+pub(crate) fn strict_infer<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+) -> Option<Failed> {
+    if !is_strict(env, graph) {
+        return None;
+    }
+    let name = crate::names::instance_name(&env, graph.infer(id).mi);
+    let why = match graph.stored.asked.get(&id) {
+        Some(Some(why)) => why.as_str(),
+        Some(None) => "what it read of a callee differs",
+        None if env.shared.store.read().is_none() => "there is no store",
+        None => "it was changed in this session",
+    };
+    let key = env
+        .shared
+        .store
+        .read()
+        .as_ref()
+        .and_then(|store| trace::slot(env, graph, store.producer(), id));
+    Some(Failed::message(&format!(
+        "strict: infer of {name} would run: {why}{}",
+        shown_key("trace", key)
+    )))
+}
+
+/// In strict mode, what a codegen that would run fails with.
+pub(crate) fn strict_codegen<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+) -> Option<Failed> {
+    let infer = graph.infer(graph.code(id).infer).outcome.as_ref();
+    // A failure of inference is told as such.
+    let inferred = infer.is_some_and(|outcome| outcome.inferred.is_ok());
+    if !is_strict(env, graph) || !inferred {
+        return None;
+    }
+    let name = crate::names::instance_name(&env, graph.code(id).mi);
+    let (why, key) = code::miss(env, graph, id);
+    Some(Failed::message(&format!(
+        "strict: codegen of {name} would run: {why}{}",
+        shown_key("keys", key)
+    )))
+}
+
+fn is_strict<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>) -> bool {
+    env.shared.strict.load(Ordering::Relaxed) && graph.answers.is_some()
+}
+
+fn shown_key(kind: &str, key: Option<[u8; 32]>) -> String {
+    let Some(key) = key else {
+        return String::new();
+    };
+    let digits = key.iter().map(|byte| format!("{byte:02x}"));
+    format!(" ({kind} {})", digits.collect::<String>())
 }
 
 /// The store, if this graph uses one: that of the newest world does, older ones and those that

@@ -571,15 +571,17 @@ fn run<C: Compiler>(
     let (mi, world) = (unit.mi, graph.world);
     let method = shared.instances.key(mi).method;
     let source = shared.sources.read().at(method, world).cloned();
+    let strict = crate::persist::strict_infer(shared, graph, id);
     let mut cx = InferCx::new(shared, graph, id, depth);
-    let result = match &source {
-        Some(source) => stacker::maybe_grow(256 << 10, 4 << 20, || {
+    let result = match (&source, strict) {
+        (Some(_), Some(strict)) => Err(Stop::Failed(strict)),
+        (Some(source), None) => stacker::maybe_grow(256 << 10, 4 << 20, || {
             catch_unwind(AssertUnwindSafe(|| {
                 shared.compiler.infer(&mut cx, mi, source)
             }))
             .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("infer", &*panic))))
         }),
-        None => Err(Stop::Failed(Failed::message("the method was deleted"))),
+        (None, _) => Err(Stop::Failed(Failed::message("the method was deleted"))),
     };
     let (mut edges, nested_ns) = cx.into_edges();
     graph.infer_mut(id).running = false;
@@ -830,7 +832,7 @@ fn suspect_code<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
 fn log_run<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
     let world = graph.world;
     let unit = graph.infer_mut(id);
-    unit.ran_in = world;
+    (unit.ran_in, unit.stored_in) = (world, World(0));
     let event = StageEvent {
         stage: Stage::Infer,
         mi: unit.mi,

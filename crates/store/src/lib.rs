@@ -3,7 +3,7 @@
 //! Reading order: [`fingerprint`] and [`key`] (what names things), [`codec`] (plain values as
 //! bytes), [`artifact`] (the container), `chunk` (many artifacts in one piece), [`trust`] (who
 //! may have written it), [`layer`] (what every place can do), [`local`] (SQLite), [`shared`] (a
-//! folder of files), `layered` (one behind the other), [`store`] (what a compiler sees),
+//! folder of files), [`memory`] (for tests), `layered` (one behind the other), [`store`] (what a compiler sees),
 //! [`archive`] (all of it as one file), [`folder`] (where it lies), [`fault`] (failures on
 //! demand), [`warn`].
 //!
@@ -21,6 +21,7 @@ pub mod key;
 pub mod layer;
 mod layered;
 pub mod local;
+pub mod memory;
 pub mod shared;
 pub mod store;
 pub mod trust;

@@ -76,7 +76,11 @@ pub fn check(
     call: &CallOptions,
     found: &str,
 ) -> Result<(), String> {
-    let fresh = Session::new(options.clone()).map_err(|error| error.to_string())?;
+    let options = SessionOptions {
+        store: None,
+        ..options.clone()
+    };
+    let fresh = Session::new(options).map_err(|error| error.to_string())?;
     let mut interpreter = InterpreterSession::new(std::sync::Arc::new(worldage::Universe::new()));
     for step in steps {
         let again = step.take(&fresh).map(drop);

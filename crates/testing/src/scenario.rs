@@ -9,6 +9,9 @@ use crate::{Outcome, diff};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::str::FromStr;
+use std::sync::Arc;
+use worldage::store::memory::Memory;
+use worldage::store::{Layer, Store};
 use worldage::{
     CallOptions, EditFailure, Explanation, Linking, LookupReport, OptLevel, Session,
     SessionOptions, World,
@@ -132,6 +135,14 @@ impl Named {
 #[derive(Default)]
 struct Runner {
     sessions: BTreeMap<String, Named>,
+    /// The store of the file's sessions, once one of them turns it on.
+    store: Option<Arc<Store>>,
+}
+
+/// An empty store, which is gone after the file. What it warns of is part of the test: nothing.
+fn store() -> Arc<Store> {
+    let layers: Vec<Box<dyn Layer>> = vec![Box::new(Memory::default())];
+    Arc::new(Store::with_layers(layers, Box::new(|_| ())))
 }
 
 fn options() -> SessionOptions {
@@ -187,12 +198,29 @@ impl Runner {
                 Ok(named.edit(Step::External(key.trim().into(), value.trim().into())))
             }
             "linking" => named.linking(rest),
+            "store" => {
+                let store = self.store.get_or_insert_with(store);
+                named.options.store = match rest {
+                    "on" => Some(Arc::clone(store)),
+                    "off" => None,
+                    _ => return Err(wrong("write `store on` or `store off`")),
+                };
+                named.session.set_store(named.options.store.as_ref());
+                Ok(Said::nothing())
+            }
+            "fail" => match rest.strip_prefix("io ").map(str::parse) {
+                Some(Ok(n)) => {
+                    self.store.get_or_insert_with(store).fail_io(n);
+                    Ok(Said::nothing())
+                }
+                _ => Err(wrong("write `fail io N`")),
+            },
             "restart" => {
+                // What the old session put there is to be found by the new one.
+                self.store.iter().for_each(|store| store.flush());
                 *named = Named::new(named.options.clone())?;
                 Ok(Said::nothing())
             }
-            "store" if rest == "off" => Ok(Said::nothing()),
-            "store" | "fail" => Err(Problem::Missing("there is no store in this build".into())),
             "call" => named.call(rest),
             "lookup" => named.lookup(rest),
             "infer" => named.infer(rest),
@@ -343,7 +371,11 @@ fn trailing_options(text: &str) -> (String, Vec<&str>) {
 fn explanation_lines(explanation: &Explanation) -> Vec<String> {
     let mut lines = vec![explanation.name.clone()];
     for stage in &explanation.stages {
-        let what = if stage.ran { "ran" } else { "reused" };
+        let what = match (stage.ran, stage.stored) {
+            (true, _) => "ran",
+            (_, true) => "stored",
+            _ => "reused",
+        };
         lines.push(format!("  {:<8} {what}", stage.stage.to_string()));
         for (depth, line) in stage.because.iter().enumerate() {
             lines.push(format!("{:indent$}{line}", "", indent = 4 + 2 * depth));

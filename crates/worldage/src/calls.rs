@@ -186,7 +186,7 @@ impl Inner {
     }
 
     /// The stages that ran, by stage and name.
-    fn take_stages(&self) -> Vec<(Stage, Vec<String>)> {
+    pub(crate) fn take_stages(&self) -> Vec<(Stage, Vec<String>)> {
         let events = self.engine.take_log();
         let named = |stage: Stage| {
             let of_stage = events.iter().filter(|event| event.stage == stage);

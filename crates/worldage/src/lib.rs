@@ -55,7 +55,7 @@ pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
 pub use launch::MAX_LOCAL_SIZE;
 pub use options::{OptLevel, SessionOptions};
-pub use persist::PRODUCER;
+pub use persist::{PRODUCER, keys_of};
 pub use questions::{Composition, EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
 pub use updates::Update;

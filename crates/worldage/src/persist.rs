@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use worldage_engine::persist::{ArtifactKind, ArtifactStore, Malformed};
-use worldage_store::{Artifact, Fingerprint, Kind, Origin, Reject, Store};
+use worldage_store::{Artifact, Fingerprint, Key, Kind, Origin, Reject, Store};
 
 /// The compiler, down to the build: results of another one are never used.
 pub const PRODUCER: &str = concat!(
@@ -11,6 +11,36 @@ pub const PRODUCER: &str = concat!(
     " ",
     env!("WORLDAGE_BUILD")
 );
+
+/// The keys of an artifact of kind [`Kind::Keys`], the newest first: each names code by its
+/// fingerprint. What cannot be read is left out.
+#[must_use]
+pub fn keys_of(payload: &[u8]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let mut rest = payload;
+    while let Some((len, after)) = rest.split_first_chunk() {
+        let len = u32::from_le_bytes(*len) as usize;
+        let Some((one, after)) = after.split_at_checked(len) else {
+            break;
+        };
+        rest = after;
+        keys.extend(key_in(one));
+    }
+    keys
+}
+
+/// The key that a remembered one begins with: its length, seven bits per byte, and its bytes.
+fn key_in(remembered: &[u8]) -> Option<Key> {
+    let mut len = 0usize;
+    for (ix, byte) in remembered.iter().enumerate().take(5) {
+        len |= usize::from(byte & 0x7f) << (7 * ix);
+        if *byte < 0x80 {
+            let bytes = remembered.get(ix + 1..)?.get(..len)?;
+            return Key::from_bytes(bytes).ok();
+        }
+    }
+    None
+}
 
 /// A store as the engine sees it.
 pub(crate) struct Shelf(pub(crate) Arc<Store>);

@@ -2,6 +2,7 @@
 
 use crate::backend::{Backends, Shard};
 use crate::dispatch::Dispatcher;
+use crate::edits::EditFailure;
 use crate::options::{OptLevel, SessionOptions};
 use crate::persist::Shelf;
 use crate::places::Places;
@@ -18,7 +19,7 @@ use worldage_engine::{
 use worldage_store::Store;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
-use worldage_wir::diag::{Diagnostic, LineCol, Place};
+use worldage_wir::diag::{Code, Diagnostic, LineCol, Place};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
 
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     /// What runs now and follows the newest world: an edit is settled for it at once.
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
+    pub(crate) store: Mutex<Option<Arc<Store>>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
     #[cfg(feature = "opencl")]
     pub(crate) opencl: Mutex<Option<Arc<worldage_opencl::Device>>>,
@@ -138,6 +140,7 @@ impl Session {
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
         engine.set_store(shelf(options.store.as_ref()));
+        let store = Mutex::new(options.store.clone());
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -150,6 +153,7 @@ impl Session {
                 contexts: Mutex::default(),
                 following: Mutex::default(),
                 print: Mutex::new(None),
+                store,
                 log: Mutex::default(),
                 #[cfg(feature = "opencl")]
                 opencl: Mutex::default(),
@@ -194,6 +198,37 @@ impl Session {
     /// Where results are kept beyond the session from here on; `None`: nowhere.
     pub fn set_store(&self, store: Option<&Arc<Store>>) {
         self.inner.engine.set_store(shelf(store));
+        *self.inner.store.lock() = store.cloned();
+    }
+
+    /// Where results are kept beyond the session.
+    pub fn store(&self) -> Option<Arc<Store>> {
+        self.inner.store.lock().clone()
+    }
+
+    /// Whether an infer or codegen that would run is an error instead, which says why.
+    pub fn set_strict(&self, strict: bool) {
+        self.inner.engine.set_strict(strict);
+    }
+
+    /// Compiles an instance, such as `f(Int64)`, and what it calls, without calling it.
+    ///
+    /// # Errors
+    /// If there is no such instance, or a stage fails.
+    pub fn prepare(&self, instance: &str, opt: OptLevel) -> Result<(), EditFailure> {
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let mi = inner.instance(instance, view, inner.engine.world())?;
+        let shard = inner.shard(opt, view);
+        let demanded = inner.engine.demand(mi, shard, None);
+        drop(inner.take_stages());
+        match demanded {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let code = Code::UnsupportedOnTarget;
+                Err(EditFailure::of(Diagnostic::error(code, error.to_string())))
+            }
+        }
     }
 
     /// Keeps a world callable while the guard lives.

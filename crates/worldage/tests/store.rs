@@ -45,7 +45,7 @@ fn check(script: &str, expected: Expect) {
 
 fn run(script: &str, with: &Session, without: &Session, out: &mut String) {
     let mut text = String::new();
-    let mut define = |text: &mut String| {
+    let define = |text: &mut String| {
         if !text.trim().is_empty() {
             with.define("test.wir", text, None).unwrap();
             without.define("test.wir", text, None).unwrap();

@@ -6,7 +6,7 @@
 //! of that key is not looked at.
 
 use super::bytes::{Malformed, Portable, Reader, Writer};
-use super::key::KeyWriter;
+use super::key::{self, KeyWriter};
 use super::{ArtifactKind, ArtifactStore, FORMAT};
 use crate::compiler::Compiler;
 use crate::cx::CodegenTrace;
@@ -204,6 +204,46 @@ fn rebuild<C: Compiler>(
         reads.push(CodeRead { unit, what });
     }
     (key.bytes == remembered.key).then(|| (key.name(), reads))
+}
+
+/// Why the store has no code for a unit: the first part of the nearest remembered key that
+/// differs; and where such keys are kept.
+pub(super) fn miss<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+) -> (String, Option<[u8; 32]>) {
+    let Some(store) = super::artifacts(env, graph) else {
+        return ("there is no store".to_owned(), None);
+    };
+    let Some((list, mut start)) = start(env, graph, store.producer(), id) else {
+        return ("it has no name outside of this session".to_owned(), None);
+    };
+    let all = keys(&*store, &list, &start.target);
+    let Some(nearest) = all
+        .iter()
+        .find_map(|bytes| read_remembered(env, bytes).ok())
+    else {
+        let why = "nothing is stored for this instance, shard and target";
+        return (why.to_owned(), Some(list));
+    };
+    if let Some(own) = body(env, graph, graph.code(id).infer) {
+        start.key.digest("inferred", &own);
+    }
+    let view = graph.infer(graph.code(id).infer).view;
+    for (part, mi) in &nearest.reads {
+        let unit = graph.find_infer(*mi, view);
+        let unit = unit.filter(|unit| graph.infer(*unit).state == State::Clean);
+        let added = unit.and_then(|unit| add_read(env, graph, &mut start.key, unit, *part));
+        if added.is_none() {
+            break;
+        }
+    }
+    let why = match key::first_difference(&nearest.key, &start.key.bytes) {
+        Some(part) => format!("`{part}` differs from the nearest key"),
+        None => "its key is known, and the code is not there".to_owned(),
+    };
+    (why, Some(list))
 }
 
 /// Puts code that was just generated into the store, with its key.

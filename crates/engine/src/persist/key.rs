@@ -39,3 +39,48 @@ impl KeyWriter {
         blake3::hash(&self.bytes).into()
     }
 }
+
+/// The name of the first part in which two keys differ.
+pub(super) fn first_difference(one: &[u8], other: &[u8]) -> Option<String> {
+    let (mut one, mut other) = (one, other);
+    loop {
+        let (ours, rest) = split(one)?;
+        match split(other) {
+            Some((theirs, after)) if theirs == ours => (one, other) = (rest, after),
+            _ => {
+                let name_len = usize::from(ours[1]);
+                return Some(String::from_utf8_lossy(&ours[2..2 + name_len]).into_owned());
+            }
+        }
+    }
+}
+
+/// The bytes of the first part, and what follows it.
+fn split(key: &[u8]) -> Option<(&[u8], &[u8])> {
+    let name_len = usize::from(*key.get(1)?);
+    let len = key.get(2 + name_len..6 + name_len)?.try_into().ok()?;
+    key.split_at_checked(6 + name_len + u32::from_le_bytes(len) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_part_that_differs_is_named() {
+        let key = |shard: &str, body: u64| {
+            let mut key = KeyWriter::default();
+            key.text("shard", shard);
+            key.number("body g", body);
+            key.bytes
+        };
+        let (one, shard, body) = (key("a", 1), key("b", 1), key("a", 2));
+        assert_eq!(first_difference(&one, &shard).as_deref(), Some("shard"));
+        assert_eq!(first_difference(&one, &body).as_deref(), Some("body g"));
+        assert_eq!(
+            first_difference(&one, &one[..14]).as_deref(),
+            Some("body g")
+        );
+        assert_eq!(first_difference(&one, &one), None);
+    }
+}

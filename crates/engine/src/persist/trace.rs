@@ -46,7 +46,7 @@ struct Trace<C: Compiler> {
 }
 
 /// The name under which the result of a unit is stored.
-fn slot<C: Compiler>(
+pub(super) fn slot<C: Compiler>(
     env: Env<'_, C>,
     graph: &Graph<C>,
     producer: &str,
@@ -131,7 +131,9 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
 
 /// Says that a result from the store holds.
 pub(crate) fn log<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
-    let unit = graph.infer(id);
+    let world = graph.world;
+    let unit = graph.infer_mut(id);
+    unit.stored_in = world;
     let event = StageEvent {
         stage: Stage::Infer,
         mi: unit.mi,
