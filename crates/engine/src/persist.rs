@@ -85,6 +85,14 @@ pub(crate) fn strict_infer<C: Compiler>(
     if !is_strict(env, graph) {
         return None;
     }
+    // The deepest unit says what differs.
+    let below = trace::callees(graph, id).find_map(|callee| {
+        let outcome = graph.infer(callee).outcome.as_ref();
+        outcome.and_then(|outcome| outcome.inferred.as_ref().err().cloned())
+    });
+    if below.is_some() {
+        return below;
+    }
     let name = crate::names::instance_name(&env, graph.infer(id).mi);
     let why = match graph.stored.asked.get(&id) {
         Some(Some(why)) => why.as_str(),

@@ -156,7 +156,7 @@ fn eject<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
 }
 
 /// What a unit reads of other units.
-fn callees<C: Compiler>(graph: &Graph<C>, id: InferId) -> impl Iterator<Item = InferId> {
+pub(super) fn callees<C: Compiler>(graph: &Graph<C>, id: InferId) -> impl Iterator<Item = InferId> {
     let edges = graph.infer(id).edges.iter();
     edges.filter_map(|edge| match edge {
         InferEdge::Part { unit, .. } => Some(*unit),
@@ -243,19 +243,17 @@ fn consistent<C: Compiler>(graph: &Graph<C>, order: &[InferId]) -> FxHashSet<Inf
     holds
 }
 
-/// Of the units that wait for a callee, drops those in a cycle of unsettled units: settling takes
-/// the edges within a cycle for granted, and these come from elsewhere.
+/// Of the units that wait for a callee, drops those in a cycle of unsettled units, unless it is
+/// a recursive component just as it was stored: settling takes the edges within a cycle for
+/// granted.
 fn eject_cycles<C: Compiler>(
     graph: &mut Graph<C>,
     waits: Vec<InferId>,
     loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
 ) {
-    let (recursive, waits): (Vec<_>, Vec<_>) = waits.into_iter().partition(|id| loaded[id].0 != 0);
-    for id in recursive {
-        eject(graph, id);
-    }
-    let mut all = waits.clone();
-    let mut seen: FxHashSet<InferId> = all.iter().copied().collect();
+    let mut seen: FxHashSet<InferId> = waits.iter().copied().collect();
+    let waiting = seen.clone();
+    let mut all = waits;
     let mut next = 0;
     while let Some(id) = all.get(next).copied() {
         next += 1;
@@ -266,13 +264,39 @@ fn eject_cycles<C: Compiler>(
         }
     }
     for (component, recursive) in components(graph, &all) {
-        for id in component
-            .into_iter()
-            .filter(|id| recursive && waits.contains(id))
-        {
+        let name = |id: &InferId| match waiting.contains(id) {
+            true => loaded[id].0,
+            false => 0,
+        };
+        let first = name(&component[0]);
+        let as_stored = first != 0
+            && component.iter().all(|id| name(id) == first)
+            && component
+                .iter()
+                .all(|id| agrees_within(graph, *id, &component));
+        let ejected = match recursive {
+            true if as_stored => Vec::new(),
+            true => component,
+            // A member of a component of which the others are gone.
+            false if first != 0 => component,
+            false => Vec::new(),
+        };
+        for id in ejected.into_iter().filter(|id| waiting.contains(id)) {
             eject(graph, id);
         }
     }
+}
+
+/// Whether what a unit read of these others is what they have.
+fn agrees_within<C: Compiler>(graph: &Graph<C>, id: InferId, members: &[InferId]) -> bool {
+    graph.infer(id).edges.iter().all(|edge| match *edge {
+        InferEdge::Part { unit, part, digest } if members.contains(&unit) => graph
+            .infer(unit)
+            .outcome
+            .as_ref()
+            .is_some_and(|read| read.parts[usize::from(part)] == digest),
+        _ => true,
+    })
 }
 
 /// Reads the trace of a unit and verifies its definitions; otherwise says what differs.
