@@ -67,7 +67,6 @@ pub(crate) struct Inner {
     /// What runs now and follows the newest world: an edit is settled for it at once.
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
-    pub(crate) store: Mutex<Option<Arc<Store>>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
     #[cfg(feature = "opencl")]
     pub(crate) opencl: Mutex<Option<Arc<worldage_opencl::Device>>>,
@@ -140,7 +139,6 @@ impl Session {
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
         engine.set_store(shelf(options.store.as_ref()));
-        let store = Mutex::new(options.store.clone());
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -153,7 +151,6 @@ impl Session {
                 contexts: Mutex::default(),
                 following: Mutex::default(),
                 print: Mutex::new(None),
-                store,
                 log: Mutex::default(),
                 #[cfg(feature = "opencl")]
                 opencl: Mutex::default(),
@@ -198,12 +195,6 @@ impl Session {
     /// Where results are kept beyond the session from here on; `None`: nowhere.
     pub fn set_store(&self, store: Option<&Arc<Store>>) {
         self.inner.engine.set_store(shelf(store));
-        *self.inner.store.lock() = store.cloned();
-    }
-
-    /// Where results are kept beyond the session.
-    pub fn store(&self) -> Option<Arc<Store>> {
-        self.inner.store.lock().clone()
     }
 
     /// Whether an infer or codegen that would run is an error instead, which says why.
