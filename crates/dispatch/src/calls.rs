@@ -56,6 +56,17 @@ struct Calls {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct CallIndex {
+    /// All calls, while they are so few that an index would cost more than it saves.
+    few: Vec<(Ty, u32)>,
+    many: Option<Box<Many>>,
+}
+
+/// How many calls are checked one by one.
+const FEW: usize = 8;
+
+/// An index of many calls.
+#[derive(Clone, Debug, Default)]
+struct Many {
     by_arity: FxHashMap<usize, Calls>,
     /// Calls with a Vararg, which may have any length.
     open: List,
@@ -71,6 +82,71 @@ impl CallIndex {
 
     /// Records a call with these argument types, concrete or abstract. Recording it twice changes nothing.
     pub fn insert(&mut self, types: &Types, args: Ty, call: u32) {
+        if let Some(many) = &mut self.many {
+            many.insert(types, args, call);
+        } else if self.few.len() < FEW || self.few.contains(&(args, call)) {
+            if !self.few.contains(&(args, call)) {
+                self.few.push((args, call));
+            }
+        } else {
+            let many = self.many.insert(Box::default());
+            for (args, call) in std::mem::take(&mut self.few) {
+                many.insert(types, args, call);
+            }
+            many.insert(types, args, call);
+        }
+    }
+
+    /// Forgets a recorded call; whether it was there.
+    pub fn remove(&mut self, types: &Types, args: Ty, call: u32) -> bool {
+        if let Some(many) = &mut self.many {
+            return many.remove(types, args, call);
+        }
+        let known = self.few.iter().position(|known| *known == (args, call));
+        known.map(|ix| self.few.swap_remove(ix)).is_some()
+    }
+
+    /// How many calls are recorded.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.many.as_ref().map_or(self.few.len(), |many| many.len)
+    }
+
+    /// Whether no call is recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The calls that an edit of a method with this signature can affect, sorted: those that the
+    /// signature accepts, in whole or in part.
+    pub fn affected(&self, types: &Types, sig: &Sig) -> Vec<u32> {
+        let mut hit = Vec::new();
+        if types.tuple_parts(sig.params).is_none() {
+            return hit;
+        }
+        let mut check = |(args, call): &(Ty, u32)| {
+            let meets = if sig.vars.is_empty() {
+                types.overlaps(*args, sig.params)
+            } else {
+                sig_intersect(types, *args, sig) != Ty::BOTTOM
+            };
+            if meets {
+                hit.push(*call);
+            }
+        };
+        match &self.many {
+            Some(many) => many.each_candidate(types, sig, &mut check),
+            None => self.few.iter().for_each(check),
+        }
+        hit.sort_unstable();
+        hit.dedup();
+        hit
+    }
+}
+
+impl Many {
+    fn insert(&mut self, types: &Types, args: Ty, call: u32) {
         let added = match types.tuple_parts(args) {
             Some((elems, None)) => {
                 self.by_arity
@@ -83,8 +159,7 @@ impl CallIndex {
         self.len += usize::from(added);
     }
 
-    /// Forgets a recorded call; whether it was there.
-    pub fn remove(&mut self, types: &Types, args: Ty, call: u32) -> bool {
+    fn remove(&mut self, types: &Types, args: Ty, call: u32) -> bool {
         let removed = match types.tuple_parts(args) {
             Some((elems, None)) => {
                 let calls = self.by_arity.get_mut(&elems.len());
@@ -96,50 +171,23 @@ impl CallIndex {
         removed
     }
 
-    /// How many calls are recorded.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether no call is recorded.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The calls that an edit of a method with this signature can affect, sorted: those that the
-    /// signature accepts, in whole or in part.
-    pub fn affected(&self, types: &Types, sig: &Sig) -> Vec<u32> {
+    /// Visits every call that the signature may accept.
+    fn each_candidate(&self, types: &Types, sig: &Sig, check: &mut impl FnMut(&(Ty, u32))) {
         let Some((elems, tail)) = types.tuple_parts(sig.params) else {
-            return Vec::new();
+            return;
         };
-        let mut hit = Vec::new();
-        let mut check = |(args, call): &(Ty, u32)| {
-            let meets = if sig.vars.is_empty() {
-                types.overlaps(*args, sig.params)
-            } else {
-                sig_intersect(types, *args, sig) != Ty::BOTTOM
-            };
-            if meets {
-                hit.push(*call);
-            }
-        };
-        self.open.iter().for_each(&mut check);
+        self.open.iter().for_each(&mut *check);
         if tail.is_none() {
             if let Some(calls) = self.by_arity.get(&elems.len()) {
-                calls.each_candidate(types, sig, &mut check);
+                calls.each_candidate(types, sig, check);
             }
         } else {
             let longer = self
                 .by_arity
                 .iter()
                 .filter(|(arity, _)| **arity >= elems.len());
-            longer.for_each(|(_, calls)| calls.each_candidate(types, sig, &mut check));
+            longer.for_each(|(_, calls)| calls.each_candidate(types, sig, check));
         }
-        hit.sort_unstable();
-        hit.dedup();
-        hit
     }
 }
 

@@ -286,9 +286,11 @@ fn store<C: Compiler>(
         (unit.mi, unit.shard, unit.infer)
     };
     for read in &generated.trace.reads {
-        if read.unit != infer {
+        let known = graph.code(id).reads.iter().any(|old| old.unit == read.unit);
+        if read.unit != infer && !known {
             let readers = &mut graph.infer_mut(read.unit).code_readers;
-            if !readers.contains(&id) {
+            // Nobody else has come between two reads of this unit.
+            if readers.last() != Some(&id) {
                 readers.push(id);
             }
         }

@@ -22,6 +22,7 @@ use crate::retire::{Retired, question};
 use crate::walk::Walk;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
@@ -147,6 +148,9 @@ pub(crate) struct Outcome<C: Compiler> {
     pub(crate) body: OnceLock<Option<[u8; 32]>>,
 }
 
+/// Units that read something; mostly one or two.
+pub(crate) type Readers = SmallVec<[InferId; 4]>;
+
 /// A result as readers see it; `None` stands for bottom.
 pub(crate) type Published<C> = Option<Arc<Outcome<C>>>;
 
@@ -201,9 +205,9 @@ pub(crate) struct InferUnit<C: Compiler> {
     /// The provisional result while the unit is active.
     pub(crate) fresh: Published<C>,
     pub(crate) edges: Vec<InferEdge>,
-    pub(crate) readers: Vec<InferId>,
+    pub(crate) readers: Readers,
     /// Code units that read this unit's parts or body, its own among them.
-    pub(crate) code_readers: Vec<CodeId>,
+    pub(crate) code_readers: SmallVec<[CodeId; 4]>,
     /// The world that the result is valid from.
     pub(crate) first: World,
     /// First and last world that marked it since it was clean.
@@ -265,7 +269,7 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) inferred: Option<Arc<C::Inferred>>,
     pub(crate) reads: Vec<CodeRead<C>>,
     pub(crate) calls: Vec<CodeId>,
-    pub(crate) callers: Vec<CodeId>,
+    pub(crate) callers: SmallVec<[CodeId; 4]>,
     pub(crate) ci: Option<Arc<CodeInstance<C>>>,
     pub(crate) first: World,
     pub(crate) marked: Option<WorldRange>,
@@ -292,7 +296,7 @@ pub(crate) struct CallRecord {
     pub(crate) answers: Vec<Answer>,
     /// The number of the answer in the graph's world.
     pub(crate) current: u32,
-    pub(crate) readers: Vec<InferId>,
+    pub(crate) readers: Readers,
     /// The world and method of the last edit that changed the answer, for explanations.
     pub(crate) changed: Option<crate::explain::Cause>,
     /// The current answer is known to hold since this world.
@@ -302,7 +306,7 @@ pub(crate) struct CallRecord {
 /// A recorded external fact and who read it.
 pub(crate) struct ExternalRecord {
     pub(crate) key: ExternalKey,
-    pub(crate) readers: Vec<InferId>,
+    pub(crate) readers: Readers,
     pub(crate) changed: Option<crate::explain::Cause>,
     /// The current value is known to hold since this world.
     pub(crate) since: World,
@@ -466,8 +470,8 @@ impl<C: Compiler> Graph<C> {
             source: None,
             fresh: None,
             edges: Vec::new(),
-            readers: Vec::new(),
-            code_readers: Vec::new(),
+            readers: SmallVec::new(),
+            code_readers: SmallVec::new(),
             first: self.world,
             marked: None,
             past: Vec::new(),
@@ -528,7 +532,7 @@ impl<C: Compiler> Graph<C> {
             inferred: None,
             reads: Vec::new(),
             calls: Vec::new(),
-            callers: Vec::new(),
+            callers: SmallVec::new(),
             ci: None,
             first: self.world,
             marked: None,
@@ -576,7 +580,7 @@ impl<C: Compiler> Graph<C> {
             call,
             answers: vec![answer],
             current: 0,
-            readers: Vec::new(),
+            readers: SmallVec::new(),
             changed: None,
             since: self.world,
         };
@@ -618,7 +622,7 @@ impl<C: Compiler> Graph<C> {
         self.external_ix.insert(key.clone(), id);
         self.externals.push(ExternalRecord {
             key: key.clone(),
-            readers: Vec::new(),
+            readers: SmallVec::new(),
             changed: None,
             since: self.world,
         });
@@ -650,7 +654,7 @@ impl<C: Compiler> Graph<C> {
         self.infers[id.ix()].edges = edges;
     }
 
-    fn readers_mut(&mut self, edge: &InferEdge) -> Option<&mut Vec<InferId>> {
+    fn readers_mut(&mut self, edge: &InferEdge) -> Option<&mut Readers> {
         match edge {
             InferEdge::Source(_) => None,
             InferEdge::Call { call, .. } => Some(&mut self.calls[call.ix()].readers),

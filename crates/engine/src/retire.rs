@@ -145,7 +145,7 @@ impl<C: Compiler> Graph<C> {
         (unit.outcome, unit.source, unit.fresh, unit.superseded) = (None, None, None, None);
         (unit.marked, unit.interrupted, unit.why) = (None, false, Why::FirstCall);
         unit.loaded = false;
-        unit.readers = Vec::new();
+        unit.readers = Default::default();
         let method = shared.instances.key(mi).method;
         self.forget_infer(mi, view, method, id);
     }
@@ -159,7 +159,7 @@ impl<C: Compiler> Graph<C> {
         let (mi, shard) = (unit.mi, unit.shard);
         unit.state = State::New;
         (unit.code, unit.inferred, unit.ci, unit.marked) = (None, None, None, None);
-        unit.callers = Vec::new();
+        unit.callers = Default::default();
         unit.front = Arc::new(Front::new(mi, shard));
         for read in reads {
             let readers = &mut self.infer_mut(read.unit).code_readers;

@@ -58,3 +58,11 @@ fn calls_meet_signatures_above_below_and_beside() {
     check(&CALLS, "Int64, Vararg{String}", &[0, 2, 3, 4, 5, 7]);
     check(&CALLS, "Any, Nothing", &[]);
 }
+
+#[test]
+fn few_calls_need_no_index() {
+    check(&CALLS[..4], "Int64", &[0, 2, 3]);
+    check(&CALLS[4..], "Int64", &[1, 3]);
+    check(&CALLS[4..], "Int64, Vararg{String}", &[0, 1, 3]);
+    check(&CALLS[..1], "Any, Nothing", &[]);
+}

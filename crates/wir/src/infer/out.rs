@@ -135,8 +135,11 @@ impl Out {
             block
                 .term
                 .each_target_mut(|to| to.block = Blk(place[to.block.0 as usize]));
+            // Bodies are kept as long as the program: no room to grow.
+            block.insts.shrink_to_fit();
             blocks.push(block);
         }
+        vals.shrink_to_fit();
         Body {
             vals,
             blocks,
