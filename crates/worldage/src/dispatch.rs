@@ -57,6 +57,9 @@ impl Host for Dispatcher {
                 engine.lookup(f, args, view, world),
                 Failure::NoMethod(f, args),
             ),
+            DynTarget::Invoke(f, sig) if !types.subtype(args, sig) => {
+                return Err(RaiseKind::Failure(Failure::NoInvoke(f, sig)));
+            }
             DynTarget::Invoke(f, sig) => (
                 engine.invoke(f, sig, args, view, world),
                 Failure::NoInvoke(f, sig),
