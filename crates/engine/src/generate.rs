@@ -690,14 +690,14 @@ fn link_one<C: Compiler>(
 
 /// A marked unit whose code and callees are the same is valid again.
 fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
-    let oldest = graph.oldest;
+    let (world, oldest) = (graph.world, graph.oldest);
     let unit = graph.code_mut(id);
     match std::mem::replace(&mut unit.state, State::Clean) {
         State::Marked => unit.front.reopen(),
         _ => unit.front.set(unit.ci.clone()),
     }
     if let Some(marked) = unit.marked.take()
-        && let Some(range) = settle::doubtful(&mut unit.first, marked)
+        && let Some(range) = settle::doubtful(&mut unit.first, marked, world)
         && let Some(ci) = unit.ci.clone()
     {
         push_past(&mut unit.past, range, ci, oldest);

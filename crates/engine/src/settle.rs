@@ -392,7 +392,7 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
         unit.first = world;
         crate::persist::log(graph, id, 0);
     } else if let Some(marked) = marked
-        && let Some(range) = doubtful(&mut unit.first, marked)
+        && let Some(range) = doubtful(&mut unit.first, marked, world)
         && let Some(past) = unit.known()
     {
         push_past(&mut unit.past, range, past, oldest);
@@ -404,13 +404,18 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     }
 }
 
-/// Marked by one edit, a restored result was valid all along. Marked by several, the worlds in
-/// between were never looked at: the range ends before them and a new one begins after; gives
-/// the range that ended.
-pub(crate) fn doubtful(first: &mut World, marked: WorldRange) -> Option<WorldRange> {
-    (marked.first != marked.last).then(|| {
+/// Marked by the edit that made this world, a restored result was valid all along. Marked before,
+/// the worlds in between were never looked at, and what it read may have come to the same by
+/// something younger: the range ends before them and a new one begins here; gives the range that
+/// ended.
+pub(crate) fn doubtful(
+    first: &mut World,
+    marked: WorldRange,
+    world: World,
+) -> Option<WorldRange> {
+    (marked.first != world).then(|| {
         let last = World(marked.first.0 - 1);
-        let first = std::mem::replace(first, marked.last);
+        let first = std::mem::replace(first, world);
         WorldRange { first, last }
     })
 }

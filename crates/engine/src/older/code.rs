@@ -184,7 +184,7 @@ pub(crate) fn adopt_links<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, gr
                 for (id, ci) in group.iter().zip(found) {
                     let unit = graph.code_mut(*id);
                     unit.ci = Some(ci);
-                    unit.first = unit.marked.map_or(world, |marked| marked.last);
+                    unit.first = world;
                 }
                 return;
             }
