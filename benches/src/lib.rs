@@ -1,3 +1,4 @@
 //! Benches, and the peers they are compared with.
 
+pub mod figures;
 pub mod twins;

@@ -1,0 +1,153 @@
+//! From parsed source to callable code, beside the bare code generator; parsing and inference of
+//! large files.
+//!
+//! `cargo bench -p worldage-benches --bench pipeline`
+
+use std::fmt::Write as _;
+use std::time::Instant;
+use worldage::engine::{Mi, Stage};
+use worldage::{CallOptions, OptLevel, Session, SessionOptions, Value};
+use worldage_benches::figures::{figure, median, us};
+
+/// Variants of each function: each is compiled once.
+const VARIANTS: usize = 200;
+
+fn small(k: usize) -> String {
+    format!("noinline fn g{k}(x, y) {{ var a = x * {k}.5 + y; var b = a - x; a * b + 3.0 }}\n")
+}
+
+fn nested_loop(k: usize) -> String {
+    format!(
+        "noinline fn g{k}(n) {{
+    var s = 0.0
+    var c = {k}.0
+    var i = 1
+    while i <= n {{
+        var x = float(i) * 0.5 + c
+        if i % 3 == 0 {{ s = s + x * x }} else if i % 5 == 0 {{ s = s - x / float(i + 1) }} else {{ s = s + sqrt(x) }}
+        var j = 0
+        while j < 4 {{ s = s + float(j) * x; j = j + 1 }}
+        i = i + 1
+    }}
+    s
+}}
+"
+    )
+}
+
+fn main() {
+    for opt in OptLevel::ALL {
+        let args = [Value::float(1.5), Value::int(2)];
+        beside_bare(
+            "small function",
+            opt,
+            "Float64, Int64",
+            &args,
+            "at most 1.6",
+            &small,
+        );
+        let args = [Value::int(10)];
+        beside_bare(
+            "nested loop",
+            opt,
+            "Int64",
+            &args,
+            "at most 1.3",
+            &nested_loop,
+        );
+    }
+    for lines in [1_000, 10_000, 100_000] {
+        large_file(lines);
+    }
+}
+
+/// The median over all variants of inference, codegen and link, and of the bare code generator.
+fn beside_bare(
+    what: &str,
+    opt: OptLevel,
+    types: &str,
+    args: &[Value],
+    target: &str,
+    text: &dyn Fn(usize) -> String,
+) {
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let program: String = (0..VARIANTS).map(text).collect();
+    session
+        .define("pipeline.wir", &program, None)
+        .expect("a program");
+    let options = CallOptions {
+        opt: Some(opt),
+        ..CallOptions::default()
+    };
+    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    for k in 0..VARIANTS {
+        let start = Instant::now();
+        session
+            .prepare(&format!("g{k}({types})"), opt)
+            .expect("it compiles");
+        ours.push(us(start.elapsed()));
+        let report = session.value_of(&format!("g{k}"), args, &options);
+        assert!(report.expect("it runs").as_scalar().is_some());
+        let events = session.take_stages();
+        let generated = events.iter().filter(|event| event.stage == Stage::Codegen);
+        let instances: Vec<Mi> = generated.map(|event| event.mi).collect();
+        assert_eq!(instances.len(), 1, "g{k} alone was generated");
+        let mut generator = session
+            .bare_generator(&instances, opt)
+            .expect("it compiles");
+        bare.push(us(generator.compile().expect("it compiles").0));
+    }
+    let (ours, bare) = (median(ours), median(bare));
+    figure(
+        &format!("{what}, {opt}: parsed source to code"),
+        ours,
+        "us",
+        "",
+    );
+    figure("  the bare code generator", bare, "us", "");
+    figure("  ratio", ours / bare, "x", target);
+}
+
+/// A file of about so many lines, parsed, defined and inferred.
+fn large_file(lines: usize) {
+    let methods = lines / 10;
+    let mut text = String::new();
+    for ix in 0..methods {
+        let _ = writeln!(
+            text,
+            "noinline fn f{ix}(x: Int64) {{\n    var y = x * {ix} + 7"
+        );
+        for step in 0..5 {
+            let _ = writeln!(text, "    y = xor(y, y >> {}) + {ix}", step + 1);
+        }
+        let callees = [2 * ix + 1, 2 * ix + 2].map(|callee| match callee < methods {
+            true => format!("f{callee}(y)"),
+            false => "1".to_string(),
+        });
+        let _ = writeln!(
+            text,
+            "    if y > 0 {{ y = {} }}\n    y + {}\n}}",
+            callees[0], callees[1]
+        );
+    }
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let start = Instant::now();
+    session.define("large.wir", &text, None).expect("a program");
+    let parsed = start.elapsed();
+    let ty = session.infer("f0(Int64)", None).expect("it is inferred");
+    let all = start.elapsed();
+    assert_eq!(ty, "Int64");
+    let speed = |time: std::time::Duration| text.len() as f64 / 1e6 / time.as_secs_f64();
+    figure(
+        &format!("{lines} lines: parse and define"),
+        speed(parsed),
+        "MB/s",
+        "",
+    );
+    figure(
+        &format!("{lines} lines: parse, define, infer"),
+        speed(all),
+        "MB/s",
+        "above 1, linear",
+    );
+}
