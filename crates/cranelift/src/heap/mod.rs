@@ -304,7 +304,11 @@ impl Heap {
         self.since = 0;
         self.collections += 1;
         let room = self.limit.saturating_sub(self.live);
-        self.threshold = self.live.max(MIN_THRESHOLD).min(room.max(1 << 16));
+        // A deep recursion leaves little on the heap and much on the stack, which is read at every
+        // collection: what was read pays for itself only by as much allocation.
+        let read: usize = stacks.iter().map(std::ops::Range::len).sum();
+        let worth = self.live.max(read).max(MIN_THRESHOLD);
+        self.threshold = worth.min(room.max(1 << 16));
         self.pages.trim(self.live);
     }
 }
@@ -314,5 +318,21 @@ impl std::fmt::Debug for Heap {
         f.debug_struct("Heap")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Heap, MIN_THRESHOLD};
+
+    #[test]
+    fn a_deep_stack_is_not_read_again_for_a_little_allocation() {
+        let mut heap = Heap::new(1 << 30);
+        let stack = vec![0usize; 4 << 20];
+        let range = stack.as_ptr_range();
+        heap.collect(&[range.start as usize..range.end as usize]);
+        assert_eq!(heap.threshold, size_of_val(&stack[..]));
+        heap.collect(&[]);
+        assert_eq!(heap.threshold, MIN_THRESHOLD);
     }
 }
