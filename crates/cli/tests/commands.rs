@@ -3,7 +3,7 @@
 //! A file is a session in a fresh folder: `file NAME` writes the indented lines below it; `stdin`
 //! keeps the indented lines below it for the next command; `$ ARGS` runs `worldage ARGS`, and what
 //! follows is what it does: `? STATUS`, its standard output behind `| `, its standard error behind
-//! `! `. Times are written `N ms`. `UPDATE_EXPECT=1` rewrites what commands do.
+//! `! `. Times are written `N ms`, names of artifacts `KEY`. `UPDATE_EXPECT=1` rewrites what commands do.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::fmt::Write as _;
@@ -152,6 +152,14 @@ fn without_times(line: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
+    for kind in ["(trace ", "(keys "] {
+        // Names of artifacts differ from build to build.
+        if let Some((before, after)) = out.split_once(kind)
+            && let Some((_, after)) = after.split_once(')')
+        {
+            out = format!("{before}{kind}KEY){after}");
+        }
+    }
     // The table of `--stats text` ends with microseconds.
     let words: Vec<&str> = out.split_whitespace().collect();
     if let ["infer" | "codegen" | "link", .., us] = words[..]

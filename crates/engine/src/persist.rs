@@ -140,7 +140,8 @@ fn shown_key(kind: &str, key: Option<[u8; 32]>) -> String {
     let Some(key) = key else {
         return String::new();
     };
-    let digits = key.iter().map(|byte| format!("{byte:02x}"));
+    // Enough to find it by; all of it would bury the sentence.
+    let digits = key.iter().take(8).map(|byte| format!("{byte:02x}"));
     format!(" ({kind} {})", digits.collect::<String>())
 }
 

@@ -80,7 +80,15 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
             let subject = format!("world {world}");
             RunError::new(Code::WorldExpired, error.to_string()).subject(subject)
         }
-        _ => RunError::new(Code::UnsupportedOnTarget, error.to_string()),
+        _ => {
+            let message = error.to_string();
+            let strict = message.contains("strict: ");
+            let error = RunError::new(Code::UnsupportedOnTarget, message);
+            match strict {
+                true => error.hint("run it once without --strict, so that the store has it"),
+                false => error,
+            }
+        }
     }
 }
 

@@ -61,7 +61,6 @@ pub(super) fn slot<C: Compiler>(
     key.number("format", FORMAT);
     key.text("compiler", producer);
     key.text("view", &env.view_name(unit.view)?);
-    key.text("instance", &crate::names::instance_name(&env, unit.mi));
     key.number("identity", env.identity(&unit.mi)?);
     key.digest("source", &source);
     Some(key.name())
@@ -194,11 +193,12 @@ fn eject_broken_components<C: Compiler>(
 ) {
     for (component, recursive) in components(graph, order) {
         let (name, _) = loaded[&component[0]];
+        let members: FxHashSet<InferId> = component.iter().copied().collect();
         let whole = component.iter().all(|id| {
             let (of, inner) = &loaded[id];
-            let mut within = callees(graph, *id).filter(|callee| component.contains(callee));
+            let mut within = callees(graph, *id).filter(|callee| members.contains(callee));
             *of == name
-                && inner.iter().all(|callee| component.contains(callee))
+                && inner.iter().all(|callee| members.contains(callee))
                 && within.all(|callee| inner.contains(&callee))
         });
         if !whole || recursive != (name != 0) {
@@ -288,7 +288,11 @@ fn eject_cycles<C: Compiler>(
 }
 
 /// Whether what a unit read of these others is what they have.
-fn agrees_within<C: Compiler>(graph: &Graph<C>, id: InferId, members: &[InferId]) -> bool {
+fn agrees_within<C: Compiler>(
+    graph: &Graph<C>,
+    id: InferId,
+    members: &FxHashSet<InferId>,
+) -> bool {
     graph.infer(id).edges.iter().all(|edge| match *edge {
         InferEdge::Part { unit, part, digest } if members.contains(&unit) => graph
             .infer(unit)
@@ -478,12 +482,15 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
     let mut units: Vec<InferId> = unsaved;
     units.retain(|id| graph.infer(*id).state == State::Clean && seen.insert(*id));
     for (component, recursive) in components(graph, &units) {
-        let members: &[InferId] = if recursive { &component } else { &[] };
+        let members: FxHashSet<InferId> = match recursive {
+            true => component.iter().copied().collect(),
+            false => FxHashSet::default(),
+        };
         let written: Option<Vec<_>> = component
             .iter()
             .map(|id| {
                 let name = slot(env, graph, store.producer(), *id)?;
-                Some((name, write(env, graph, *id, members)?))
+                Some((name, write(env, graph, *id, &members)?))
             })
             .collect();
         // A component is stored as a whole.
@@ -509,7 +516,7 @@ fn write<C: Compiler>(
     env: Env<'_, C>,
     graph: &Graph<C>,
     id: InferId,
-    members: &[InferId],
+    members: &FxHashSet<InferId>,
 ) -> Option<Vec<u8>> {
     let unit = graph.infer(id);
     let outcome = unit.outcome.as_ref()?;
