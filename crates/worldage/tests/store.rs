@@ -392,3 +392,113 @@ fn run_time_dispatch_and_values_of_many_types() {
     "#]],
     );
 }
+
+/// A small generator, so that every run sees the same programs.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % n
+    }
+}
+
+const FUNCTIONS: u64 = 7;
+
+/// A function of a random program: it ends, since calls count down; it calls any other, so there
+/// are cycles; its type changes with its constants.
+fn function(random: &mut Random, ix: u64) -> String {
+    let how = ["inline ", "noinline ", "noinline ", ""][random.below(4) as usize];
+    let value = |random: &mut Random| match random.below(6) {
+        0 => "2.5".to_owned(),
+        1 => "x".to_owned(),
+        2 => "P(x).v".to_owned(),
+        3 => "external(\"k\")".to_owned(),
+        _ => random.below(4).to_string(),
+    };
+    let call = |random: &mut Random| {
+        let callee = random.below(FUNCTIONS);
+        match random.below(3) {
+            0 => value(random),
+            1 => format!("f{callee}(x, n - 1)"),
+            _ => format!("f{callee}({}, n - 1)", value(random)),
+        }
+    };
+    let (end, one, two) = (value(random), call(random), call(random));
+    let args = ["x, n: Int64", "x: Number, n: Int64", "x: Int64, n: Int64"];
+    let args = args[random.below(3) as usize];
+    format!("{how}fn f{ix}({args}) {{ if n <= 0 {{ {end} }} else {{ {one} + {two} }} }}\n")
+}
+
+fn random_program(random: &mut Random, functions: &[String]) -> String {
+    let field = ["Int64", "Float64", "Any"][random.below(3) as usize];
+    let mut order: Vec<&String> = functions.iter().collect();
+    // Numbers of methods and types differ from session to session.
+    order.rotate_left(random.below(FUNCTIONS) as usize);
+    let structs = [
+        format!("struct P {{ v: {field} }}\n"),
+        "struct Q { w: Int64 }\n".to_owned(),
+    ];
+    let rest: String = order.into_iter().map(String::as_str).collect();
+    match random.below(2) {
+        0 => structs.concat() + &rest,
+        _ => structs[1].clone() + &rest + &structs[0],
+    }
+}
+
+/// Random programs under random edits, each in a session of its own and in one that is edited
+/// further, all on one store: every answer is that of a session without a store, and everything
+/// that is up to date is what is made from nothing.
+#[test]
+fn random_programs_on_one_store_are_right() {
+    let mut stored = 0;
+    for seed in 1..25u64 {
+        let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15);
+        let layers: Vec<Box<dyn worldage::store::Layer>> =
+            vec![Box::new(worldage::store::memory::Memory::default())];
+        let store = Arc::new(Store::with_layers(
+            layers,
+            Box::new(|line| panic!("{line}")),
+        ));
+        let mut functions: Vec<String> =
+            (0..FUNCTIONS).map(|ix| function(&mut random, ix)).collect();
+        for _ in 0..5 {
+            let (with, without) = (session(Some(&store)), session(None));
+            for _ in 0..2 {
+                let program = random_program(&mut random, &functions);
+                let value = ["1", "2.5"][random.below(2) as usize];
+                for session in [&with, &without] {
+                    session.define("random.wir", &program, None).unwrap();
+                    session.set_external("k", value).unwrap();
+                }
+                for _ in 0..3 {
+                    let callee = random.below(FUNCTIONS);
+                    let call = format!(
+                        "f{callee}({}, {})",
+                        ["3", "1.5"][random.below(2) as usize],
+                        random.below(4)
+                    );
+                    let report = with.call(&call, &CallOptions::default());
+                    let fresh = without.call(&call, &CallOptions::default());
+                    let shown = report.shown(&with);
+                    assert_eq!(
+                        shown,
+                        fresh.shown(&without),
+                        "seed {seed}: {call}\n{program}"
+                    );
+                    let names = report.stages.iter().flat_map(|(_, names)| names);
+                    stored += names.filter(|name| name.starts_with("stored:")).count();
+                }
+                let differ = with.differences_from_scratch();
+                assert!(differ.is_empty(), "seed {seed}: {differ:?}\n{program}");
+                // An edit; often one that is taken back later.
+                let ix = random.below(FUNCTIONS);
+                functions[ix as usize] = function(&mut random, ix);
+            }
+            store.flush();
+        }
+    }
+    assert!(stored > 500, "{stored} results came from the store");
+}

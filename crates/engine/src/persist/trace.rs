@@ -269,11 +269,12 @@ fn eject_cycles<C: Compiler>(
             false => 0,
         };
         let first = name(&component[0]);
+        let members: FxHashSet<InferId> = component.iter().copied().collect();
         let as_stored = first != 0
             && component.iter().all(|id| name(id) == first)
             && component
                 .iter()
-                .all(|id| agrees_within(graph, *id, &component));
+                .all(|id| agrees_within(graph, *id, &members));
         let ejected = match recursive {
             true if as_stored => Vec::new(),
             true => component,
