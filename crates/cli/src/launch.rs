@@ -6,6 +6,8 @@ use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::{files, terminal};
 use std::path::PathBuf;
+use std::sync::Arc;
+use worldage::oracle::InterpreterSession;
 use worldage::{CallOptions, Grid, Session, SessionOptions, Value};
 
 /// The arguments of `worldage launch`.
@@ -33,9 +35,6 @@ pub(crate) fn run(args: &Args) -> Done {
     if let Some(missing) = args.target.missing() {
         return Err(missing);
     }
-    if args.target == Target::Interpreter {
-        return Err(Failure::later("--target interpreter"));
-    }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
         #[cfg(feature = "opencl")]
@@ -54,6 +53,9 @@ pub(crate) fn run(args: &Args) -> Done {
     let grid: Grid = launch.grid(&name).map_err(Failure::Program)?;
     let values = launch.values(&name, session.universe());
     let values = values.map_err(Failure::Program)?;
+    if args.target == Target::Interpreter {
+        return interpret(args, &session, &launch, kernel, grid, &values);
+    }
     let options = CallOptions::default();
     let launched = match args.target {
         #[cfg(feature = "opencl")]
@@ -68,5 +70,27 @@ pub(crate) fn run(args: &Args) -> Done {
         Ok(Value::Tuple(after)) => terminal::line(&launch.answer(after.parts())),
         Ok(_) => unreachable!("a launch gives the tuple of its arguments"),
         Err(failure) => Err(Failure::call(&session, &failure)),
+    }
+}
+
+/// Launches on the interpreter; the session has seen the files already, so they are right.
+fn interpret(
+    args: &Args,
+    session: &Session,
+    launch: &json::Launch,
+    kernel: &str,
+    grid: Grid,
+    values: &[Value],
+) -> Done {
+    let mut oracle = InterpreterSession::new(Arc::clone(session.universe()));
+    for (name, bytes) in files::read_all(&args.files)? {
+        let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), None);
+        defined.map_err(|failure| Failure::edit(session, &failure))?;
+    }
+    let (printed, launched) = oracle.launch(kernel, values, grid);
+    terminal::program_output(&printed);
+    match launched {
+        Ok(()) => terminal::line(&launch.answer(values)),
+        Err(error) => Err(Failure::Program(oracle.render(&error))),
     }
 }

@@ -5,7 +5,8 @@
 //! Reading order: [`program`] (a world built from definitions), `code` (a method with its variables
 //! resolved to slots, once per method), `machine` (frames and expressions), `stmt` (statements),
 //! `call` (from a call to a method), `ops` (built-in operations), `fast` (a short way for scalars),
-//! `cycles` (what reference counts miss), `fail` (the errors).
+//! `grid` (kernels), `cycles` (what reference
+//! counts miss), `fail` (the errors).
 //!
 //! It shares with the compiler: types, names, scalar operations, recipes of built-in functions, and
 //! printing; nothing of lowering or inference.
@@ -15,11 +16,13 @@ mod code;
 mod cycles;
 mod fail;
 mod fast;
+mod grid;
 mod machine;
 mod ops;
 pub mod program;
 mod stmt;
 
+pub use grid::Grid;
 pub use machine::{Interp, Limits};
 pub use program::{EditError, Program};
 

@@ -149,4 +149,33 @@ impl InterpreterSession {
         };
         (printed, result)
     }
+
+    /// Runs a kernel on every work-item of a grid in the newest world; arrays among the arguments
+    /// are changed in place. What it prints, and its first error.
+    pub fn launch(
+        &self,
+        kernel: &str,
+        args: &[Value],
+        grid: crate::Grid,
+    ) -> (String, Result<(), Box<RunError>>) {
+        let mut printed = String::new();
+        let grid = worldage_wir::interp::Grid {
+            global: grid.global,
+            local: grid.local,
+        };
+        let result = crate::launch::check_grid(crate::Grid {
+            global: grid.global,
+            local: grid.local,
+        });
+        let result = result.and_then(|()| {
+            let print = &mut |text: &str| printed.push_str(text);
+            self.program.launch(None, kernel, args, grid, print)
+        });
+        (printed, result)
+    }
+
+    /// An error as text for people, with positions and carets.
+    pub fn render(&self, error: &RunError) -> String {
+        self.diagnostic(error).render(&self.sources)
+    }
 }

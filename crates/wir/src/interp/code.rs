@@ -70,6 +70,8 @@ pub(super) enum Kind {
     CallType(TyIx, Box<[Node]>),
     New(TyIx, Box<[Node]>),
     Array(TyIx, Box<Node>),
+    /// `shared(T, n)`
+    Shared(TyIx, Box<Node>),
     TruncTo(TyIx, Box<Node>),
     IsA(Box<Node>, TyIx),
     Invoke(Box<Node>, TyIx, Box<[Node]>),
@@ -278,7 +280,8 @@ impl Compiler<'_> {
     /// A call that takes a type, a signature or a key, if it has the shape of one.
     fn form(&mut self, name: &str, args: &[Expr]) -> Option<Kind> {
         Some(match (name, args) {
-            ("array" | "shared", [ty, n]) => Kind::Array(self.form_type(ty)?, self.boxed(n)),
+            ("array", [ty, n]) => Kind::Array(self.form_type(ty)?, self.boxed(n)),
+            ("shared", [ty, n]) => Kind::Shared(self.form_type(ty)?, self.boxed(n)),
             ("trunc", [ty, x]) => Kind::TruncTo(self.form_type(ty)?, self.boxed(x)),
             ("isa", [x, ty]) => {
                 let ty = self.form_type(ty)?;

@@ -25,6 +25,12 @@ impl Arrays {
         self.made.push(array.downgrade());
     }
 
+    /// Takes an array off the list: something outside of the call holds it.
+    pub(super) fn forget(&mut self, array: &ArrayRef) {
+        let is_other = |weak: &WeakArray| weak.upgrade().is_none_or(|other| !other.is(array));
+        self.made.retain(is_other);
+    }
+
     /// Empties the arrays that nothing reaches from these values, which are all that the host holds.
     pub(super) fn collect<'v>(&mut self, roots: impl Iterator<Item = &'v Value>) {
         let alive: Vec<ArrayRef> = std::mem::take(&mut self.made)

@@ -8,6 +8,7 @@ use super::call::{Instance, Run, Target, Tys};
 use super::code::{Body, Call, Code, Kind, Node, St, TyIx};
 use super::cycles::Arrays;
 use super::fast::Fast;
+use super::grid::Item;
 use super::program::Program;
 use crate::ast::{Expr, NodeId};
 use crate::diag::Code as ErrorCode;
@@ -76,6 +77,8 @@ pub struct Interp<'a> {
     /// What the thread held when the call began.
     bytes_before: i64,
     pub(super) equal: Symbol,
+    /// The work-item that a launch runs.
+    pub(super) item: Option<Item<'a>>,
 }
 
 /// Below this much stack a new piece is taken; it must hold the deepest expression
@@ -104,6 +107,7 @@ impl<'a> Interp<'a> {
             returned: Value::Nothing,
             bytes_before: live_bytes(),
             equal: p.universe().types().symbol("=="),
+            item: None,
         }
     }
 
@@ -449,6 +453,16 @@ impl<'a> Interp<'a> {
                 let ty = self.ty(f, *ty)?;
                 self.new_array(ty, &length)
                     .map_err(|error| self.at(f, id, error))
+            }
+            Kind::Shared(ty, length) => {
+                let length = self.eval(f, length)?;
+                let ty = self.ty(f, *ty)?;
+                self.shared_array(
+                    f.inst.method.map(|method| Site { method, node: id }),
+                    ty,
+                    &length,
+                )
+                .map_err(|error| self.at(f, id, error))
             }
             Kind::TruncTo(ty, x) => {
                 let x = self.eval(f, x)?;

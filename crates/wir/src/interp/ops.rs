@@ -4,7 +4,7 @@ use super::call::Run;
 use super::machine::{Args, Interp};
 use crate::builtins::{Operand, Recipe, Step, promote};
 use crate::diag::Code;
-use crate::error::RunError;
+use crate::error::{RunError, Site};
 use crate::ir::{Atomic, Const, GridQuery};
 use crate::prim::{Prim, PrimError, Scalar, ScalarValue};
 use crate::value::{ArrayRef, Elems, Value};
@@ -75,12 +75,16 @@ impl Interp<'_> {
                 (self.print)(&format!("{}\n", shown.join(" ")));
                 Ok(Value::Nothing)
             }
-            // A lone work-item is the whole grid.
-            Recipe::Grid(GridQuery::GlobalId | GridQuery::LocalId | GridQuery::GroupId) => {
-                Ok(Value::int(0))
+            Recipe::Grid(query) => {
+                let dimension = args[0].as_int().and_then(|d| i64::try_from(d).ok());
+                Ok(Value::int(self.coordinate(*query, dimension.unwrap_or(-1))))
             }
-            Recipe::Grid(_) => Ok(Value::int(1)),
-            Recipe::Barrier => Ok(Value::Nothing),
+            Recipe::Barrier => {
+                if let Some(item) = &self.item {
+                    item.wait();
+                }
+                Ok(Value::Nothing)
+            }
             Recipe::Atomic(atomic) => self.atomic(*atomic, &args),
         }
     }
@@ -183,6 +187,34 @@ impl Interp<'_> {
     }
 
     /// `array(T, n)`
+    /// A coordinate of the work-item; a lone one is the whole grid.
+    fn coordinate(&self, query: GridQuery, dimension: i64) -> i64 {
+        match &self.item {
+            Some(item) => item.coordinate(query, dimension),
+            None => match query {
+                GridQuery::GlobalId | GridQuery::LocalId | GridQuery::GroupId => 0,
+                GridQuery::GlobalSize | GridQuery::LocalSize | GridQuery::NumGroups => 1,
+            },
+        }
+    }
+
+    /// `shared(T, n)`: one array for each place and group.
+    pub(super) fn shared_array(&mut self, place: Option<Site>, elem: Ty, length: &Value) -> Run {
+        let (Some(item), Some(place)) = (self.item.take(), place) else {
+            return self.new_array(elem, length);
+        };
+        let shared = item.shared(place, || match self.new_array(elem, length)? {
+            // The group holds it: no call of one item may reclaim it.
+            Value::Array(array) => {
+                self.arrays.forget(&array);
+                Ok(array)
+            }
+            other => Err(self.mismatch("a shared array", elem, other.ty(self.u))),
+        });
+        self.item = Some(item);
+        shared.map(Value::Array)
+    }
+
     pub(super) fn new_array(&mut self, elem: Ty, length: &Value) -> Run {
         let int = self.u.prelude().integer;
         let wrong = || self.mismatch("a length", int, length.ty(self.u));

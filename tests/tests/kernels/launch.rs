@@ -1,0 +1,262 @@
+//! Launches from JSON: the form of the command, with what is expected.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use worldage::oracle::InterpreterSession;
+use worldage::wir::prim::{Scalar, ScalarValue};
+use worldage::wir::value::{ArrayRef, Elems};
+use worldage::{CallOptions, Grid, OptLevel, Session, SessionOptions, Shard, Universe, Value};
+
+/// What runs a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Interpreter,
+    None,
+    Speed,
+    OpenCl,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Launch {
+    #[serde(skip)]
+    pub(crate) name: String,
+    file: String,
+    kernel: String,
+    global_size: Vec<u32>,
+    local_size: Vec<u32>,
+    args: Vec<Arg>,
+    expected: BTreeMap<String, Json>,
+    /// How far a result may be from what is expected, relative to it or to 1.
+    #[serde(default)]
+    within: f64,
+    /// Units in the last place that engines may be apart; 0 is equality of bits.
+    ulp: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Arg {
+    name: String,
+    #[serde(rename = "type")]
+    ty: String,
+    value: Json,
+}
+
+impl Engine {
+    pub(crate) const ALL: &[Engine] = &[
+        Engine::Interpreter,
+        Engine::None,
+        Engine::Speed,
+        Engine::OpenCl,
+    ];
+
+    /// Why it cannot run here.
+    pub(crate) fn missing(self) -> Option<String> {
+        static DEVICE: OnceLock<Option<String>> = OnceLock::new();
+        if self != Engine::OpenCl {
+            return None;
+        }
+        let missing = DEVICE.get_or_init(|| match session().opencl_device() {
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        });
+        missing.clone()
+    }
+
+    /// Runs a kernel of a program: the arguments afterwards, or the error as logs have it, with
+    /// its line and column at the end.
+    pub(crate) fn launch(
+        self,
+        program: &str,
+        kernel: &str,
+        args: impl Fn(&Universe) -> Vec<Value>,
+        grid: Grid,
+    ) -> Result<Vec<Value>, String> {
+        let session = session();
+        let defined = session.define("program.wir", program, None);
+        defined.map_err(|failure| {
+            let shown = failure.diagnostics.iter();
+            shown.map(|d| session.render(d)).collect::<String>()
+        })?;
+        let shard = match self {
+            Engine::Interpreter => return interpret(program, kernel, args, grid),
+            Engine::None => Shard::Host(OptLevel::None),
+            Engine::Speed => Shard::Host(OptLevel::Speed),
+            Engine::OpenCl => Shard::OpenCl,
+        };
+        let args = args(session.universe());
+        let launched = session.launch_on(shard, kernel, args, grid, &CallOptions::default());
+        match launched.result {
+            Ok(Value::Tuple(after)) => Ok(after.parts().to_vec()),
+            Ok(_) => Err("no tuple".to_string()),
+            Err(failure) => {
+                let place = failure
+                    .diagnostic
+                    .place
+                    .map(|place| session.line_col(place));
+                let place = place.map_or(String::new(), |at| format!(" at {at}"));
+                Err(format!(
+                    "{}: {}{place}",
+                    failure.diagnostic.code, failure.diagnostic.message
+                ))
+            }
+        }
+    }
+}
+
+pub(crate) fn session() -> Session {
+    Session::new(SessionOptions::default()).expect("this host has a code generator")
+}
+
+fn interpret(
+    program: &str,
+    kernel: &str,
+    args: impl Fn(&Universe) -> Vec<Value>,
+    grid: Grid,
+) -> Result<Vec<Value>, String> {
+    let mut oracle = InterpreterSession::new(Arc::new(Universe::new()));
+    let defined = oracle.define("program.wir", program, None);
+    defined.map_err(|failure| format!("{:?}", failure.diagnostics))?;
+    let args = args(oracle.universe());
+    match oracle.launch(kernel, &args, grid).1 {
+        Ok(()) => Ok(args),
+        Err(error) => {
+            let diagnostic = oracle.diagnostic(&error);
+            let place = diagnostic.place.map(|place| oracle.line_col(place));
+            let place = place.map_or(String::new(), |at| format!(" at {at}"));
+            Err(format!(
+                "{}: {}{place}",
+                diagnostic.code, diagnostic.message
+            ))
+        }
+    }
+}
+
+impl Launch {
+    /// Every launch of `kernels/reference`, sorted.
+    pub(crate) fn all() -> Vec<Launch> {
+        let folder = std::fs::read_dir("kernels/reference").expect("the folder is there");
+        let mut launches: Vec<Launch> = folder
+            .map(|entry| entry.expect("the folder can be read").path())
+            .filter(|path| path.extension().is_some_and(|e| e == "json"))
+            .map(|path| {
+                let text = std::fs::read_to_string(&path).expect("a readable file");
+                let mut launch: Launch = serde_json::from_str(&text).expect("a launch");
+                launch.name = path
+                    .file_stem()
+                    .map_or(String::new(), |s| s.to_string_lossy().into());
+                launch
+            })
+            .collect();
+        launches.sort_by(|a, b| a.name.cmp(&b.name));
+        launches
+    }
+
+    /// Runs it on an engine and compares with what is expected, and with the interpreter.
+    pub(crate) fn check(&self, engine: Engine) -> Result<(), String> {
+        let path = format!("kernels/{}", self.file);
+        let program = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        let size = |s: &[u32]| std::array::from_fn(|d| s.get(d).copied().unwrap_or(1));
+        let grid = Grid {
+            global: size(&self.global_size),
+            local: size(&self.local_size),
+        };
+        let args = |u: &Universe| {
+            self.args
+                .iter()
+                .map(|arg| value(u, &arg.ty, &arg.value))
+                .collect()
+        };
+        let found = engine.launch(&program, &self.kernel, args, grid)?;
+        let oracle = Engine::Interpreter.launch(&program, &self.kernel, args, grid)?;
+        for ((arg, found), oracle) in self.args.iter().zip(&found).zip(&oracle) {
+            let what = format!("{engine:?} and the interpreter, {}", arg.name);
+            let within = if self.ulp == 0 { 0.0 } else { self.within };
+            compare(&what, &scalars(found), &scalars(oracle), within)?;
+            if let Some(expected) = self.expected.get(&arg.name) {
+                let universe = Universe::new();
+                let expected = value(&universe, &arg.ty, expected);
+                let what = format!("{engine:?} and what is expected, {}", arg.name);
+                compare(&what, &scalars(found), &scalars(&expected), self.within)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compare(
+    what: &str,
+    found: &[ScalarValue],
+    other: &[ScalarValue],
+    within: f64,
+) -> Result<(), String> {
+    if found.len() != other.len() {
+        return Err(format!(
+            "{what}: {} and {} numbers",
+            found.len(),
+            other.len()
+        ));
+    }
+    for (ix, (a, b)) in found.iter().zip(other).enumerate() {
+        let close = match (a.as_float(), b.as_float()) {
+            (Some(x), Some(y)) => (x - y).abs() <= within * y.abs().max(1.0),
+            _ => false,
+        };
+        if a != b && !close {
+            return Err(format!("{what}, number {ix}: {a} and {b}"));
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of a scalar or array.
+pub(crate) fn scalars(value: &Value) -> Vec<ScalarValue> {
+    match value {
+        Value::Scalar(x) => vec![*x],
+        Value::Array(array) => {
+            let elems = array.elems();
+            let all = (0..elems.len()).filter_map(|ix| elems.get(ix)?.as_scalar());
+            all.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn value(u: &Universe, ty: &str, json: &Json) -> Value {
+    let of = |name: &str| {
+        *Scalar::ALL
+            .iter()
+            .find(|s| s.name() == name)
+            .expect("a number type")
+    };
+    let scalar = |scalar: Scalar, json: &Json| match json.as_i64() {
+        Some(x) if !scalar.is_float() => ScalarValue::wrap(scalar, i128::from(x)),
+        _ => ScalarValue::from_float(scalar, json.as_f64().expect("a number")),
+    };
+    match ty
+        .strip_prefix("Array{")
+        .and_then(|ty| ty.strip_suffix('}'))
+    {
+        Some(elem) => {
+            let numbers = json.as_array().expect("an array").iter();
+            let numbers: Vec<_> = numbers.map(|x| scalar(of(elem), x)).collect();
+            array(u, of(elem), &numbers)
+        }
+        None => Value::Scalar(scalar(of(ty), json)),
+    }
+}
+
+/// An array of numbers of one type.
+pub(crate) fn array(u: &Universe, scalar: Scalar, numbers: &[ScalarValue]) -> Value {
+    let mut elems = Elems::scalars(scalar, numbers.len()).expect("memory for a small array");
+    for (ix, x) in numbers.iter().enumerate() {
+        elems.set(ix, Value::Scalar(*x));
+    }
+    let elem = u.scalar_ty(scalar);
+    Value::Array(ArrayRef::new(
+        u.array_ty(elem).expect("an array type"),
+        elem,
+        elems,
+    ))
+}
