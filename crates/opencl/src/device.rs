@@ -9,7 +9,8 @@ use opencl3::device::{
     CL_DEVICE_TYPE_ACCELERATOR, CL_DEVICE_TYPE_ALL, CL_DEVICE_TYPE_GPU, Device as ClDevice,
 };
 use opencl3::platform::{Platform, get_platforms};
-use std::sync::Arc;
+use parking_lot::Mutex;
+use std::sync::{Arc, Weak};
 
 /// Division and square root of Float32 can be correctly rounded (OpenCL 1.2, table 4.3).
 const CORRECTLY_ROUNDED: u64 = 1 << 7;
@@ -54,6 +55,8 @@ pub struct Device {
     abilities: Abilities,
     pub(crate) context: Context,
     pub(crate) queue: CommandQueue,
+    /// Held while the driver's compiler runs: not every driver can do it twice at once.
+    pub(crate) building: Mutex<()>,
 }
 
 impl std::fmt::Debug for Device {
@@ -64,11 +67,16 @@ impl std::fmt::Debug for Device {
     }
 }
 
+/// The devices that are open. Held while a driver is asked for devices: some make their list at the
+/// first question, and answer a second one meanwhile with nothing or with a crash.
+static OPEN: Mutex<Vec<Weak<Device>>> = Mutex::new(Vec::new());
+
 /// The devices of this machine, accelerators first, otherwise in the drivers' order.
 ///
 /// # Errors
 /// [`Error::NoDevice`], if there is no driver or no device.
 pub fn devices() -> Result<Vec<(Identity, Abilities)>, Error> {
+    let _one = OPEN.lock();
     let found = find()?;
     Ok(found
         .into_iter()
@@ -130,28 +138,38 @@ fn abilities(device: &ClDevice) -> opencl3::Result<Abilities> {
 }
 
 impl Device {
-    /// Opens the first device whose name contains a text (in any case), or the first of all.
+    /// Opens the first device whose name contains a text (in any case), or the first of all. A
+    /// device that is open in this process is shared.
     ///
     /// # Errors
     /// If there is none, or the driver refuses it.
     pub fn open(name: Option<&str>) -> Result<Arc<Device>, Error> {
         let wanted = name.unwrap_or_default().to_lowercase();
+        let mut open = OPEN.lock();
         let found = find()?.into_iter();
         let mut fitting =
             found.filter(|(_, identity, _)| identity.name.to_lowercase().contains(&wanted));
         let (device, identity, abilities) = fitting
             .next()
             .ok_or_else(|| Error::NoDevice(format!("none is called like `{wanted}`")))?;
+        let mut known = open.iter().filter_map(Weak::upgrade);
+        if let Some(device) = known.find(|known| known.identity == identity) {
+            return Ok(device);
+        }
         let context = Context::from_device(&device).map_err(Error::driver("clCreateContext"))?;
         // The older call: devices of OpenCL 1.2 have no other.
         let queue = CommandQueue::create_default(&context, 0);
         let queue = queue.map_err(Error::driver("clCreateCommandQueue"))?;
-        Ok(Arc::new(Device {
+        let device = Arc::new(Device {
             identity,
             abilities,
             context,
             queue,
-        }))
+            building: Mutex::new(()),
+        });
+        open.retain(|known| known.strong_count() > 0);
+        open.push(Arc::downgrade(&device));
+        Ok(device)
     }
 
     /// What it is.

@@ -42,6 +42,7 @@ impl Program {
         options: &str,
         cache: Option<&dyn BinaryCache>,
     ) -> Result<Program, Error> {
+        let _one = device.building.lock();
         let start = Instant::now();
         let key = cache::key(source, options, device.identity());
         if let Some(binary) = cache.and_then(|cache| cache.get(&key))

@@ -116,6 +116,7 @@ impl Session {
         };
         if let Shard::Host(opt) = shard {
             let ci = inner.engine.demand(mi, inner.shard(opt, view), None);
+            inner.keep_events(inner.engine.take_log());
             return match ci {
                 Ok(_) => Ok(None),
                 Err(error) => Err(wrong(&inner.of_device_demand(&error))),

@@ -95,7 +95,7 @@ impl Engine {
                     .diagnostic
                     .place
                     .map(|place| session.line_col(place));
-                let place = place.map_or(String::new(), |at| format!(" at {at}"));
+                let place = place.map_or(String::new(), |at| format!(" at {}:{}", at.line, at.col));
                 Err(format!(
                     "{}: {}{place}",
                     failure.diagnostic.code, failure.diagnostic.message
@@ -124,7 +124,7 @@ fn interpret(
         Err(error) => {
             let diagnostic = oracle.diagnostic(&error);
             let place = diagnostic.place.map(|place| oracle.line_col(place));
-            let place = place.map_or(String::new(), |at| format!(" at {at}"));
+            let place = place.map_or(String::new(), |at| format!(" at {}:{}", at.line, at.col));
             Err(format!(
                 "{}: {}{place}",
                 diagnostic.code, diagnostic.message

@@ -105,7 +105,7 @@ impl<'g, 'a> Emit<'g, 'a> {
     ) -> Result<Emit<'g, 'a>, Unsupported> {
         let body = &function.body;
         let (spaces, ret_spaces) = g.spaces(function.mi, params)?;
-        let flow = Flow::new(body);
+        let flow = Flow::new(body, is_entry);
         let traits = g.traits(function.mi);
         let ret = match is_entry || body.ret == Ty::BOTTOM {
             true => Vec::new(),
@@ -418,7 +418,10 @@ impl<'g, 'a> Emit<'g, 'a> {
                 let condition = self.scalar(*condition).text;
                 let yes = self.piece(then, block.term_pos, next)?;
                 let no = self.piece(other, block.term_pos, next)?;
-                if no.is_only("break;") || no.is_only("continue;") {
+                if ["break;", "continue;", "return;"]
+                    .iter()
+                    .any(|only| no.is_only(only))
+                {
                     self.text
                         .line(format!("if (!{})", parenthesised(&condition)));
                     self.text.append(no);
@@ -529,7 +532,15 @@ impl<'g, 'a> Emit<'g, 'a> {
     fn edge(&mut self, target: &Target, pos: Pos, next: Option<Blk>) -> Result<(), Unsupported> {
         self.assign(target, pos)?;
         let blk = target.block;
-        if self.flow.is_nested(blk) {
+        if self.flow.is_return(blk) {
+            if next.is_some() {
+                self.text.line("return;");
+            }
+            return Ok(());
+        }
+        // The way back to a header is no way into its loop.
+        let is_back = self.loops.iter().any(|open| open.header == blk);
+        if self.flow.is_nested(blk) && !is_back {
             return self.tree(blk, next);
         }
         if next == Some(blk) {
@@ -540,7 +551,7 @@ impl<'g, 'a> Emit<'g, 'a> {
             Some(inner) if inner.after == Some(blk) => self.text.line("break;"),
             _ => {
                 // An outer loop's header is gone on with; everything else is entered.
-                let again = self.loops.iter().any(|outer| outer.header == blk);
+                let again = is_back;
                 let label = if again { "again" } else { "L" };
                 self.jumped.insert((blk, again));
                 self.text.line(format!("goto {label}{};", blk.0));

@@ -8,7 +8,7 @@
 //! Wir's own control flow is structured, so every loop has one entry; where an optimiser has made a
 //! second one, the blocks are written one after the other, with `goto`.
 
-use worldage_wir::ir::{Blk, Body};
+use worldage_wir::ir::{Blk, Body, Term};
 
 pub(super) struct Flow {
     /// Reachable blocks in reverse post-order.
@@ -17,6 +17,8 @@ pub(super) struct Flow {
     follows: Vec<Vec<Blk>>,
     /// Blocks that are written inside the branch that reaches them.
     nested: Vec<bool>,
+    /// Blocks that only end the function: written wherever something jumps there.
+    returns: Vec<bool>,
     /// For a loop's header: which blocks it holds.
     loops: Vec<Option<Vec<bool>>>,
 }
@@ -24,8 +26,10 @@ pub(super) struct Flow {
 const UNSEEN: usize = usize::MAX;
 
 impl Flow {
-    pub(super) fn new(body: &Body) -> Flow {
-        Flow::structured(body).unwrap_or_else(|| {
+    ///
+    /// `void`: what the body returns is not read.
+    pub(super) fn new(body: &Body, void: bool) -> Flow {
+        Flow::structured(body, void).unwrap_or_else(|| {
             let count = body.blocks.len();
             let order = order(body);
             let mut follows: Vec<Vec<Blk>> = vec![Vec::new(); count];
@@ -34,13 +38,14 @@ impl Flow {
                 order,
                 follows,
                 nested: vec![false; count],
+                returns: vec![false; count],
                 loops: vec![None; count],
             }
         })
     }
 
     /// `None` if a loop has several entries.
-    fn structured(body: &Body) -> Option<Flow> {
+    fn structured(body: &Body, void: bool) -> Option<Flow> {
         let count = body.blocks.len();
         let order = order(body);
         let mut rank = vec![UNSEEN; count];
@@ -82,8 +87,15 @@ impl Flow {
         }
         let mut follows: Vec<Vec<Blk>> = vec![Vec::new(); count];
         let mut nested = vec![false; count];
+        let mut returns = vec![false; count];
         for &blk in &order[1..] {
             let at = blk.0 as usize;
+            let block = &body.blocks[at];
+            let idle = block.insts.iter().all(|inst| inst.op.is_pure());
+            if void && idle && matches!(block.term, Term::Return(_)) {
+                returns[at] = true;
+                continue;
+            }
             let above = idom[at];
             // The outermost loop that holds the dominator and not the block.
             let left = order
@@ -91,7 +103,7 @@ impl Flow {
                 .map(|header| header.0 as usize)
                 .find(|&header| loops[header].as_ref().is_some_and(|l| l[above] && !l[at]));
             let forward = preds[at].iter().filter(|p| rank[**p] < rank[at]).count();
-            let branches = matches!(body.blocks[above].term, worldage_wir::ir::Term::Branch(..));
+            let branches = matches!(body.blocks[above].term, Term::Branch(..));
             match left {
                 Some(header) => follows[header].push(blk),
                 None if forward == 1 && branches => nested[at] = true,
@@ -102,12 +114,17 @@ impl Flow {
             order,
             follows,
             nested,
+            returns,
             loops,
         })
     }
 
     pub(super) fn is_nested(&self, blk: Blk) -> bool {
         self.nested[blk.0 as usize]
+    }
+
+    pub(super) fn is_return(&self, blk: Blk) -> bool {
+        self.returns[blk.0 as usize]
     }
 
     pub(super) fn is_header(&self, blk: Blk) -> bool {

@@ -412,7 +412,7 @@ impl Emit<'_, '_> {
         let traits = self.g.traits(callee);
         let ret = match function.body.ret {
             Ty::BOTTOM => Vec::new(),
-            ty => self.g.leaves(&function.body, super::ENTRY, ty)?,
+            ty => self.g.leaves(self.body, pos, ty)?,
         };
         let (_, ret_spaces) = self.g.spaces(callee, &spaces)?;
         let made = self.g.function(callee, spaces)?;

@@ -123,12 +123,16 @@ impl<'a> Facts<'a> {
                 let result = inst.result.0 as usize;
                 let counts = match &inst.op {
                     Op::Prim(prim, _) => prim.result() == Scalar::I64,
-                    Op::Const(Const::Int(_)) | Op::Field(..) | Op::ArrayLen(_) => true,
+                    Op::Const(Const::Int(_)) | Op::Field(..) | Op::ArrayLen(_) | Op::Grid(..) => {
+                        true
+                    }
                     Op::ArrayNew(_) => false,
                     _ => continue,
                 };
                 self.made[result] = match &inst.op {
                     Op::Const(Const::Int(x)) => Made::Int(*x),
+                    // Numbers of work-items and groups, and how many there are.
+                    Op::Grid(..) => Made::Natural,
                     Op::Prim(Prim::Add(Scalar::I64), args) => {
                         match (self.made(args[0]), self.made(args[1])) {
                             (_, Made::Int(1)) => Made::Next(args[0], ix as u32),
