@@ -60,6 +60,15 @@ impl Group {
     }
 }
 
+/// A version of a method whose range is closed.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    last: World,
+    id: MethodId,
+    group: u32,
+    first: World,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Inserted(MethodId),
@@ -77,8 +86,9 @@ pub struct Methods {
     by_id: FxHashMap<MethodId, (u32, World)>,
     /// Groups that lost their last version: out of the index at the next insert or delete.
     hollow: Vec<u32>,
-    /// What ended, in the order of last worlds.
-    ended: VecDeque<(World, MethodId)>,
+    /// What ended, in the order of last worlds. A method that is defined again later has several
+    /// versions of one number.
+    ended: VecDeque<Ended>,
     /// The changes made at `journal_world`, for a rollback.
     journal: Vec<Change>,
     journal_world: Option<World>,
@@ -164,7 +174,11 @@ impl Methods {
         }
         for change in std::mem::take(&mut self.journal).into_iter().rev() {
             match change {
-                Change::Inserted(id) => self.drop_version(id),
+                Change::Inserted(id) => {
+                    if let Some((group, first)) = self.by_id.get(&id).copied() {
+                        self.drop_version(group, id, first);
+                    }
+                }
                 Change::Ended(id) => {
                     if let Some((group, place)) = self.locate(id)
                         && let Some(group) = &mut self.groups[group as usize]
@@ -180,11 +194,11 @@ impl Methods {
     /// Drops what ended before `world`: older worlds are no longer called. Not during an edit, which
     /// could then not be undone. Cost: what is dropped.
     pub fn forget_before(&mut self, world: World) {
-        while let Some((last, id)) = self.ended.front().copied()
-            && last < world
+        while let Some(ended) = self.ended.front().copied()
+            && ended.last < world
         {
             self.ended.pop_front();
-            self.drop_version(id);
+            self.drop_version(ended.group, ended.id, ended.first);
         }
     }
 
@@ -288,8 +302,14 @@ impl Methods {
             return None;
         }
         last.range.close_before(world);
-        let (id, last) = (last.id, last.range.last);
-        self.ended.push_back((last, id));
+        let WorldRange { first, last: end } = last.range;
+        let id = last.id;
+        self.ended.push_back(Ended {
+            last: end,
+            id,
+            group,
+            first,
+        });
         self.record(world, Change::Ended(id));
         Some(id)
     }
@@ -302,17 +322,23 @@ impl Methods {
         self.journal.push(change);
     }
 
-    fn drop_version(&mut self, id: MethodId) {
-        let Some((ix, place)) = self.locate(id) else {
+    fn drop_version(&mut self, ix: u32, id: MethodId, first: World) {
+        let Some(group) = &mut self.groups[ix as usize] else {
             return;
         };
-        self.by_id.remove(&id);
-        if let Some(group) = &mut self.groups[ix as usize] {
-            group.versions.remove(place);
-            if group.versions.is_empty() {
-                self.hollow.push(ix);
-            }
+        let Some(place) = group.place(id, first) else {
+            return;
+        };
+        group.versions.remove(place);
+        if group.versions.is_empty() {
+            self.hollow.push(ix);
         }
+        // The number stays that of another version, if there is one.
+        let left = group.versions.iter().rev().find(|entry| entry.id == id);
+        match left.map(|entry| entry.range.first) {
+            Some(first) => self.by_id.insert(id, (ix, first)),
+            None => self.by_id.remove(&id),
+        };
     }
 
     fn drop_hollow(&mut self, types: &Types) {

@@ -166,3 +166,24 @@ fn what_no_world_can_call_is_forgotten() {
     "#]],
     );
 }
+
+#[test]
+fn a_method_that_comes_back_outlives_its_earlier_versions() {
+    let fixture = Fixture::new();
+    let (types, sig) = (&fixture.types, fixture.sig("Int64"));
+    let (id, mut methods) = (MethodId(7), Methods::new());
+    methods.insert(types, sig.clone(), id, World(1));
+    assert_eq!(methods.delete(types, &sig, World(3)), Some(id));
+    methods.insert(types, sig.clone(), id, World(5));
+    methods.forget_before(World(4));
+    assert_eq!(methods.find_exact(types, &sig, World(5)), Some(id));
+    assert_eq!(
+        methods.get(id).map(|entry| entry.range.first),
+        Some(World(5))
+    );
+    // Nor does taking an edit back lose what stood before it.
+    assert_eq!(methods.delete(types, &sig, World(6)), Some(id));
+    methods.insert(types, sig.clone(), id, World(6));
+    methods.rollback(World(6));
+    assert_eq!(methods.find_exact(types, &sig, World(6)), Some(id));
+}
