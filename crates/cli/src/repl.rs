@@ -216,7 +216,8 @@ impl Repl {
                     "clif" => EmitStage::Clif,
                     "asm" => EmitStage::Asm,
                     _ => {
-                        let message = ":emit takes source, inferred, inlined, clif or asm, then f(Int64)";
+                        let message =
+                            ":emit takes source, inferred, inlined, clif or asm, then f(Int64)";
                         return Err(Failure::Usage(message.to_string()));
                     }
                 };

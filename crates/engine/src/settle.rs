@@ -408,11 +408,7 @@ fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
 /// the worlds in between were never looked at, and what it read may have come to the same by
 /// something younger: the range ends before them and a new one begins here; gives the range that
 /// ended.
-pub(crate) fn doubtful(
-    first: &mut World,
-    marked: WorldRange,
-    world: World,
-) -> Option<WorldRange> {
+pub(crate) fn doubtful(first: &mut World, marked: WorldRange, world: World) -> Option<WorldRange> {
     (marked.first != world).then(|| {
         let last = World(marked.first.0 - 1);
         let first = std::mem::replace(first, world);

@@ -80,6 +80,7 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
             let subject = format!("world {world}");
             RunError::new(Code::WorldExpired, error.to_string()).subject(subject)
         }
+        DemandError::NoSuchWorld { .. } => RunError::new(Code::InvalidArgument, error.to_string()),
         _ => {
             let message = error.to_string();
             let strict = message.contains("strict: ");

@@ -239,7 +239,8 @@ fn control_flow() -> Result<(), String> {
                 v3 = (long)((ulong)v3 + (ulong)1L);
             }
         }
-    "#]].assert_eq(kernel_only(&text));
+    "#]]
+    .assert_eq(kernel_only(&text));
     Ok(())
 }
 

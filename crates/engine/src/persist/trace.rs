@@ -289,11 +289,7 @@ fn eject_cycles<C: Compiler>(
 }
 
 /// Whether what a unit read of these others is what they have.
-fn agrees_within<C: Compiler>(
-    graph: &Graph<C>,
-    id: InferId,
-    members: &FxHashSet<InferId>,
-) -> bool {
+fn agrees_within<C: Compiler>(graph: &Graph<C>, id: InferId, members: &FxHashSet<InferId>) -> bool {
     graph.infer(id).edges.iter().all(|edge| match *edge {
         InferEdge::Part { unit, part, digest } if members.contains(&unit) => graph
             .infer(unit)
