@@ -4,12 +4,14 @@
 //! `cargo bench -p worldage-benches --bench generated_code [-- NAME…]`
 //!
 //! Both sides run in turns in one process and the fastest run of each counts, so what is compared
-//! is a ratio within one run. Every answer is checked.
+//! is a ratio within one run. Every answer is checked. The last column is the time of stage
+//! `codegen` (inlining, passes, code generation) of all instances that the call compiles, over the
+//! time of the bare code generator on the same functions.
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 use std::time::{Duration, Instant};
-use worldage::{CallOptions, Session, SessionOptions};
+use worldage::{CallOptions, OptLevel, Session, SessionOptions, Stage};
 use worldage_benches::twins::{PROGRAMS, Program};
 
 /// Runs of each side.
@@ -21,8 +23,8 @@ fn main() {
         .filter(|arg| !arg.starts_with('-'))
         .collect();
     println!(
-        "{:<16} {:<24} {:>9} {:>9} {:>6}",
-        "program", "call", "wir ms", "rust ms", "ratio"
+        "{:<16} {:<24} {:>9} {:>9} {:>6} {:>9}",
+        "program", "call", "wir ms", "rust ms", "ratio", "codegen"
     );
     let (mut logs, mut worst) = (Vec::new(), 0.0f64);
     for program in PROGRAMS {
@@ -36,18 +38,47 @@ fn main() {
         let (ours, theirs) = measure(program);
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
         println!(
-            "{:<16} {:<24} {:>9.2} {:>9.2} {:>6.2}",
+            "{:<16} {:<24} {:>9.2} {:>9.2} {:>6.2} {:>9.2}",
             program.file,
             program.call,
             ours.as_secs_f64() * 1e3,
             theirs.as_secs_f64() * 1e3,
-            ratio
+            ratio,
+            codegen(program)
         );
         logs.push(ratio.ln());
         worst = worst.max(ratio);
     }
     let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
     println!("geometric mean {mean:.2}, worst {worst:.2}");
+}
+
+/// Codegen of everything that a call compiles, beside the bare code generator.
+fn codegen(program: &Program) -> f64 {
+    let path = format!(
+        "{}/../ir/run/{}.wir",
+        env!("CARGO_MANIFEST_DIR"),
+        program.file
+    );
+    let text = std::fs::read_to_string(&path).expect("read before");
+    let (mut ours, mut bare) = (u64::MAX, u64::MAX);
+    for _ in 0..RUNS {
+        let session = Session::new(SessionOptions::default()).expect("a host");
+        session.define(&path, &text, None).expect("defined before");
+        session.call(program.call, &CallOptions::default());
+        let events = session.take_stages();
+        let ran = events.iter().filter(|event| event.stage == Stage::Codegen);
+        let (instances, times): (Vec<_>, Vec<u64>) = ran.map(|event| (event.mi, event.ns)).unzip();
+        ours = ours.min(times.iter().sum());
+        let mut generator = session
+            .bare_generator(&instances, OptLevel::Speed)
+            .expect("compiled before");
+        for _ in 0..RUNS {
+            let (took, _) = generator.compile().expect("compiled before");
+            bare = bare.min(took.as_nanos() as u64);
+        }
+    }
+    ours as f64 / bare as f64
 }
 
 /// The fastest run of each side; the first ones, which compile and check, do not count.
