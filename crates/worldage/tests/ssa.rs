@@ -78,25 +78,12 @@ fn a_result_of_several_types_is_not_boxed_where_its_type_is_known() {
                 branch v2 b1() b2()
             b1():
                 v3: Float64 = cast.Int64.Float64 v0
-                v4: Float64 = const 1.0
-                v5: P = make v4, v3
-                v6: Union{Int64, P} = widen v5
-                jump b3(v6)
+                jump b3(v3)
             b2():
-                v7: Union{Int64, P} = widen v0
-                jump b3(v7)
-            b3(v8: Union{Int64, P}):
-                v9: Bool = isa v8 P
-                branch v9 b4() b5()
-            b4():
-                v10: P = narrow v8
-                v11: Float64 = field v10.1
-                jump b6(v11)
-            b5():
-                v12: Float64 = const 0.0
-                jump b6(v12)
-            b6(v13: Float64):
-                return v13
+                v4: Float64 = const 0.0
+                jump b3(v4)
+            b3(v5: Float64):
+                return v5
             -> Float64
         "#]],
     );

@@ -1,8 +1,9 @@
 //! Passes over typed SSA: what inlining lays open, and what the code generator would not see.
 //!
 //! Reading order: `simplify` (forwards: copies, constants, parts of what was just made, tests of
-//! known types), `flow` (blocks: jumps around blocks that only choose, blocks in a row),
-//! `tidy` (what nobody reads goes; order and numbers). [`bounds`] is asked by backends.
+//! known types), `tidy` (what nobody reads goes; order and numbers), `flow` (jumps around blocks
+//! that only choose, blocks in a row), `join` (tests where values meet). [`bounds`] is asked by
+//! backends.
 //!
 //! Invariants: a pass is linear in the body; no operation on floats is changed, reordered or
 //! fused, except that one on constants is its value; a failure stays where it was. Common
@@ -10,17 +11,25 @@
 
 pub mod bounds;
 mod flow;
+mod join;
 mod simplify;
 mod tidy;
 
 use crate::ir::{Body, Term};
 use crate::universe::Universe;
 
+/// Rounds behind the first, where jumps went another way.
+const ROUNDS: usize = 3;
+
 /// Optimises a body, whose blocks may stand in any order and be unreachable.
 pub fn optimize(u: &Universe, body: &mut Body) {
     simplify::simplify(u, body);
     tidy::tidy(body);
-    if flow::thread(body) {
+    for _ in 0..ROUNDS {
+        let changed = flow::thread(body);
+        if !(join::split(u, body) || changed) {
+            break;
+        }
         simplify::simplify(u, body);
         tidy::tidy(body);
     }
