@@ -198,6 +198,12 @@ fn next<C: Compiler>(
             if !settled && !read.walk.is_in(visit.visit, visit.component) {
                 return Next::Settle(callee);
             }
+            // Members of one component saw one another, unless they come from different worlds.
+            let mixed = !settled && (unit.taken_over || read.taken_over);
+            if mixed && read.outcome.is_some() && differs(read, part, digest) {
+                graph.infer_mut(id).why = Why::Part(callee, part);
+                return Next::Run(id);
+            }
             // Whoever changes a part makes those dirty that read it.
             if settled && unit.state == State::Dirty && differs(read, part, digest) {
                 if crate::older::adopt_another(shared, graph, id) {

@@ -34,7 +34,11 @@ impl Step {
         Ok(Some((report.world, report.lines)))
     }
 
-    fn take_interpreted(&self, session: &mut InterpreterSession) -> Result<(), EditFailure> {
+    /// Takes the step in the interpreter.
+    ///
+    /// # Errors
+    /// If it refuses the step.
+    pub fn take_interpreted(&self, session: &mut InterpreterSession) -> Result<(), EditFailure> {
         match self {
             Step::Define(table, body) => session.define("<define>", body, table.as_deref()),
             Step::Delete(table, sig) => session.delete(sig, table.as_deref()),
@@ -97,25 +101,38 @@ pub fn check(
     if comparable(&said) != comparable(found) {
         return differs("a session from scratch", &said);
     }
-    let world = if call.latest { None } else { call.world };
-    let (mut said, result) = interpreter.call(expr, world, call.view.as_deref());
-    match result {
-        Ok(value) => said.push_str(&format!("=> {}\n", value.show(interpreter.universe()))),
-        Err(error) => {
-            let world = world.unwrap_or(fresh.world());
-            for line in worldage::log_lines(&error, world) {
-                said.push_str(&format!("{line}\n"));
-            }
-        }
-    }
+    let said = interpreted(&interpreter, fresh.world(), expr, call);
     if comparable(&said) != comparable(found) {
         return differs("the interpreter", &said);
     }
     Ok(())
 }
 
-/// How deep a stack is differs by engine: of such an error only the first line is compared.
-fn comparable(answer: &str) -> &str {
+/// What the interpreter says to a call; `newest` is the session's newest world.
+#[must_use]
+pub fn interpreted(
+    interpreter: &InterpreterSession,
+    newest: World,
+    expr: &str,
+    call: &CallOptions,
+) -> String {
+    let world = if call.latest { None } else { call.world };
+    let (mut said, result) = interpreter.call(expr, world, call.view.as_deref());
+    match result {
+        Ok(value) => said.push_str(&format!("=> {}\n", value.show(interpreter.universe()))),
+        Err(error) => {
+            for line in worldage::log_lines(&error, world.unwrap_or(newest)) {
+                said.push_str(&format!("{line}\n"));
+            }
+        }
+    }
+    said
+}
+
+/// The part of an answer in which engines must agree: how deep a stack is differs by
+/// engine, so of such an error it is the first line.
+#[must_use]
+pub fn comparable(answer: &str) -> &str {
     let deep = ["error: stack-overflow\n", "error: out-of-memory\n"];
     let end = deep
         .iter()
