@@ -4,6 +4,8 @@
 //! Arrays are `Vec`s with their bounds checks, structs are `Copy`; nothing is unrolled, blocked
 //! or told more than the Wir program tells. Numbers come through `black_box`, as they come from
 //! outside in Wir.
+//!
+//! Long because it is ten programs, one after the other.
 
 #![allow(
     clippy::needless_range_loop,

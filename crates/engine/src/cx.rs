@@ -9,7 +9,7 @@ use crate::graph::{
     external_digest,
 };
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
-use crate::settle;
+use crate::solve;
 use std::sync::Arc;
 use std::time::Instant;
 use worldage_dispatch::{Arg, Lookup, Matches, MethodId, Symbol, Ty, Types, World, sig_bindings};
@@ -291,7 +291,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         let index = part.index;
         let Some(outcome) = outcome else {
             let bottom = self.shared.compiler.bottom(callee);
-            let digest = settle::digests(&self.shared, &bottom)[index];
+            let digest = solve::digests(&self.shared, &bottom)[index];
             self.record_part(unit, index, digest);
             return Ok((part.get)(&bottom));
         };
@@ -331,7 +331,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         let (unit, outcome) = self.outcome(callee)?;
         let parts = match outcome {
             Some(outcome) => outcome.parts,
-            None => settle::digests(&self.shared, &self.shared.compiler.bottom(callee)),
+            None => solve::digests(&self.shared, &self.shared.compiler.bottom(callee)),
         };
         for (index, digest) in parts.into_iter().enumerate() {
             self.record_part(unit, index, digest);
@@ -343,7 +343,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         let view = self.view();
         let unit = self.graph.infer_unit(&self.shared, callee, view);
         let start = (self.graph.infer(unit).state == State::New).then(Instant::now);
-        let outcome = settle::value(self.shared, self.graph, self.unit, unit, self.depth)?;
+        let outcome = solve::value(self.shared, self.graph, self.unit, unit, self.depth)?;
         if let Some(start) = start {
             self.nested_ns += start.elapsed().as_nanos() as u64;
         }

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`compiler`] (what an embedder implements), [`cx`] (what a stage may ask),
 //! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
-//! `graph` (units and edges), `edit` (marking), `settle` (inference), `generate` (codegen and
+//! `graph` (units and edges), `edit` (marking), `settle` and `solve`
+//! (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
 //! `twin` (everything again from nothing), [`persist`] (results from a store).
 
@@ -25,6 +26,7 @@ mod older;
 pub mod persist;
 mod retire;
 mod settle;
+mod solve;
 mod twin;
 mod walk;
 

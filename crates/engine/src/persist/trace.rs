@@ -21,7 +21,7 @@ use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, State, external_digest};
 use crate::ids::{Mi, ViewId};
-use crate::settle::digests;
+use crate::solve::digests;
 use petgraph::graph::DiGraph;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};

@@ -3,6 +3,8 @@
 //! Invariants: a value is written where it is defined if only its own block (or what the entry
 //! dominates) reads it, else it is declared at the top; a block parameter is a variable that every
 //! jump assigns; what nothing needs is not written.
+//!
+//! Long because it is one match over every operation and its helpers.
 
 use super::flow::Flow;
 use super::spaces::Spaces;

@@ -1,0 +1,460 @@
+//! Solving components: units run from bottom, and again while a fact that they read changes.
+//!
+//! A unit that was never computed is run where it is asked for, to a bounded depth; beyond that
+//! the asker sees bottom and the queue comes back. What a component settles to is the least
+//! fixpoint of its own equations, so it does not depend on who asked first.
+
+use crate::compiler::Compiler;
+use crate::cx::InferCx;
+use crate::error::{Failed, Stop};
+use crate::events::{Origin, Stage, StageEvent};
+use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, push_past};
+use crate::retire::Retired;
+use crate::settle::deactivate;
+use petgraph::graphmap::DiGraphMap;
+use rustc_hash::FxHashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use worldage_dispatch::{World, WorldRange};
+
+/// Nested runs below one settling step; each needs a few kilobytes of stack.
+const DEPTH_LIMIT: u32 = 96;
+/// Runs of one unit before its component is solved in canonical order.
+const RUNS_LIMIT: u32 = 64;
+/// Rounds of the canonical solution before summaries are widened.
+const WIDEN_AFTER: u32 = 16;
+/// Rounds before the engine gives up: the embedder's widening does not settle.
+const GIVE_UP_AFTER: u32 = 256;
+
+/// Units of a component in an order that depends on their names alone.
+pub(crate) fn canonical<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    mut component: Vec<InferId>,
+) -> Vec<InferId> {
+    if component.len() > 1 {
+        component.sort_by_cached_key(|unit| {
+            let unit = graph.infer(*unit);
+            (crate::names::instance_name(&shared, unit.mi), unit.view)
+        });
+    }
+    component
+}
+
+/// Makes an unsettled unit ready to run from nothing when it is asked for.
+pub(crate) fn activate<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    let unit = graph.infer_mut(id);
+    if unit.state == State::Clean {
+        return;
+    }
+    unit.state = State::Active;
+    unit.fresh = None;
+    unit.runs = 0;
+    graph.active.push(id);
+}
+
+/// Runs active units until none has read a value that is no longer there.
+pub(crate) fn drain<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) -> Result<(), Stop> {
+    while let Some(id) = graph.queue.pop_front() {
+        graph.infer_mut(id).queued = false;
+        if graph.infer(id).runs >= RUNS_LIMIT {
+            solve_canonically(shared, graph, id)?;
+        } else {
+            run(shared, graph, id, 0, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// The component of an unsettled unit, without a mark in any: the pass that runs needs its own.
+fn component_of<C: Compiler>(graph: &Graph<C>, id: InferId) -> Vec<InferId> {
+    let mut edges: DiGraphMap<InferId, ()> = DiGraphMap::new();
+    let mut work = vec![id];
+    edges.add_node(id);
+    while let Some(unit) = work.pop() {
+        for edge in &graph.infer(unit).edges {
+            if let InferEdge::Part { unit: callee, .. } = *edge
+                && graph.infer(callee).state != State::Clean
+            {
+                if !edges.contains_node(callee) {
+                    work.push(callee);
+                }
+                edges.add_edge(unit, callee, ());
+            }
+        }
+    }
+    let components = petgraph::algo::tarjan_scc(&edges);
+    let own = components.into_iter().find(|members| members.contains(&id));
+    own.expect("a unit is in its component")
+}
+
+/// Solves the component of a unit that does not settle: from bottom, in the order of names, in
+/// rounds, widening after a while. The result depends on the component alone.
+fn solve_canonically<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+) -> Result<(), Stop> {
+    let component = component_of(graph, id);
+    let component = canonical(shared, graph, component);
+    for unit in &component {
+        graph.infer_mut(*unit).fresh = None;
+    }
+    for round in 0..GIVE_UP_AFTER {
+        let mut changed = false;
+        for unit in &component {
+            let before = graph.infer(*unit).fresh.as_ref().map(|fresh| fresh.parts);
+            run(shared, graph, *unit, 0, round >= WIDEN_AFTER)?;
+            changed |= before != graph.infer(*unit).fresh.as_ref().map(|fresh| fresh.parts);
+        }
+        if !changed {
+            for unit in &component {
+                graph.infer_mut(*unit).runs = 0;
+            }
+            graph.queue.retain(|unit| !component.contains(unit));
+            for unit in &component {
+                graph.infer_mut(*unit).queued = false;
+            }
+            return Ok(());
+        }
+    }
+    for unit in component {
+        let failed =
+            Failed::message("inference does not settle: `widen` must reach an upper bound");
+        let edges = graph.infer(unit).edges.clone();
+        publish(shared, graph, unit, Err(failed), edges);
+        graph.infer_mut(unit).runs = 0;
+    }
+    Ok(())
+}
+
+/// The value of a unit for a stage that reads it; runs it first if it was never computed.
+pub(crate) fn value<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    reader: InferId,
+    id: InferId,
+    depth: u32,
+) -> Result<Published<C>, Stop> {
+    if graph.infer(id).state == State::New {
+        crate::older::adopt_infer(shared, graph, id);
+        crate::persist::load(shared, graph, id);
+    }
+    match graph.infer(id).state {
+        State::Clean => return Ok(graph.infer(id).outcome.clone()),
+        State::Active => {}
+        State::New => {
+            activate(graph, id);
+        }
+        State::Marked | State::Dirty => {
+            graph.pending.push((reader, id));
+            return Err(Stop::Suspended);
+        }
+    }
+    let unit = graph.infer(id);
+    if unit.runs == 0 && unit.fresh.is_none() && !unit.queued {
+        // Nobody asked for it since it became active.
+        if depth >= DEPTH_LIMIT {
+            enqueue(graph, id);
+        } else if let Err(stop) = run(shared, graph, id, depth + 1, false) {
+            graph.pending.push((reader, id));
+            return Err(stop);
+        }
+    }
+    Ok(graph.infer(id).fresh.clone())
+}
+
+/// Runs inference of an active unit once and publishes the provisional result.
+fn run<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    depth: u32,
+    widen: bool,
+) -> Result<(), Stop> {
+    let start = Instant::now();
+    let unit = graph.infer_mut(id);
+    if unit.superseded.is_none() && !unit.loaded {
+        unit.superseded = unit.known();
+    }
+    unit.running = true;
+    unit.runs += 1;
+    let (mi, world) = (unit.mi, graph.world);
+    let method = shared.instances.key(mi).method;
+    let source = shared.sources.read().at(method, world).cloned();
+    let strict = crate::persist::strict_infer(shared, graph, id);
+    let mut cx = InferCx::new(shared, graph, id, depth);
+    let result = match (&source, strict) {
+        (Some(_), Some(strict)) => Err(Stop::Failed(strict)),
+        (Some(source), None) => stacker::maybe_grow(256 << 10, 4 << 20, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                shared.compiler.infer(&mut cx, mi, source)
+            }))
+            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("infer", &*panic))))
+        }),
+        (None, _) => Err(Stop::Failed(Failed::message("the method was deleted"))),
+    };
+    let (mut edges, nested_ns) = cx.into_edges();
+    graph.infer_mut(id).running = false;
+    let result = match result {
+        Ok(inferred) => Ok(Arc::new(inferred)),
+        Err(Stop::Failed(failed)) => Err(failed),
+        Err(stop) => return Err(stop),
+    };
+    edges.insert(0, InferEdge::Source(method));
+    let result = if widen {
+        widened(shared, graph, id, result)
+    } else {
+        result.map(|i| (i, None))
+    };
+    graph.infer_mut(id).source = source;
+    publish(shared, graph, id, result, edges);
+    let ns = start.elapsed().as_nanos() as u64;
+    log_run(graph, id, ns.saturating_sub(nested_ns));
+    Ok(())
+}
+
+type Widened<C> = (
+    Arc<<C as Compiler>::Inferred>,
+    Option<<C as Compiler>::Summary>,
+);
+
+fn widened<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+    result: Result<Arc<C::Inferred>, Failed>,
+) -> Result<Widened<C>, Failed> {
+    let inferred = result?;
+    let new = shared.compiler.summary(&inferred);
+    let unit = graph.infer(id);
+    let old = unit.fresh.as_ref().and_then(|fresh| fresh.summary.clone());
+    let old = old.unwrap_or_else(|| shared.compiler.bottom(unit.mi));
+    let summary = if old == new {
+        new
+    } else {
+        shared.compiler.widen(unit.mi, &old, &new)
+    };
+    Ok((inferred, Some(summary)))
+}
+
+/// Makes a provisional result visible and queues the active readers that saw another value.
+fn publish<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    result: Result<Widened<C>, Failed>,
+    edges: Vec<InferEdge>,
+) {
+    let outcome = match result {
+        Ok((inferred, summary)) => {
+            let summary = summary.unwrap_or_else(|| shared.compiler.summary(&inferred));
+            let parts = digests(&shared, &summary);
+            Outcome {
+                inferred: Ok(inferred),
+                summary: Some(summary),
+                parts,
+                body: OnceLock::new(),
+            }
+        }
+        Err(failed) => {
+            let parts = [failed.digest(); 4];
+            Outcome {
+                inferred: Err(failed),
+                summary: None,
+                parts,
+                body: OnceLock::new(),
+            }
+        }
+    };
+    let parts = outcome.parts;
+    let unit = graph.infer_mut(id);
+    let changed = unit.fresh.as_ref().is_none_or(|fresh| fresh.parts != parts);
+    unit.fresh = Some(Arc::new(outcome));
+    graph.set_edges(id, edges);
+    if stale(graph, id) {
+        enqueue(graph, id);
+    }
+    if changed {
+        for ix in 0..graph.infer(id).readers.len() {
+            let reader = graph.infer(id).readers[ix];
+            if stale(graph, reader) {
+                enqueue(graph, reader);
+            }
+        }
+    }
+}
+
+/// Digests of all parts of a summary.
+pub(crate) fn digests<C: Compiler>(shared: &Shared<C>, summary: &C::Summary) -> [u64; 4] {
+    let mut digests = [0; 4];
+    for (ix, (digest, part)) in digests.iter_mut().zip(shared.compiler.parts()).enumerate() {
+        *digest = match shared.compiler.type_part(ix, summary) {
+            Some(ty) => shared.type_identity(ty).unwrap_or(ty.index() as u64),
+            None => (part.digest)(summary),
+        };
+    }
+    digests
+}
+
+/// Whether an active unit with a result has read a provisional value that is no longer there.
+fn stale<C: Compiler>(graph: &Graph<C>, id: InferId) -> bool {
+    let unit = graph.infer(id);
+    unit.state == State::Active
+        && !unit.running
+        && unit.fresh.is_some()
+        && unit.edges.iter().any(|edge| match *edge {
+            InferEdge::Part { unit, part, digest } => {
+                let callee = graph.infer(unit);
+                let outcome = match callee.state {
+                    State::Active => &callee.fresh,
+                    _ => &callee.outcome,
+                };
+                outcome
+                    .as_ref()
+                    .is_some_and(|o| o.parts[usize::from(part)] != digest)
+            }
+            _ => false,
+        })
+}
+
+pub(crate) fn enqueue<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    if !std::mem::replace(&mut graph.infer_mut(id).queued, true) {
+        graph.queue.push_back(id);
+    }
+}
+
+/// Since when the fresh results of the active units hold: since the last edit that marked them,
+/// unless something that they read now, and did not read before, is younger.
+pub(crate) fn begins<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &Graph<C>,
+) -> FxHashMap<InferId, World> {
+    let mut begins = FxHashMap::default();
+    let sources = shared.sources.read();
+    for &id in &graph.active {
+        let unit = graph.infer(id);
+        let marked = unit.marked.map_or(graph.world, |marked| marked.last);
+        let read = unit.edges.iter().map(|edge| match *edge {
+            InferEdge::Source(method) => sources.since(method, graph.world),
+            InferEdge::Call { call, .. } => graph.calls[call.ix()].since,
+            InferEdge::External { external, .. } => graph.externals[external.ix()].since,
+            InferEdge::Part { unit, .. } => match graph.infer(unit).state {
+                State::Active => World(0),
+                _ => graph.infer(unit).first,
+            },
+        });
+        begins.insert(id, read.fold(marked, World::max));
+    }
+    // What an active unit read of another one is as young as that one.
+    let mut grew = true;
+    while std::mem::take(&mut grew) {
+        for &id in &graph.active {
+            let own = begins[&id];
+            let read = graph.infer(id).edges.iter().filter_map(|edge| match edge {
+                InferEdge::Part { unit, .. } => begins.get(unit).copied(),
+                _ => None,
+            });
+            let begin = read.fold(own, World::max);
+            grew |= begin != own;
+            begins.insert(id, begin);
+        }
+    }
+    begins
+}
+
+/// Turns the provisional results of all active units into published ones.
+pub(crate) fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
+    let oldest = graph.oldest;
+    let begins = begins(shared, graph);
+    let mut retired = Vec::new();
+    for id in std::mem::take(&mut graph.active) {
+        let unit = graph.infer_mut(id);
+        let Some(mut fresh) = unit.fresh.take() else {
+            // A member of the component that nothing reaches any more.
+            deactivate(unit);
+            continue;
+        };
+        let (mut parts, mut body) = (true, true);
+        if let Some(old) = unit.outcome.take() {
+            parts = old.parts != fresh.parts;
+            // Early cutoff: an equal body stays the same body, so codegen sees no change.
+            if let (Ok(was), Ok(is)) = (&old.inferred, &fresh.inferred)
+                && was == is
+            {
+                body = false;
+                let summary = fresh.summary.clone();
+                let inferred = Ok(Arc::clone(was));
+                fresh = Arc::new(Outcome {
+                    inferred,
+                    summary,
+                    parts: fresh.parts,
+                    body: OnceLock::new(),
+                });
+            }
+            if let (Some(marked), Some(old)) = (unit.marked, unit.superseded.take()) {
+                let range = WorldRange {
+                    first: unit.first,
+                    last: World(marked.first.0 - 1),
+                };
+                push_past(&mut unit.past, range, old, oldest);
+                retired.push((range.last, id));
+            }
+        }
+        unit.outcome = Some(fresh);
+        unit.superseded = None;
+        (unit.interrupted, unit.taken_over, unit.loaded) = (false, false, false);
+        unit.first = begins[&id];
+        unit.marked = None;
+        unit.state = State::Clean;
+        if parts {
+            suspect_readers(graph, id);
+        }
+        if parts || body {
+            suspect_code(graph, id);
+        }
+        graph.stored.unsaved.push(id);
+    }
+    for (last, id) in retired {
+        graph.retire(last, Retired::Infer(id));
+    }
+}
+
+/// Those that read a part which has changed are looked at again; a reader that is only marked
+/// needs no look: nothing that it read itself is different.
+pub(crate) fn suspect_readers<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    for ix in 0..graph.infer(id).readers.len() {
+        let reader = graph.infer(id).readers[ix];
+        let reader = graph.infer_mut(reader);
+        if reader.state == State::Marked {
+            reader.state = State::Dirty;
+        }
+    }
+}
+
+/// The same for code that was generated from a part or a body which has changed.
+pub(crate) fn suspect_code<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+    for ix in 0..graph.infer(id).code_readers.len() {
+        let reader = graph.infer(id).code_readers[ix];
+        let reader = graph.code_mut(reader);
+        if reader.state == State::Marked {
+            reader.state = State::Dirty;
+        }
+    }
+}
+
+fn log_run<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
+    let world = graph.world;
+    let unit = graph.infer_mut(id);
+    (unit.ran_in, unit.stored_in) = (world, World(0));
+    let event = StageEvent {
+        stage: Stage::Infer,
+        mi: unit.mi,
+        view: unit.view,
+        shard: None,
+        origin: Origin::Ran,
+        ns,
+    };
+    graph.log.events.push(event);
+}
