@@ -1,0 +1,2 @@
+/* Where a point of a plane lies in its array. */
+#define AT(x, y, width) ((y) * (width) + (x))
