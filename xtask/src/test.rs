@@ -14,6 +14,8 @@ use crate::tidy;
 pub(crate) fn run() -> bool {
     let mut report = Report::default();
     setup::steps(&mut report, &[]);
+    // A driver for the CPU, so that kernels run on OpenCL too.
+    setup::offer(&mut report, Part::Opencl);
 
     let missing: Vec<(Part, String)> = Part::ALL
         .into_iter()
