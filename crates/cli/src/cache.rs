@@ -6,6 +6,7 @@ use crate::store::{StorePlace, warn};
 use crate::{files, terminal};
 use clap::{Subcommand, ValueEnum as _};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use worldage::store::layer::Layer;
 use worldage::store::local::Local;
@@ -114,13 +115,19 @@ fn broken(error: impl std::fmt::Display) -> Failure {
 }
 
 fn archive_failure(file: &Path, error: &archive::ArchiveError) -> Failure {
+    let damaged = match error {
+        archive::ArchiveError::Wrong(_) | archive::ArchiveError::Rejected { .. } => true,
+        archive::ArchiveError::Io(error) => !matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::StorageFull
+        ),
+        archive::ArchiveError::Layer(_) => false,
+    };
     match error {
-        archive::ArchiveError::Wrong(_) | archive::ArchiveError::Rejected { .. } => {
-            Failure::Program(format!(
-                "{}:1:1: error: {error}\n  = hint: export it again\n",
-                file.display()
-            ))
-        }
+        error if damaged => Failure::Program(format!(
+            "{}:1:1: error: {error}\n  = hint: export it again\n",
+            file.display()
+        )),
         error => broken(format!("{}: {error}", file.display())),
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn strict_infer<C: Compiler>(
         .as_ref()
         .and_then(|store| trace::slot(env, graph, store.producer(), id));
     Some(Failed::message(&format!(
-        "strict: infer of {name} would run: {why}{}",
+        "strict: infer of {name}: {why}{}",
         shown_key("trace", key)
     )))
 }
@@ -127,7 +127,7 @@ pub(crate) fn strict_codegen<C: Compiler>(
     let name = crate::names::instance_name(&env, graph.code(id).mi);
     let (why, key) = code::miss(env, graph, id);
     Some(Failed::message(&format!(
-        "strict: codegen of {name} would run: {why}{}",
+        "strict: codegen of {name}: {why}{}",
         shown_key("keys", key)
     )))
 }

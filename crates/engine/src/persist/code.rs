@@ -54,7 +54,7 @@ fn start<C: Compiler>(
     key.number("format", FORMAT);
     key.text("compiler", producer);
     key.text("instance", &crate::names::instance_name(&env, unit.mi));
-    key.number("identity", env.identity(&unit.mi)?);
+    key.number("identity", env.instance_identity(unit.mi)?);
     key.text("shard", &shard.to_string());
     key.text("target", &target);
     key.digest("details", &details);
@@ -224,7 +224,7 @@ pub(super) fn miss<C: Compiler>(
         .iter()
         .find_map(|bytes| read_remembered(env, bytes).ok())
     else {
-        let why = "nothing is stored for this instance, shard and target";
+        let why = "nothing is stored for its shard";
         return (why.to_owned(), Some(list));
     };
     if let Some(own) = body(env, graph, graph.code(id).infer) {

@@ -39,6 +39,7 @@ pub(crate) trait Session {
 #[derive(Default)]
 pub(crate) struct Identities {
     types: DashMap<Ty, Option<u64>, FxBuildHasher>,
+    instances: DashMap<Mi, Option<u64>, FxBuildHasher>,
     decls: DashMap<DeclId, Option<u64>, FxBuildHasher>,
     targets: DashMap<ShardId, Option<TargetIdentity>, FxBuildHasher>,
 }
@@ -134,6 +135,16 @@ impl<C: Compiler> Shared<C> {
         let mut w = Writer::new(self);
         thing.write(&mut w);
         w.finish().map(|bytes| short(&bytes))
+    }
+
+    /// Of an instance; cached, since it is part of every name.
+    pub(crate) fn instance_identity(&self, mi: Mi) -> Option<u64> {
+        if let Some(known) = self.identities.instances.get(&mi) {
+            return *known;
+        }
+        let identity = self.identity(&mi);
+        self.identities.instances.insert(mi, identity);
+        identity
     }
 
     /// Of a type; cached, since inference asks for those of all results.

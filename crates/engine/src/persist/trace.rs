@@ -61,7 +61,7 @@ pub(super) fn slot<C: Compiler>(
     key.number("format", FORMAT);
     key.text("compiler", producer);
     key.text("view", &env.view_name(unit.view)?);
-    key.number("identity", env.identity(&unit.mi)?);
+    key.number("identity", env.instance_identity(unit.mi)?);
     key.digest("source", &source);
     Some(key.name())
 }
@@ -322,7 +322,7 @@ fn read<C: Compiler>(
             Err(why.to_string())
         }
         None if found => Err("it could not be read".to_owned()),
-        None => Err("nothing is stored for this method, source and types".to_owned()),
+        None => Err("nothing is stored for its source".to_owned()),
     }
 }
 
