@@ -5,6 +5,8 @@
 //!
 //! `cargo bench -p worldage-benches --bench redefinitions -- 1000000`
 
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};

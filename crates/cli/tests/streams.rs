@@ -80,7 +80,7 @@ fn a_file_without_permission_is_wrong_usage() {
     use std::os::unix::fs::PermissionsExt;
     let folder = folder_with("a.wir", "fn main() { 1 }");
     let path = folder.path().join("a.wir");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).expect("permissions");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("permissions");
     if std::fs::read(&path).is_ok() {
         // This user may read everything.
         return;

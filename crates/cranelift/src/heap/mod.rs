@@ -330,7 +330,8 @@ mod tests {
         let mut heap = Heap::new(1 << 30);
         let stack = vec![0usize; 4 << 20];
         let range = stack.as_ptr_range();
-        heap.collect(&[range.start as usize..range.end as usize]);
+        let read = range.start as usize..range.end as usize;
+        heap.collect(std::slice::from_ref(&read));
         assert_eq!(heap.threshold, size_of_val(&stack[..]));
         heap.collect(&[]);
         assert_eq!(heap.threshold, MIN_THRESHOLD);
