@@ -91,6 +91,7 @@ pub(crate) const ON_DEVICE: &[(&str, Check)] = &[
     ("items_that_fail_stop_alone", items_that_fail_stop_alone),
     ("too_large_a_group", too_large_a_group),
     ("structs", structs),
+    ("overlay", overlay),
 ];
 
 fn program(line: &str) -> String {
@@ -395,5 +396,49 @@ fn one() { P(Int32(2), 0.25, true) }";
     match shown.ends_with("[22.5, 22.5, 22.5, 22.5])") {
         true => Ok(()),
         false => Err(shown),
+    }
+}
+
+/// A table of methods for the device: its `sin` is another one, and an edit there touches the
+/// device's code alone.
+fn overlay() -> Result<(), String> {
+    let session = session();
+    let define = |text: &str, table: Option<&str>| {
+        let defined = session.define("k.wir", text, table);
+        defined.map(drop).map_err(|e| format!("{e:?}"))
+    };
+    session
+        .table("device", None)
+        .map_err(|e| format!("{e:?}"))?;
+    define(
+        "kernel fn k(xs: Array{Float64}) { xs[global_id(0)] = sin(xs[global_id(0)]) }",
+        None,
+    )?;
+    define("fn sin(x: Float64) { x - x * x * x / 6.0 }", Some("device"))?;
+    let launch = |shard: Shard, view: Option<&str>| {
+        let xs = [0.0, 0.5, 1.0, 3.0].map(ScalarValue::F64);
+        let args = vec![array(session.universe(), Scalar::F64, &xs)];
+        let options = CallOptions {
+            view: view.map(str::to_string),
+            ..CallOptions::default()
+        };
+        let launched = session.launch_on(shard, "k", args, FOUR, &options);
+        let ran: Vec<Stage> = launched.stages.iter().map(|(stage, _)| *stage).collect();
+        (launched.shown(&session), ran.contains(&Stage::Codegen))
+    };
+    let host = Shard::Host(OptLevel::Speed);
+    let on_host = launch(host, None);
+    let on_device = launch(Shard::OpenCl, Some("device"));
+    if on_device.0 != "([0.0, 0.4791666666666667, 0.8333333333333334, -1.5],)" || !on_device.1 {
+        return Err(format!("{on_device:?}"));
+    }
+    define("fn sin(x: Float64) { x }", Some("device"))?;
+    let edited = launch(Shard::OpenCl, Some("device"));
+    if edited != ("([0.0, 0.5, 1.0, 3.0],)".to_string(), true) {
+        return Err(format!("{edited:?}"));
+    }
+    match launch(host, None) {
+        again if again == (on_host.0.clone(), false) => Ok(()),
+        again => Err(format!("{on_host:?}, then {again:?}")),
     }
 }
