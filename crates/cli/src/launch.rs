@@ -82,6 +82,8 @@ fn interpret(
     grid: Grid,
     values: &[Value],
 ) -> Done {
+    let checked = session.check_launch(kernel, values, grid);
+    checked.map_err(|failure| Failure::call(session, &failure))?;
     let mut oracle = InterpreterSession::new(Arc::clone(session.universe()));
     for (name, bytes) in files::read_all(&args.files)? {
         let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), None);

@@ -83,11 +83,10 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
         DemandError::NoSuchWorld { .. } => RunError::new(Code::InvalidArgument, error.to_string()),
         _ => {
             let message = error.to_string();
-            let strict = message.contains("strict: ");
-            let error = RunError::new(Code::UnsupportedOnTarget, message);
-            match strict {
-                true => error.hint("run it once without --strict, so that the store has it"),
-                false => error,
+            match message.contains("strict: ") {
+                true => RunError::new(Code::NotCached, message)
+                    .hint("run it once without --strict, so that the store has it"),
+                false => RunError::new(Code::UnsupportedOnTarget, message),
             }
         }
     }
@@ -362,9 +361,12 @@ impl Inner {
     }
 }
 
-/// The longest name that is shown whole, in characters: types can nest until their names are
-/// longer than any terminal.
-const LONGEST: usize = 120;
+/// The longest name of an instance that is shown whole, in characters: types can nest until their
+/// names are longer than any terminal.
+const LONGEST_NAME: usize = 120;
+
+/// The longest sentence.
+const LONGEST_TEXT: usize = 1000;
 
 /// A diagnostic for people: with advice where it has no hint, and without endless names.
 pub(crate) fn for_people(diagnostic: &Diagnostic) -> Diagnostic {
@@ -373,16 +375,18 @@ pub(crate) fn for_people(diagnostic: &Diagnostic) -> Diagnostic {
         let advice = shown.code.advice();
         shown.hint.get_or_insert_with(|| advice.to_string());
     }
-    let frames = shown.trace.iter_mut().map(|frame| &mut frame.caller);
-    let texts = std::iter::once(&mut shown.message)
-        .chain(shown.notes.iter_mut())
-        .chain(frames);
-    texts.for_each(shorten);
+    for frame in &mut shown.trace {
+        shorten(&mut frame.caller, LONGEST_NAME);
+    }
+    for text in std::iter::once(&mut shown.message).chain(&mut shown.notes) {
+        shorten(text, LONGEST_TEXT);
+    }
     shown
 }
 
-fn shorten(text: &mut String) {
-    let half = LONGEST / 2;
+/// Cuts out the middle.
+fn shorten(text: &mut String, longest: usize) {
+    let half = longest / 2;
     let Some((head, _)) = text.char_indices().nth(half) else {
         return;
     };

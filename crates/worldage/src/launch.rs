@@ -1,6 +1,6 @@
 //! Launches of kernels on the host.
 
-use crate::calls::{CallOptions, CallReport, Failed, Route};
+use crate::calls::{CallFailure, CallOptions, CallReport, Failed, Route};
 use crate::failure;
 use crate::session::{Inner, Session};
 use worldage_cranelift::Grid;
@@ -46,6 +46,26 @@ impl Session {
             })?;
             Ok(Value::tuple(&inner.universe, after))
         })
+    }
+}
+
+impl Session {
+    /// Whether a launch would begin: the kernel takes these arguments, and the sizes fit.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn check_launch(
+        &self,
+        kernel: &str,
+        args: &[Value],
+        grid: Grid,
+    ) -> Result<(), CallFailure> {
+        let checked = self.report(&CallOptions::default(), |inner, route| {
+            check_grid(grid)?;
+            inner.kernel(route, kernel, args)?;
+            Ok(Value::Nothing)
+        });
+        checked.result.map(drop)
     }
 }
 

@@ -176,6 +176,6 @@ impl InterpreterSession {
 
     /// An error as text for people, with positions and carets.
     pub fn render(&self, error: &RunError) -> String {
-        self.diagnostic(error).render(&self.sources)
+        crate::failure::for_people(&self.diagnostic(error)).render(&self.sources)
     }
 }
