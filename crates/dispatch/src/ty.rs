@@ -16,6 +16,15 @@ impl Ty {
     pub fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// The type of this number, in the interner that gave the number.
+    ///
+    /// # Panics
+    /// If no interner can have given it.
+    #[must_use]
+    pub fn from_index(index: usize) -> Ty {
+        Ty(u32::try_from(index).expect("an interned type has a smaller number"))
+    }
 }
 
 /// A nominal declaration. A redefinition is another declaration, with another id.
@@ -33,6 +42,23 @@ impl DeclId {
 /// An interned string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol(pub(crate) u32);
+
+impl Symbol {
+    /// A dense number, for side tables. It depends on the order of interning: never store it.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The symbol of this number, in the interner that gave the number.
+    ///
+    /// # Panics
+    /// If no interner can have given it.
+    #[must_use]
+    pub fn from_index(index: usize) -> Symbol {
+        Symbol(u32::try_from(index).expect("an interned symbol has a smaller number"))
+    }
+}
 
 /// An invariant argument of a nominal type: a type or a constant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -12,11 +12,13 @@ mod bytes;
 mod code;
 mod identity;
 mod key;
+mod packed;
 mod trace;
 
 pub use bytes::{Malformed, Portable, Reader, Writer};
 pub(crate) use code::{find_code, save_code};
 pub(crate) use identity::Identities;
+pub use packed::Packed;
 pub(crate) use trace::{load, log, save};
 
 use crate::compiler::Compiler;

@@ -181,13 +181,13 @@ pub enum StmtKind {
     /// `x = e`
     Assign(Name, Expr),
     /// `xs[i] = e`: array, index, value.
-    AssignIndex(Expr, Expr, Expr),
+    AssignIndex(Box<Expr>, Box<Expr>, Expr),
     /// An expression for its effect or as the value of its block.
     Expr(Expr),
     /// `while c { … }`
-    While(Expr, Block),
+    While(Expr, Box<Block>),
     /// `for i in a..b { … }`
-    For(Name, Expr, Expr, Block),
+    For(Name, Box<Expr>, Box<Expr>, Box<Block>),
     /// `return` or `return e`
     Return(Option<Expr>),
     /// `break`
@@ -224,11 +224,11 @@ pub enum ExprKind {
     /// name: `a + b` is `Call(Name("+"), [a, b])`, `-a` is `Call(Name("-"), [a])`.
     Call(Box<Expr>, Vec<Expr>),
     /// `Pair{Int64, Int64}(1, 2)`: a constructor with explicit type arguments.
-    New(TypeExpr, Vec<Expr>),
+    New(Box<TypeExpr>, Vec<Expr>),
     /// A type in a value position, only as an argument of the forms that take one
     /// (`array(T, n)`, `trunc(T, x)`, `isa(x, T)`, `shared(T, n)`); parsed as a type when it
     /// carries `{…}`, otherwise a plain `Name` that the resolver reads as a type there.
-    Type(TypeExpr),
+    Type(Box<TypeExpr>),
     /// `(Integer, Int64)` as second argument of `invoke`: parsed as a tuple expression, read as
     /// types by the resolver. Everywhere else a tuple value `(a, b)`.
     Tuple(Vec<Expr>),
@@ -241,7 +241,7 @@ pub enum ExprKind {
     /// `a || b`
     Or(Box<Expr>, Box<Expr>),
     /// `if c { … } else { … }`; the `else` of an `else if` is a block of that one expression.
-    If(Box<Expr>, Block, Option<Block>),
+    If(Box<Expr>, Box<Block>, Option<Box<Block>>),
 }
 
 impl PartialEq for ExprKind {

@@ -454,7 +454,7 @@ pub(crate) fn walk_block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr))
                     }
                     ExprKind::If(c, yes, no) => {
                         work.extend([Work::Expr(c), Work::Block(yes)]);
-                        work.extend(no.iter().map(Work::Block));
+                        work.extend(no.iter().map(|no| Work::Block(no)));
                     }
                     ExprKind::Int(_)
                     | ExprKind::Float(_)

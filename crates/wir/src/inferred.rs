@@ -4,7 +4,8 @@ use crate::ast::{Inlining, MethodDef};
 use crate::ir::{Body, Const, Op, Term};
 use crate::universe::Universe;
 use worldage_dispatch::Ty;
-use worldage_engine::Part;
+use worldage_engine::persist::Packed;
+use worldage_engine::{Part, portable};
 
 /// A method that says nothing about inlining is inlined up to this many operations.
 pub const AUTO_INLINE_COST: usize = 16;
@@ -12,8 +13,10 @@ pub const AUTO_INLINE_COST: usize = 16;
 /// What inference makes of a method instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inferred {
-    /// The typed body.
-    pub body: Body,
+    /// The typed body; see [`Inferred::body`].
+    body: Packed<Body>,
+    /// What the body returns.
+    pub ret: Ty,
     /// What the method says about inlining.
     pub inlining: Inlining,
     /// Whether it is a kernel.
@@ -23,6 +26,8 @@ pub struct Inferred {
     /// The shape of what it returns.
     pub abi: Abi,
 }
+
+portable!(struct Inferred { body, ret, inlining, kernel, inline, abi });
 
 /// What callers see of a callee unless they ask for its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +69,8 @@ impl Inferred {
         let abi = Abi::of(u, body.ret);
         let (inlining, kernel) = (def.inlining, def.kernel);
         Inferred {
-            body,
+            ret: body.ret,
+            body: Packed::new(&body),
             inlining,
             kernel,
             inline,
@@ -72,11 +78,17 @@ impl Inferred {
         }
     }
 
+    /// The typed body, unpacked: many instances are kept, and few are read again.
+    #[must_use]
+    pub fn body(&self) -> Body {
+        self.body.get()
+    }
+
     /// What callers may rely on.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary {
-            ret: self.body.ret,
+            ret: self.ret,
             abi: self.abi,
             inline: self.inline,
         }

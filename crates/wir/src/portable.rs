@@ -174,7 +174,8 @@ impl Hasher for Digest {
 /// Host functions have numbers of the session.
 pub(crate) fn write_inferred(inferred: &Inferred, w: &mut Writer<'_>) {
     use worldage_engine::persist::Portable as _;
-    let mut insts = inferred.body.blocks.iter().flat_map(|block| &block.insts);
+    let body = inferred.body();
+    let mut insts = body.blocks.iter().flat_map(|block| &block.insts);
     if insts.any(|inst| matches!(inst.op, Op::CallHost(..))) {
         w.unnamed();
     }
@@ -191,7 +192,6 @@ portable!(struct Body { vals, blocks, ret, frames });
 portable!(struct Block { params, insts, term, term_pos });
 portable!(struct Inst { result, op, pos });
 portable!(struct Target { block, args });
-portable!(struct Inferred { body, inlining, kernel, inline, abi });
 
 portable!(enum Inlining { 0 Auto, 1 Always, 2 Never });
 portable!(enum Inline { 0 Never, 1 Small, 2 Always });

@@ -124,11 +124,7 @@ impl Session {
                 error.to_string(),
             ))
         })?;
-        Ok(inner
-            .universe
-            .types()
-            .display(inferred.body.ret)
-            .to_string())
+        Ok(inner.universe.types().display(inferred.ret).to_string())
     }
 
     /// Compiled instances (default shard and view) whose next call would run no stage, sorted.
@@ -242,7 +238,7 @@ impl Session {
             let name = |mi: Mi| inner.engine.name(mi);
             return Ok(worldage_wir::print::print_body(
                 &inner.universe,
-                &inferred.body,
+                &inferred.body(),
                 &name,
             ));
         }

@@ -36,7 +36,8 @@ const MAX_DEPTH: u32 = 600;
 
 /// Writes values of one session.
 pub struct Writer<'a> {
-    session: &'a dyn Session,
+    /// `None` writes the session's own numbers.
+    session: Option<&'a dyn Session>,
     out: Vec<u8>,
     symbols: FxHashMap<Symbol, u64>,
     types: FxHashMap<Ty, u64>,
@@ -49,8 +50,16 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     pub(crate) fn new(session: &'a dyn Session) -> Self {
         Writer {
-            session,
-            out: Vec::with_capacity(256),
+            session: Some(session),
+            ..Writer::of_numbers(Vec::with_capacity(256))
+        }
+    }
+
+    /// Writes the session's own numbers behind what `out` holds.
+    pub(super) fn of_numbers(out: Vec<u8>) -> Self {
+        Writer {
+            session: None,
+            out,
             symbols: FxHashMap::default(),
             types: FxHashMap::default(),
             methods: FxHashMap::default(),
@@ -62,6 +71,11 @@ impl<'a> Writer<'a> {
     /// The bytes; `None` if something had no identity outside of this session.
     pub(crate) fn finish(self) -> Option<Vec<u8>> {
         (!self.unnamed).then_some(self.out)
+    }
+
+    /// What is written, whether or not it has a meaning outside of this session.
+    pub(super) fn into_written(self) -> Vec<u8> {
+        self.out
     }
 
     /// Gives up: what is written has no meaning outside of this session.
@@ -123,7 +137,8 @@ impl<'a> Writer<'a> {
 
 /// Reads what a [`Writer`] wrote.
 pub struct Reader<'a> {
-    session: &'a dyn Session,
+    /// `None` reads the session's own numbers.
+    session: Option<&'a dyn Session>,
     rest: &'a [u8],
     symbols: Vec<Symbol>,
     types: Vec<Ty>,
@@ -135,7 +150,15 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(crate) fn new(session: &'a dyn Session, bytes: &'a [u8]) -> Self {
         Reader {
-            session,
+            session: Some(session),
+            ..Reader::of_numbers(bytes)
+        }
+    }
+
+    /// Reads the session's own numbers.
+    pub(super) fn of_numbers(bytes: &'a [u8]) -> Self {
+        Reader {
+            session: None,
             rest: bytes,
             symbols: Vec::new(),
             types: Vec::new(),
@@ -235,6 +258,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A number of the session's own.
+    fn index(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.number()?).map_err(|_| Malformed("a number is too large"))
+    }
+
     fn text(&mut self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a text is no UTF-8"))
     }
@@ -242,18 +270,24 @@ impl<'a> Reader<'a> {
 
 impl Portable for Symbol {
     fn write(&self, w: &mut Writer<'_>) {
+        let Some(session) = w.session else {
+            return w.number(self.index() as u64);
+        };
         if !w.known(|w| &mut w.symbols, *self) {
-            w.bytes(w.session.types().symbol_str(*self).as_bytes());
+            w.bytes(session.types().symbol_str(*self).as_bytes());
             w.learn(|w| &mut w.symbols, *self);
         }
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let Some(session) = r.session else {
+            return Ok(Symbol::from_index(r.index()? as usize));
+        };
         if let Some(known) = r.known(|r| &r.symbols)? {
             return Ok(known);
         }
         let text = r.text()?;
-        let symbol = r.session.types().symbol(text);
+        let symbol = session.types().symbol(text);
         r.symbols.push(symbol);
         Ok(symbol)
     }
@@ -289,10 +323,12 @@ impl Portable for Arg {
 
 impl Portable for Ty {
     fn write(&self, w: &mut Writer<'_>) {
+        let Some(session) = w.session else {
+            return w.number(self.index() as u64);
+        };
         if w.known(|w| &mut w.types, *self) {
             return;
         }
-        let session = w.session;
         match session.types().kind(*self) {
             TyKind::Bottom => w.byte(0),
             TyKind::Any => w.byte(1),
@@ -323,6 +359,9 @@ impl Portable for Ty {
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let Some(session) = r.session else {
+            return Ok(Ty::from_index(r.index()? as usize));
+        };
         if let Some(known) = r.known(|r| &r.types)? {
             return Ok(known);
         }
@@ -330,7 +369,7 @@ impl Portable for Ty {
         if r.depth > MAX_DEPTH {
             return Err(Malformed("a type nests too deep"));
         }
-        let types = r.session.types();
+        let types = session.types();
         let wrong = |_| Malformed("a type cannot be built");
         let ty = match r.byte()? {
             0 => Ty::BOTTOM,
@@ -338,7 +377,7 @@ impl Portable for Ty {
             2 => {
                 let name = Symbol::read(r)?;
                 let identity = r.bits()?;
-                let decl = r.session.find_decl(name, identity);
+                let decl = session.find_decl(name, identity);
                 let decl = decl.ok_or(Malformed("a type is not defined here, or otherwise"))?;
                 let args: Vec<Arg> = Vec::read(r)?;
                 types.nominal(decl, &args).map_err(wrong)?
@@ -363,12 +402,15 @@ impl Portable for Ty {
 
 impl Portable for MethodId {
     fn write(&self, w: &mut Writer<'_>) {
+        let Some(session) = w.session else {
+            return w.number(u64::from(self.0));
+        };
         if w.known(|w| &mut w.methods, *self) {
             return;
         }
-        let method = w.session.method(*self);
+        let method = session.method(*self);
         method.function.write(w);
-        match w.session.table_name(method.table) {
+        match session.table_name(method.table) {
             Some(name) => w.bytes(name.as_bytes()),
             None => w.unnamed(),
         }
@@ -380,7 +422,7 @@ impl Portable for MethodId {
         }
         match method
             .intrinsic
-            .map(|number| w.session.intrinsic_identity(number))
+            .map(|number| session.intrinsic_identity(number))
         {
             None => w.byte(0),
             Some(Some(identity)) => {
@@ -393,6 +435,9 @@ impl Portable for MethodId {
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let Some(session) = r.session else {
+            return r.index().map(MethodId);
+        };
         if let Some(known) = r.known(|r| &r.methods)? {
             return Ok(known);
         }
@@ -411,13 +456,13 @@ impl Portable for MethodId {
             0 => None,
             _ => Some(r.bits()?),
         };
-        let types = r.session.types();
+        let types = session.types();
         let TyKind::Tuple { elems, tail } = types.kind(params) else {
             return Err(Malformed("a signature is no tuple"));
         };
         let sig = Sig::new(types, elems, *tail, vars)
             .map_err(|_| Malformed("a signature cannot be built"))?;
-        let method = r.session.find_method(table, function, &sig, intrinsic);
+        let method = session.find_method(table, function, &sig, intrinsic);
         let method = method.ok_or(Malformed("a method is not defined here"))?;
         r.methods.push(method);
         Ok(method)
@@ -426,8 +471,11 @@ impl Portable for MethodId {
 
 impl Portable for Mi {
     fn write(&self, w: &mut Writer<'_>) {
+        let Some(session) = w.session else {
+            return w.number(u64::from(self.0));
+        };
         if !w.known(|w| &mut w.instances, *self) {
-            let key = w.session.key(*self);
+            let key = session.key(*self);
             key.method.write(w);
             key.args.write(w);
             w.learn(|w| &mut w.instances, *self);
@@ -435,22 +483,25 @@ impl Portable for Mi {
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let Some(session) = r.session else {
+            return r.index().map(Mi);
+        };
         if let Some(known) = r.known(|r| &r.instances)? {
             return Ok(known);
         }
         let method = MethodId::read(r)?;
         let args = Ty::read(r)?;
-        let types = r.session.types();
+        let types = session.types();
         if !matches!(types.kind(args), TyKind::Tuple { .. }) {
             return Err(Malformed("the argument types are no tuple"));
         }
-        let function = r.session.method(method).function;
+        let function = session.method(method).function;
         let key = MiKey {
             function,
             method,
             args,
         };
-        let mi = r.session.intern(key);
+        let mi = session.intern(key);
         r.instances.push(mi);
         Ok(mi)
     }

@@ -39,6 +39,20 @@ pub trait AskBodies {
     fn inferred(&mut self, callee: Mi) -> Result<Arc<Inferred>, Stop>;
 }
 
+/// Whether a call of the body itself is inlined.
+fn inlines_any(ask: &mut dyn AskBodies, body: &Body) -> Result<bool, Stop> {
+    let own = body.frames[0].mi;
+    for inst in body.blocks.iter().flat_map(|block| &block.insts) {
+        if let Op::Call(callee, _) = inst.op
+            && callee != own
+            && ask.inlinable(callee)? != Inline::Never
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The body of an instance with callees inlined, optimised.
 ///
 /// # Errors
@@ -49,11 +63,10 @@ pub fn inline(
     _: Mi,
     inferred: &Arc<Inferred>,
 ) -> Result<Body, Stop> {
-    let insts = inferred.body.blocks.iter().flat_map(|block| &block.insts);
-    let mut body = match insts.into_iter().any(|i| matches!(i.op, Op::Call(..))) {
-        true => splice::spliced(ask, inferred)?,
-        false => inferred.body.clone(),
-    };
+    let mut body = inferred.body();
+    if inlines_any(ask, &body)? {
+        body = splice::spliced(ask, body)?;
+    }
     crate::opt::optimize(u, &mut body);
     debug_assert_eq!(
         crate::verify::verify(u, &body),

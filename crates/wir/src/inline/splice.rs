@@ -5,14 +5,14 @@
 //! it. So everything is copied once, and nesting takes no stack of ours.
 
 use super::{AskBodies, MAX_DEPTH, MAX_OPS, ROOM};
-use crate::inferred::{Inferred, Inline};
+use crate::inferred::Inline;
 use crate::ir::{Blk, Block, Body, Frame, Inst, Op, Pos, Target, Term, Val};
-use std::sync::Arc;
+use std::rc::Rc;
 use worldage_engine::{Mi, Stop};
 
 /// A body that stands in the result, and where its values and blocks went.
 struct Copy {
-    source: Arc<Inferred>,
+    source: Rc<Body>,
     vals: u32,
     blocks: u32,
     frame: u32,
@@ -53,15 +53,15 @@ struct Splicer<'a> {
 }
 
 /// The body with callees in place of calls; blocks in any order, some of them unreachable.
-pub(super) fn spliced(ask: &mut dyn AskBodies, root: &Arc<Inferred>) -> Result<Body, Stop> {
-    let own: usize = root.body.blocks.iter().map(|b| b.insts.len()).sum();
+pub(super) fn spliced(ask: &mut dyn AskBodies, root: Body) -> Result<Body, Stop> {
+    let own: usize = root.blocks.iter().map(|b| b.insts.len()).sum();
     let mut splicer = Splicer {
         ask,
         out: Body {
             vals: Vec::new(),
             blocks: Vec::new(),
-            ret: root.body.ret,
-            frames: vec![root.body.frames[0]],
+            ret: root.ret,
+            frames: vec![root.frames[0]],
         },
         known: Vec::new(),
         copies: Vec::new(),
@@ -69,8 +69,9 @@ pub(super) fn spliced(ask: &mut dyn AskBodies, root: &Arc<Inferred>) -> Result<B
         room: ROOM + 2 * own,
         ops: 0,
     };
-    splicer.add(Arc::clone(root), 0, Ret::Return);
-    for block in (0..root.body.blocks.len()).rev() {
+    let blocks = root.blocks.len();
+    splicer.add(Rc::new(root), 0, Ret::Return);
+    for block in (0..blocks).rev() {
         splicer.push(0, block, block);
         splicer.params(0, block);
     }
@@ -82,15 +83,15 @@ pub(super) fn spliced(ask: &mut dyn AskBodies, root: &Arc<Inferred>) -> Result<B
 
 impl Splicer<'_> {
     /// Makes room for a body's values and blocks.
-    fn add(&mut self, source: Arc<Inferred>, frame: u32, ret: Ret) -> usize {
+    fn add(&mut self, source: Rc<Body>, frame: u32, ret: Ret) -> usize {
         let (vals, blocks) = (self.out.vals.len() as u32, self.out.blocks.len() as u32);
-        self.out.vals.extend_from_slice(&source.body.vals);
+        self.out.vals.extend_from_slice(&source.vals);
         let all = vals..self.out.vals.len() as u32;
         self.known.extend(all.map(Val));
-        for _ in 0..source.body.blocks.len() {
+        for _ in 0..source.blocks.len() {
             self.block();
         }
-        self.ops += source.body.vals.len();
+        self.ops += source.vals.len();
         self.copies.push(Copy {
             source,
             vals,
@@ -127,7 +128,7 @@ impl Splicer<'_> {
     /// Gives a copied block its parameters.
     fn params(&mut self, copy: usize, block: usize) {
         let copy = &self.copies[copy];
-        let params = &copy.source.body.blocks[block].params;
+        let params = &copy.source.blocks[block].params;
         let into = copy.blocks as usize + block;
         self.out.blocks[into].params = params.iter().map(|v| Val(copy.vals + v.0)).collect();
     }
@@ -140,9 +141,9 @@ impl Splicer<'_> {
             into,
         } = stretch;
         let copy = &self.copies[ix];
-        let source = Arc::clone(&copy.source);
+        let source = Rc::clone(&copy.source);
         let (vals, frame, blocks, ret) = (copy.vals, copy.frame, copy.blocks, copy.ret);
-        let block = &source.body.blocks[block];
+        let block = &source.blocks[block];
         for (n, inst) in block.insts.iter().enumerate().skip(at) {
             let mut op = inst.op.clone();
             op.map_operands(|v| self.known[(vals + v.0) as usize]);
@@ -220,8 +221,7 @@ impl Splicer<'_> {
         rest: Stretch,
     ) -> Result<(), Stop> {
         let inferred = self.ask.inferred(callee)?;
-        let source = Arc::clone(&inferred);
-        let body = &source.body;
+        let body = Rc::new(inferred.body());
         if inferred.inline == Inline::Small {
             self.room = self.room.saturating_sub(body.vals.len());
         }
@@ -234,11 +234,11 @@ impl Splicer<'_> {
         let straight = matches!(&body.blocks[..], [only] if matches!(only.term, Term::Return(_)));
         let copy = if straight {
             self.work.push(rest);
-            self.add(inferred, frame, Ret::Value(result))
+            self.add(Rc::clone(&body), frame, Ret::Value(result))
         } else {
             let used = self.out.vals[result.0 as usize] == body.ret;
             let next = self.block();
-            let copy = self.add(inferred, frame, Ret::Jump(Blk(next as u32), used));
+            let copy = self.add(Rc::clone(&body), frame, Ret::Jump(Blk(next as u32), used));
             if used {
                 self.out.blocks[next].params.push(result);
             }

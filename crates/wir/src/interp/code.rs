@@ -239,7 +239,7 @@ impl Compiler<'_> {
             // The parser lets a type with braces stand only where a form takes one.
             ExprKind::Type(ty) => Kind::Function(self.interner.symbol(&ty.name)),
             ExprKind::Call(callee, args) => self.call(callee, args),
-            ExprKind::New(ty, args) => Kind::New(self.ty(ty.clone()), self.exprs(args)),
+            ExprKind::New(ty, args) => Kind::New(self.ty((**ty).clone()), self.exprs(args)),
             ExprKind::Tuple(elems) => Kind::Tuple(self.exprs(elems)),
             ExprKind::Field(x, name) => Kind::Field(self.boxed(x), name.clone(), Cell::new(None)),
             ExprKind::Index(a, b) => Kind::Index(Box::new([self.expr(a), self.expr(b)])),
@@ -330,7 +330,7 @@ fn plain_type(id: NodeId, name: &Name) -> TypeExpr {
 /// An expression read as a type.
 fn as_type(e: &Expr) -> Option<TypeExpr> {
     match &e.kind {
-        ExprKind::Type(ty) => Some(ty.clone()),
+        ExprKind::Type(ty) => Some((**ty).clone()),
         ExprKind::Name(name) => Some(plain_type(e.id, name)),
         _ => None,
     }

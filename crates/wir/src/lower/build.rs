@@ -10,6 +10,7 @@ use crate::ast::{MethodDef, NodeId, TypeArg, TypeExpr};
 use crate::env::has_vararg;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
+use std::cell::Cell;
 use worldage_dispatch::{Symbol, Types};
 
 /// What the way through a condition says about a variable: its type is (not) the one named.
@@ -73,21 +74,15 @@ pub(crate) struct Builder<'a> {
     ret_ty: Option<TyIx>,
 }
 
+thread_local! {
+    /// The room that the last body took while it was built.
+    static SCRATCH: Cell<Lowered> = Cell::default();
+}
+
 impl<'a> Builder<'a> {
     pub(crate) fn new(types: &'a Types, def: &'a MethodDef) -> Builder<'a> {
-        let out = Lowered {
-            ops: Vec::with_capacity(16),
-            nodes: Vec::with_capacity(16),
-            blocks: Vec::with_capacity(4),
-            pool: Vec::with_capacity(16),
-            types: Vec::new(),
-            strs: Vec::new(),
-            vararg: has_vararg(def),
-            user_start: Vec::new(),
-            users: Vec::new(),
-            used: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut out = SCRATCH.take();
+        out.vararg = has_vararg(def);
         let mut b = Builder {
             types,
             def,
@@ -117,9 +112,13 @@ impl<'a> Builder<'a> {
     }
 
     pub(crate) fn finish(mut self) -> Lowered {
-        self.out.find_used();
-        self.out.index_users();
-        self.out
+        // A copy has exactly the room that it needs; it is kept as long as the method.
+        let mut lowered = self.out.clone();
+        lowered.find_used();
+        lowered.index_users();
+        self.out.clear();
+        SCRATCH.set(self.out);
+        lowered
     }
 
     pub(crate) fn sym(&self, name: &str) -> Symbol {

@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
             ExprKind::And(a, b) => return self.short_circuit(e, a, b, false),
             ExprKind::Or(a, b) => return self.short_circuit(e, a, b, true),
             ExprKind::If(cond, then, other) => {
-                let value = self.if_else(cond, then, other.as_ref(), true, e.id);
+                let value = self.if_else(cond, then, other.as_deref(), true, e.id);
                 return value.expect("asked for a value");
             }
         };
@@ -55,7 +55,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn effect(&mut self, e: &'a Expr) {
         match &e.kind {
             ExprKind::If(cond, then, other) => {
-                self.if_else(cond, then, other.as_ref(), false, e.id);
+                self.if_else(cond, then, other.as_deref(), false, e.id);
             }
             _ => {
                 self.expr(e);

@@ -90,7 +90,7 @@ impl<'a> Builder<'a> {
 /// An expression read as a type.
 fn as_type(e: &Expr) -> Option<TypeExpr> {
     match &e.kind {
-        ExprKind::Type(ty) => Some(ty.clone()),
+        ExprKind::Type(ty) => Some((**ty).clone()),
         ExprKind::Name(name) => Some(TypeExpr {
             id: e.id,
             name: name.clone(),

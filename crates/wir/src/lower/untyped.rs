@@ -144,7 +144,7 @@ pub enum WarningKind {
 }
 
 /// A method's body in untyped SSA. A function of the AST and the interner alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lowered {
     /// The values.
     pub ops: Vec<UOp>,
@@ -174,6 +174,17 @@ pub struct Lowered {
 pub(crate) const TERM: u32 = 1 << 31;
 
 impl Lowered {
+    /// Empties what is built and keeps its room.
+    pub(crate) fn clear(&mut self) {
+        self.ops.clear();
+        self.nodes.clear();
+        self.blocks.clear();
+        self.pool.clear();
+        self.types.clear();
+        self.strs.clear();
+        self.warnings.clear();
+    }
+
     /// The operands of a run.
     pub fn args(&self, args: Args) -> &[UVal] {
         &self.pool[args.start as usize..(args.start + args.len) as usize]

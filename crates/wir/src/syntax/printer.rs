@@ -311,7 +311,7 @@ impl Printer {
             }
             ExprKind::And(a, b) => self.binary("&&", level::AND, a, b),
             ExprKind::Or(a, b) => self.binary("||", level::OR, a, b),
-            ExprKind::If(cond, then, otherwise) => self.if_expr(cond, then, otherwise.as_ref()),
+            ExprKind::If(cond, then, otherwise) => self.if_expr(cond, then, otherwise.as_deref()),
         }
     }
 

@@ -267,9 +267,9 @@ impl Parser<'_> {
         }
         let ty = self.finish_type(tok.lo, name, args)?;
         let kind = if self.at(Kind::LParen) && !self.tok.begins_line {
-            ExprKind::New(ty, self.args()?)
+            ExprKind::New(Box::new(ty), self.args()?)
         } else {
-            ExprKind::Type(ty)
+            ExprKind::Type(Box::new(ty))
         };
         self.finish(tok.lo, kind)
     }
@@ -326,12 +326,12 @@ impl Parser<'_> {
                 break Some(self.block()?);
             }
         };
-        let mut otherwise = otherwise;
+        let mut otherwise = otherwise.map(Box::new);
         loop {
             let Some((lo, cond, then)) = branches.pop() else {
                 unreachable!("the last branch returns");
             };
-            let kind = ExprKind::If(Box::new(cond), then, otherwise);
+            let kind = ExprKind::If(Box::new(cond), Box::new(then), otherwise);
             let expr = self.finish(lo, kind)?;
             if branches.is_empty() {
                 return Ok(expr);
@@ -339,7 +339,7 @@ impl Parser<'_> {
             let stmt = self.finish_stmt(lo, StmtKind::Expr(expr))?;
             let id = self.node(lo, self.height(stmt.id) - 1);
             let stmts = vec![stmt];
-            otherwise = Some(Block { id, stmts });
+            otherwise = Some(Box::new(Block { id, stmts }));
         }
     }
 

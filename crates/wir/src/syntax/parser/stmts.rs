@@ -113,7 +113,7 @@ impl Parser<'_> {
                 self.bump();
                 let cond = self.header(false, |p| p.expr())?;
                 let body = self.loop_body()?;
-                StmtKind::While(cond, body)
+                StmtKind::While(cond, Box::new(body))
             }
             Kind::For => self.for_stmt()?,
             Kind::Return => {
@@ -194,6 +194,7 @@ impl Parser<'_> {
             Ok((from, p.expr()?))
         })?;
         let body = self.loop_body()?;
+        let (from, to, body) = (Box::new(from), Box::new(to), Box::new(body));
         Ok(StmtKind::For(name, from, to, body))
     }
 
@@ -216,7 +217,7 @@ impl Parser<'_> {
             }
             ExprKind::Index(array, index) => {
                 self.bump();
-                Ok(StmtKind::AssignIndex(*array, *index, self.expr()?))
+                Ok(StmtKind::AssignIndex(array, index, self.expr()?))
             }
             kind => {
                 let hint = match kind {

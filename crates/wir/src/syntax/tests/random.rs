@@ -96,7 +96,7 @@ fn leaf() -> impl Strategy<Value = ExprKind> {
         Just(ExprKind::Nothing),
         name().prop_map(ExprKind::Name),
         operator().prop_map(ExprKind::Name),
-        applied().prop_map(ExprKind::Type),
+        applied().prop_map(|ty| ExprKind::Type(Box::new(ty))),
     ]
 }
 
@@ -117,7 +117,7 @@ fn expr() -> impl Strategy<Value = Expr> {
                 .prop_map(|(op, (a, b))| ExprKind::Call(boxed(ExprKind::Name(op)), vec![a, b])),
             (operator(), e.clone())
                 .prop_map(|(op, a)| ExprKind::Call(boxed(ExprKind::Name(op)), vec![a])),
-            (applied(), list.clone()).prop_map(|(t, args)| ExprKind::New(t, args)),
+            (applied(), list.clone()).prop_map(|(t, args)| ExprKind::New(Box::new(t), args)),
             list.prop_map(ExprKind::Tuple),
             (e.clone(), name()).prop_map(|(a, n)| ExprKind::Field(Box::new(a), n)),
             pair.clone()
@@ -130,7 +130,11 @@ fn expr() -> impl Strategy<Value = Expr> {
                 block_of(e.clone()),
                 prop::option::of(block_of(e))
             )
-                .prop_map(|(c, a, b)| ExprKind::If(Box::new(c), a, b)),
+                .prop_map(|(c, a, b)| ExprKind::If(
+                    Box::new(c),
+                    Box::new(a),
+                    b.map(Box::new)
+                )),
         ]
     });
     kind.prop_map(|kind| Expr { id: ID, kind })
@@ -142,7 +146,11 @@ fn block_of(e: BoxedStrategy<Expr>) -> impl Strategy<Value = Block> {
         e.clone().prop_map(StmtKind::Expr),
         (name(), e.clone()).prop_map(|(n, e)| StmtKind::Var(n, e)),
         (name(), e.clone()).prop_map(|(n, e)| StmtKind::Assign(n, e)),
-        (e.clone(), e.clone(), e.clone()).prop_map(|(a, i, v)| StmtKind::AssignIndex(a, i, v)),
+        (e.clone(), e.clone(), e.clone()).prop_map(|(a, i, v)| StmtKind::AssignIndex(
+            Box::new(a),
+            Box::new(i),
+            v
+        )),
         prop::option::of(e).prop_map(StmtKind::Return),
     ];
     prop::collection::vec(stmt, 0..4).prop_map(make_block)
@@ -172,11 +180,15 @@ fn body() -> impl Strategy<Value = Block> {
             block
         });
         let stmt = prop_oneof![
-            (e.clone(), inner.clone()).prop_map(|(c, b)| StmtKind::While(c, b)),
-            (name(), e.clone(), e.clone(), inner)
-                .prop_map(|(n, a, b, body)| StmtKind::For(n, a, b, body)),
+            (e.clone(), inner.clone()).prop_map(|(c, b)| StmtKind::While(c, Box::new(b))),
+            (name(), e.clone(), e.clone(), inner).prop_map(|(n, a, b, body)| StmtKind::For(
+                n,
+                Box::new(a),
+                Box::new(b),
+                Box::new(body)
+            )),
             (e.clone(), block.clone(), prop::option::of(block)).prop_map(|(c, a, b)| {
-                let kind = ExprKind::If(Box::new(c), a, b);
+                let kind = ExprKind::If(Box::new(c), Box::new(a), b.map(Box::new));
                 StmtKind::Expr(Expr { id: ID, kind })
             }),
             e.prop_map(StmtKind::Expr),
