@@ -13,6 +13,7 @@ impl Ty {
 
     /// A dense number, for side tables. It depends on the order of interning: never store it.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -22,6 +23,7 @@ impl Ty {
     /// # Panics
     /// If no interner can have given it.
     #[must_use]
+    #[inline]
     pub fn from_index(index: usize) -> Ty {
         Ty(u32::try_from(index).expect("an interned type has a smaller number"))
     }
@@ -34,6 +36,7 @@ pub struct DeclId(pub u32);
 impl DeclId {
     /// A dense number, for side tables.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -46,6 +49,7 @@ pub struct Symbol(pub(crate) u32);
 impl Symbol {
     /// A dense number, for side tables. It depends on the order of interning: never store it.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -55,6 +59,7 @@ impl Symbol {
     /// # Panics
     /// If no interner can have given it.
     #[must_use]
+    #[inline]
     pub fn from_index(index: usize) -> Symbol {
         Symbol(u32::try_from(index).expect("an interned symbol has a smaller number"))
     }

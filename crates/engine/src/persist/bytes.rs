@@ -31,6 +31,9 @@ pub trait Portable: Sized {
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed>;
 }
 
+/// Room that a length is given before its elements are read.
+const MAX_RESERVED: usize = 1 << 12;
+
 /// How deep types may nest in what is read.
 const MAX_DEPTH: u32 = 600;
 
@@ -89,12 +92,22 @@ impl<'a> Writer<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn byte(&mut self, byte: u8) {
         self.out.push(byte);
     }
 
     /// An unsigned number, seven bits per byte, the lowest first.
-    pub fn number(&mut self, mut number: u64) {
+    #[inline]
+    pub fn number(&mut self, number: u64) {
+        if number < 0x80 {
+            self.out.push(number as u8);
+        } else {
+            self.long_number(number);
+        }
+    }
+
+    fn long_number(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.out.push(number as u8 | 0x80);
             number >>= 7;
@@ -185,6 +198,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// At the end.
+    #[inline]
     pub fn byte(&mut self) -> Result<u8, Malformed> {
         let (byte, rest) = self.rest.split_first().ok_or(Malformed("it ends early"))?;
         self.rest = rest;
@@ -195,7 +209,18 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// At the end, or if it is too large.
+    #[inline]
     pub fn number(&mut self) -> Result<u64, Malformed> {
+        match self.rest.split_first() {
+            Some((byte, rest)) if *byte < 0x80 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, Malformed> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -215,6 +240,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If there cannot be so many.
+    #[inline]
     pub fn count(&mut self) -> Result<usize, Malformed> {
         let number = self.number()?;
         usize::try_from(number)
@@ -259,6 +285,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A number of the session's own.
+    #[inline]
     fn index(&mut self) -> Result<u32, Malformed> {
         u32::try_from(self.number()?).map_err(|_| Malformed("a number is too large"))
     }
@@ -269,28 +296,38 @@ impl<'a> Reader<'a> {
 }
 
 impl Portable for Symbol {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
-        let Some(session) = w.session else {
-            return w.number(self.index() as u64);
-        };
-        if !w.known(|w| &mut w.symbols, *self) {
-            w.bytes(session.types().symbol_str(*self).as_bytes());
-            w.learn(|w| &mut w.symbols, *self);
+        match w.session {
+            None => w.number(self.index() as u64),
+            Some(session) => write_symbol(*self, session, w),
         }
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let Some(session) = r.session else {
-            return Ok(Symbol::from_index(r.index()? as usize));
-        };
-        if let Some(known) = r.known(|r| &r.symbols)? {
-            return Ok(known);
+        match r.session {
+            None => r.index().map(|ix| Symbol::from_index(ix as usize)),
+            Some(session) => read_symbol(session, r),
         }
-        let text = r.text()?;
-        let symbol = session.types().symbol(text);
-        r.symbols.push(symbol);
-        Ok(symbol)
     }
+}
+
+fn write_symbol(symbol: Symbol, session: &dyn Session, w: &mut Writer<'_>) {
+    if !w.known(|w| &mut w.symbols, symbol) {
+        w.bytes(session.types().symbol_str(symbol).as_bytes());
+        w.learn(|w| &mut w.symbols, symbol);
+    }
+}
+
+fn read_symbol(session: &dyn Session, r: &mut Reader<'_>) -> Result<Symbol, Malformed> {
+    if let Some(known) = r.known(|r| &r.symbols)? {
+        return Ok(known);
+    }
+    let text = r.text()?;
+    let symbol = session.types().symbol(text);
+    r.symbols.push(symbol);
+    Ok(symbol)
 }
 
 impl Portable for Arg {
@@ -322,189 +359,219 @@ impl Portable for Arg {
 }
 
 impl Portable for Ty {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
-        let Some(session) = w.session else {
-            return w.number(self.index() as u64);
-        };
-        if w.known(|w| &mut w.types, *self) {
-            return;
+        match w.session {
+            None => w.number(self.index() as u64),
+            Some(session) => write_ty(*self, session, w),
         }
-        match session.types().kind(*self) {
-            TyKind::Bottom => w.byte(0),
-            TyKind::Any => w.byte(1),
-            TyKind::Nominal { decl, args } => {
-                w.byte(2);
-                session.types().decl(*decl).name.write(w);
-                match session.decl_identity(*decl) {
-                    Some(identity) => w.bits(identity),
-                    None => w.unnamed(),
-                }
-                write_all(args, w);
-            }
-            TyKind::Tuple { elems, tail } => {
-                w.byte(3);
-                write_all(elems, w);
-                tail.write(w);
-            }
-            TyKind::Union(members) => {
-                w.byte(4);
-                write_all(members, w);
-            }
-            TyKind::Var(ix) => {
-                w.byte(5);
-                w.number(u64::from(*ix));
-            }
-        }
-        w.learn(|w| &mut w.types, *self);
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let Some(session) = r.session else {
-            return Ok(Ty::from_index(r.index()? as usize));
-        };
-        if let Some(known) = r.known(|r| &r.types)? {
-            return Ok(known);
+        match r.session {
+            None => r.index().map(|ix| Ty::from_index(ix as usize)),
+            Some(session) => read_ty(session, r),
         }
-        r.depth += 1;
-        if r.depth > MAX_DEPTH {
-            return Err(Malformed("a type nests too deep"));
-        }
-        let types = session.types();
-        let wrong = |_| Malformed("a type cannot be built");
-        let ty = match r.byte()? {
-            0 => Ty::BOTTOM,
-            1 => Ty::ANY,
-            2 => {
-                let name = Symbol::read(r)?;
-                let identity = r.bits()?;
-                let decl = session.find_decl(name, identity);
-                let decl = decl.ok_or(Malformed("a type is not defined here, or otherwise"))?;
-                let args: Vec<Arg> = Vec::read(r)?;
-                types.nominal(decl, &args).map_err(wrong)?
-            }
-            3 => {
-                let elems: Vec<Ty> = Vec::read(r)?;
-                let tail: Option<Ty> = Option::read(r)?;
-                types.try_tuple(&elems, tail).map_err(wrong)?
-            }
-            4 => {
-                let members: Vec<Ty> = Vec::read(r)?;
-                types.try_union(&members).map_err(wrong)?
-            }
-            5 => types.var(u32::read(r)?),
-            _ => return Err(Malformed("no such kind of type")),
-        };
-        r.depth -= 1;
-        r.types.push(ty);
-        Ok(ty)
     }
+}
+
+fn write_ty(ty: Ty, session: &dyn Session, w: &mut Writer<'_>) {
+    if w.known(|w| &mut w.types, ty) {
+        return;
+    }
+    match session.types().kind(ty) {
+        TyKind::Bottom => w.byte(0),
+        TyKind::Any => w.byte(1),
+        TyKind::Nominal { decl, args } => {
+            w.byte(2);
+            session.types().decl(*decl).name.write(w);
+            match session.decl_identity(*decl) {
+                Some(identity) => w.bits(identity),
+                None => w.unnamed(),
+            }
+            write_all(args, w);
+        }
+        TyKind::Tuple { elems, tail } => {
+            w.byte(3);
+            write_all(elems, w);
+            tail.write(w);
+        }
+        TyKind::Union(members) => {
+            w.byte(4);
+            write_all(members, w);
+        }
+        TyKind::Var(ix) => {
+            w.byte(5);
+            w.number(u64::from(*ix));
+        }
+    }
+    w.learn(|w| &mut w.types, ty);
+}
+
+fn read_ty(session: &dyn Session, r: &mut Reader<'_>) -> Result<Ty, Malformed> {
+    if let Some(known) = r.known(|r| &r.types)? {
+        return Ok(known);
+    }
+    r.depth += 1;
+    if r.depth > MAX_DEPTH {
+        return Err(Malformed("a type nests too deep"));
+    }
+    let types = session.types();
+    let wrong = |_| Malformed("a type cannot be built");
+    let ty = match r.byte()? {
+        0 => Ty::BOTTOM,
+        1 => Ty::ANY,
+        2 => {
+            let name = Symbol::read(r)?;
+            let identity = r.bits()?;
+            let decl = session.find_decl(name, identity);
+            let decl = decl.ok_or(Malformed("a type is not defined here, or otherwise"))?;
+            let args: Vec<Arg> = Vec::read(r)?;
+            types.nominal(decl, &args).map_err(wrong)?
+        }
+        3 => {
+            let elems: Vec<Ty> = Vec::read(r)?;
+            let tail: Option<Ty> = Option::read(r)?;
+            types.try_tuple(&elems, tail).map_err(wrong)?
+        }
+        4 => {
+            let members: Vec<Ty> = Vec::read(r)?;
+            types.try_union(&members).map_err(wrong)?
+        }
+        5 => types.var(u32::read(r)?),
+        _ => return Err(Malformed("no such kind of type")),
+    };
+    r.depth -= 1;
+    r.types.push(ty);
+    Ok(ty)
 }
 
 impl Portable for MethodId {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
-        let Some(session) = w.session else {
-            return w.number(u64::from(self.0));
-        };
-        if w.known(|w| &mut w.methods, *self) {
-            return;
+        match w.session {
+            None => w.number(u64::from(self.0)),
+            Some(session) => write_method(*self, session, w),
         }
-        let method = session.method(*self);
-        method.function.write(w);
-        match session.table_name(method.table) {
-            Some(name) => w.bytes(name.as_bytes()),
-            None => w.unnamed(),
-        }
-        method.sig.params.write(w);
-        w.number(method.sig.vars.len() as u64);
-        for var in &*method.sig.vars {
-            var.name.write(w);
-            var.upper.write(w);
-        }
-        match method
-            .intrinsic
-            .map(|number| session.intrinsic_identity(number))
-        {
-            None => w.byte(0),
-            Some(Some(identity)) => {
-                w.byte(1);
-                w.bits(identity);
-            }
-            Some(None) => w.unnamed(),
-        }
-        w.learn(|w| &mut w.methods, *self);
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let Some(session) = r.session else {
-            return r.index().map(MethodId);
-        };
-        if let Some(known) = r.known(|r| &r.methods)? {
-            return Ok(known);
+        match r.session {
+            None => r.index().map(MethodId),
+            Some(session) => read_method(session, r),
         }
-        let function = Symbol::read(r)?;
-        let table = r.text()?;
-        let params = Ty::read(r)?;
-        let vars = (0..r.count()?)
-            .map(|_| {
-                Ok(TypeVar {
-                    name: Symbol::read(r)?,
-                    upper: Ty::read(r)?,
-                })
-            })
-            .collect::<Result<Vec<_>, Malformed>>()?;
-        let intrinsic = match r.byte()? {
-            0 => None,
-            _ => Some(r.bits()?),
-        };
-        let types = session.types();
-        let TyKind::Tuple { elems, tail } = types.kind(params) else {
-            return Err(Malformed("a signature is no tuple"));
-        };
-        let sig = Sig::new(types, elems, *tail, vars)
-            .map_err(|_| Malformed("a signature cannot be built"))?;
-        let method = session.find_method(table, function, &sig, intrinsic);
-        let method = method.ok_or(Malformed("a method is not defined here"))?;
-        r.methods.push(method);
-        Ok(method)
     }
 }
 
+fn write_method(method_id: MethodId, session: &dyn Session, w: &mut Writer<'_>) {
+    if w.known(|w| &mut w.methods, method_id) {
+        return;
+    }
+    let method = session.method(method_id);
+    method.function.write(w);
+    match session.table_name(method.table) {
+        Some(name) => w.bytes(name.as_bytes()),
+        None => w.unnamed(),
+    }
+    method.sig.params.write(w);
+    w.number(method.sig.vars.len() as u64);
+    for var in &*method.sig.vars {
+        var.name.write(w);
+        var.upper.write(w);
+    }
+    match method
+        .intrinsic
+        .map(|number| session.intrinsic_identity(number))
+    {
+        None => w.byte(0),
+        Some(Some(identity)) => {
+            w.byte(1);
+            w.bits(identity);
+        }
+        Some(None) => w.unnamed(),
+    }
+    w.learn(|w| &mut w.methods, method_id);
+}
+
+fn read_method(session: &dyn Session, r: &mut Reader<'_>) -> Result<MethodId, Malformed> {
+    if let Some(known) = r.known(|r| &r.methods)? {
+        return Ok(known);
+    }
+    let function = Symbol::read(r)?;
+    let table = r.text()?;
+    let params = Ty::read(r)?;
+    let vars = (0..r.count()?)
+        .map(|_| {
+            Ok(TypeVar {
+                name: Symbol::read(r)?,
+                upper: Ty::read(r)?,
+            })
+        })
+        .collect::<Result<Vec<_>, Malformed>>()?;
+    let intrinsic = match r.byte()? {
+        0 => None,
+        _ => Some(r.bits()?),
+    };
+    let types = session.types();
+    let TyKind::Tuple { elems, tail } = types.kind(params) else {
+        return Err(Malformed("a signature is no tuple"));
+    };
+    let sig = Sig::new(types, elems, *tail, vars)
+        .map_err(|_| Malformed("a signature cannot be built"))?;
+    let method = session.find_method(table, function, &sig, intrinsic);
+    let method = method.ok_or(Malformed("a method is not defined here"))?;
+    r.methods.push(method);
+    Ok(method)
+}
+
 impl Portable for Mi {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
-        let Some(session) = w.session else {
-            return w.number(u64::from(self.0));
-        };
-        if !w.known(|w| &mut w.instances, *self) {
-            let key = session.key(*self);
-            key.method.write(w);
-            key.args.write(w);
-            w.learn(|w| &mut w.instances, *self);
+        match w.session {
+            None => w.number(u64::from(self.0)),
+            Some(session) => write_instance(*self, session, w),
         }
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let Some(session) = r.session else {
-            return r.index().map(Mi);
-        };
-        if let Some(known) = r.known(|r| &r.instances)? {
-            return Ok(known);
+        match r.session {
+            None => r.index().map(Mi),
+            Some(session) => read_instance(session, r),
         }
-        let method = MethodId::read(r)?;
-        let args = Ty::read(r)?;
-        let types = session.types();
-        if !matches!(types.kind(args), TyKind::Tuple { .. }) {
-            return Err(Malformed("the argument types are no tuple"));
-        }
-        let function = session.method(method).function;
-        let key = MiKey {
-            function,
-            method,
-            args,
-        };
-        let mi = session.intern(key);
-        r.instances.push(mi);
-        Ok(mi)
     }
+}
+
+fn write_instance(mi: Mi, session: &dyn Session, w: &mut Writer<'_>) {
+    if !w.known(|w| &mut w.instances, mi) {
+        let key = session.key(mi);
+        key.method.write(w);
+        key.args.write(w);
+        w.learn(|w| &mut w.instances, mi);
+    }
+}
+
+fn read_instance(session: &dyn Session, r: &mut Reader<'_>) -> Result<Mi, Malformed> {
+    if let Some(known) = r.known(|r| &r.instances)? {
+        return Ok(known);
+    }
+    let method = MethodId::read(r)?;
+    let args = Ty::read(r)?;
+    let types = session.types();
+    if !matches!(types.kind(args), TyKind::Tuple { .. }) {
+        return Err(Malformed("the argument types are no tuple"));
+    }
+    let function = session.method(method).function;
+    let key = MiKey {
+        function,
+        method,
+        args,
+    };
+    let mi = session.intern(key);
+    r.instances.push(mi);
+    Ok(mi)
 }
 
 fn write_all<T: Portable>(all: &[T], w: &mut Writer<'_>) {
@@ -520,7 +587,11 @@ impl<T: Portable> Portable for Vec<T> {
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         // Every element takes at least a byte, so the length cannot ask for too much.
         let count = r.count()?;
-        (0..count).map(|_| T::read(r)).collect()
+        let mut all = Vec::with_capacity(count.min(MAX_RESERVED));
+        for _ in 0..count {
+            all.push(T::read(r)?);
+        }
+        Ok(all)
     }
 }
 
@@ -576,10 +647,12 @@ impl Portable for Arc<str> {
 }
 
 impl Portable for bool {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         w.byte(u8::from(*self));
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         match r.byte()? {
             0 => Ok(false),
@@ -590,20 +663,24 @@ impl Portable for bool {
 }
 
 impl Portable for u32 {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         w.number(u64::from(*self));
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         u32::try_from(r.number()?).map_err(|_| Malformed("a number is too large"))
     }
 }
 
 impl Portable for u64 {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         w.bits(*self);
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         r.bits()
     }
@@ -611,10 +688,12 @@ impl Portable for u64 {
 
 /// Zigzag, so that small negative numbers are short.
 impl Portable for i64 {
+    #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         w.number(((self << 1) ^ (self >> 63)).cast_unsigned());
     }
 
+    #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let zigzag = r.number()?;
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
