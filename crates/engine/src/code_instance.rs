@@ -83,6 +83,11 @@ impl<C: Compiler> CodeInstance<C> {
         self.cell.entry.store(entry, Ordering::Release);
     }
 
+    /// What link gave, if it has run: within a recursive group it may be yet to come.
+    pub(crate) fn try_linked(&self) -> Option<&C::Linked> {
+        self.linked.get().map(|(linked, _)| linked)
+    }
+
     /// What link gave.
     ///
     /// # Panics

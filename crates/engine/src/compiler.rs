@@ -8,6 +8,7 @@ use crate::cx::{CodegenCx, ExternalKey, InferCx, LinkCx};
 use crate::error::Stop;
 use crate::ids::Mi;
 use crate::persist::{Malformed, Reader, Writer};
+use crate::summary::Summarize;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,21 +22,16 @@ pub trait Compiler: Sized + Send + Sync + 'static {
     /// does not run.
     type Inferred: PartialEq + Send + Sync + 'static;
     /// The only thing that callers see of a callee unless they ask for its body. Read in parts
-    /// (see [`Part`]), so that a caller depends only on the parts that it read.
-    type Summary: PartialEq + Clone + Send + Sync + 'static;
+    /// (see [`Part`]), so that a caller depends only on the parts that it read: `()`, a
+    /// [`Whole`](crate::Whole) result, or the embedder's own.
+    type Summary: Summarize<Self::Inferred>;
     /// The portable artifact: no address, no pointer, nothing of this session.
     type Code: PartialEq + Send + Sync + 'static;
     /// The session-bound thing that is called; dropped when no callable world reaches it.
     type Linked: Linked;
-    /// What partitions the cache of code: opt level, device, … Printed in logs and keys.
+    /// What partitions the cache of code: opt level, device, … Printed in logs and keys. A
+    /// compiler with nothing to choose takes [`OneShard`].
     type Shard: Clone + Eq + Hash + fmt::Display + Send + Sync + 'static;
-
-    /// The parts of a summary that callers may read separately, at most four.
-    /// Law: constant for a compiler.
-    fn parts(&self) -> &[PartDigest<Self::Summary>];
-
-    /// The summary that a recursive call sees before anything is known: the least one.
-    fn bottom(&self, mi: Mi) -> Self::Summary;
 
     /// Stage 1: from source to inferred, on concrete argument types.
     /// Law: monotone in the summaries it reads; if it is not, the engine widens and says so.
@@ -46,11 +42,10 @@ pub trait Compiler: Sized + Send + Sync + 'static {
         source: &Self::Source,
     ) -> Result<Self::Inferred, Stop>;
 
-    /// What callers may rely on. Law: a function of `inferred` alone.
-    fn summary(&self, inferred: &Self::Inferred) -> Self::Summary;
-
-    /// An upper bound of both, used when a recursive component does not settle in time.
-    fn widen(&self, mi: Mi, old: &Self::Summary, new: &Self::Summary) -> Self::Summary;
+    /// An upper bound of both summaries, used when a recursive component does not settle in time.
+    fn widen(&self, _mi: Mi, old: &Self::Summary, new: &Self::Summary) -> Self::Summary {
+        Summarize::widen(old, new)
+    }
 
     /// Stage 2: from inferred (and the bodies that it asks for) to portable code.
     /// Law: no I/O except through the context.
@@ -159,14 +154,40 @@ pub struct Target {
 
 /// What linking gives: something with an entry that cells can point at.
 pub trait Linked: Send + Sync + 'static {
-    /// The address that a cell of this code instance holds (0 if it is not machine code).
-    fn entry(&self) -> usize;
+    /// The address that a cell of this code instance holds; 0 if it is not machine code.
+    fn entry(&self) -> usize {
+        0
+    }
 }
 
-/// A part of a summary: a named projection. `index` is its place in [`Compiler::parts`].
+/// What is linked is not machine code, and shared: a value, a closure, a tree to be walked.
+impl<T: Send + Sync + ?Sized + 'static> Linked for Arc<T> {}
+
+/// The shard of a compiler with nothing to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OneShard;
+
+impl fmt::Display for OneShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("default")
+    }
+}
+
+/// A shard key that is printed as its value is for debugging: `#[derive(Debug)]` on an enum of
+/// opt levels or a tuple of options is all that it needs.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ShardKey<T>(pub T);
+
+impl<T: fmt::Debug> fmt::Display for ShardKey<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A part of a summary: a named projection. `index` is its place in [`Summarize::PARTS`].
 #[derive(Debug)]
 pub struct Part<S, V> {
-    /// Place in [`Compiler::parts`].
+    /// Place in [`Summarize::PARTS`].
     pub index: usize,
     /// For logs: `returns`, `type`, `abi`.
     pub name: &'static str,

@@ -3,13 +3,15 @@
 use crate::code_instance::CodeInstance;
 use crate::compiler::{Compiler, Part};
 use crate::definitions::{Answer, CallKey, Question};
-use crate::error::Stop;
+use crate::error::{StageFault, Stop};
+use crate::events::Stage;
 use crate::graph::{
     CallId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Outcome, Published, State,
     external_digest,
 };
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
 use crate::solve;
+use crate::summary::Summarize;
 use std::sync::Arc;
 use std::time::Instant;
 use worldage_dispatch::{Arg, Lookup, Matches, MethodId, Symbol, Ty, Types, World, sig_bindings};
@@ -71,6 +73,49 @@ pub struct InferCx<'a, C: Compiler> {
     edges: Vec<InferEdge>,
     /// Time spent in nested runs, which they account for themselves.
     nested_ns: u64,
+    /// Whether the engine needs something else first.
+    suspended: bool,
+    questions: u32,
+}
+
+/// Questions that one run of a stage may ask; a stage that asks more loops.
+const QUESTIONS_LIMIT: u32 = 1 << 22;
+
+/// What inference learned, and whether it was the engine that stopped it.
+#[derive(Default)]
+pub(crate) struct InferTrace {
+    pub(crate) edges: Vec<InferEdge>,
+    pub(crate) nested_ns: u64,
+    pub(crate) suspended: bool,
+}
+
+/// One question more.
+fn count(questions: &mut u32, stage: Stage) -> Result<(), Stop> {
+    *questions += 1;
+    if *questions > QUESTIONS_LIMIT {
+        let limit = QUESTIONS_LIMIT;
+        return Err(Stop::failed(StageFault::TooManyQuestions { stage, limit }));
+    }
+    Ok(())
+}
+
+/// A part that is one of the summary's.
+fn check_part<C: Compiler, V>(stage: Stage, part: &Part<C::Summary, V>) -> Result<(), Stop> {
+    let declared = C::Summary::PARTS.get(part.index);
+    if declared.is_some_and(|declared| declared.name == part.name) {
+        return Ok(());
+    }
+    let (index, name) = (part.index, part.name);
+    Err(Stop::failed(StageFault::UnknownPart { stage, index, name }))
+}
+
+/// An instance that this session gave out.
+fn check_known<C: Compiler>(env: &Env<'_, C>, stage: Stage, mi: Mi) -> Result<(), Stop> {
+    if env.instances.is_known(mi) {
+        return Ok(());
+    }
+    let number = mi.0;
+    Err(Stop::failed(StageFault::UnknownInstance { stage, number }))
 }
 
 impl<'a, C: Compiler> InferCx<'a, C> {
@@ -87,11 +132,17 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             depth,
             edges: Vec::new(),
             nested_ns: 0,
+            suspended: false,
+            questions: 0,
         }
     }
 
-    pub(crate) fn into_edges(self) -> (Vec<InferEdge>, u64) {
-        (self.edges, self.nested_ns)
+    pub(crate) fn into_trace(self) -> InferTrace {
+        InferTrace {
+            edges: self.edges,
+            nested_ns: self.nested_ns,
+            suspended: self.suspended,
+        }
     }
 
     /// The lattice.
@@ -150,7 +201,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             question: Question::Overlaid,
             args: Ty::BOTTOM,
         };
-        Ok(self.flag(key))
+        self.flag(key)
     }
 
     /// Whether any method of this function is defined. *Lookup* edge.
@@ -165,12 +216,12 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             question: Question::Defined,
             args: Ty::BOTTOM,
         };
-        Ok(self.flag(key))
+        self.flag(key)
     }
 
-    fn flag(&mut self, key: CallKey) -> bool {
-        match self.ask(key) {
-            Answer::Flag(yes) => yes,
+    fn flag(&mut self, key: CallKey) -> Result<bool, Stop> {
+        match self.ask(key)? {
+            Answer::Flag(yes) => Ok(yes),
             other => unreachable!("not an answer to this question: {other:?}"),
         }
     }
@@ -187,7 +238,28 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             question: Question::Lookup,
             args,
         };
-        Ok(self.resolved(key, args))
+        self.resolved(key, args)
+    }
+
+    /// The instance that takes a call of a function by name. *Lookup* edge, also where nobody
+    /// takes it.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on: a failure of this stage that is an [`Unresolved`], unless
+    /// exactly one method takes the call.
+    pub fn callee(&mut self, function: &str, args: &[Ty]) -> Result<Mi, Stop> {
+        let types = self.types();
+        let (function, args) = (types.symbol(function), types.tuple(args));
+        let candidates = match self.lookup(function, args)? {
+            Resolved::Method(mi) => return Ok(mi),
+            Resolved::NoMethod => None,
+            Resolved::Ambiguous(candidates) => Some(candidates),
+        };
+        let definitions = self.shared.definitions.read();
+        let (call, world) = ((function, args), self.graph.world);
+        let unresolved =
+            crate::names::unresolved(types, &definitions, call, candidates.as_deref(), world);
+        Err(Stop::failed(unresolved))
     }
 
     /// The methods for abstract argument types. *Lookup* edge.
@@ -207,7 +279,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             view,
             question,
             args,
-        });
+        })?;
         let Answer::Many(matches) = answer else {
             unreachable!("not an answer to this question: {answer:?}")
         };
@@ -268,7 +340,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             question: Question::Invoke,
             args: sig,
         };
-        Ok(self.resolved(key, args))
+        self.resolved(key, args)
     }
 
     /// The instance of a method for concrete argument types that it takes. No edge.
@@ -287,10 +359,11 @@ impl<'a, C: Compiler> InferCx<'a, C> {
     /// # Errors
     /// [`Stop`], to be passed on.
     pub fn read<V>(&mut self, callee: Mi, part: &Part<C::Summary, V>) -> Result<V, Stop> {
+        check_part::<C, V>(Stage::Infer, part)?;
         let (unit, outcome) = self.outcome(callee)?;
         let index = part.index;
         let Some(outcome) = outcome else {
-            let bottom = self.shared.compiler.bottom(callee);
+            let bottom = C::Summary::bottom();
             let digest = solve::digests(&self.shared, &bottom)[index];
             self.record_part(unit, index, digest);
             return Ok((part.get)(&bottom));
@@ -331,7 +404,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         let (unit, outcome) = self.outcome(callee)?;
         let parts = match outcome {
             Some(outcome) => outcome.parts,
-            None => solve::digests(&self.shared, &self.shared.compiler.bottom(callee)),
+            None => solve::digests(&self.shared, &C::Summary::bottom()),
         };
         for (index, digest) in parts.into_iter().enumerate() {
             self.record_part(unit, index, digest);
@@ -340,19 +413,27 @@ impl<'a, C: Compiler> InferCx<'a, C> {
     }
 
     fn outcome(&mut self, callee: Mi) -> Result<(InferId, Published<C>), Stop> {
+        count(&mut self.questions, Stage::Infer)?;
+        check_known(&self.shared, Stage::Infer, callee)?;
         let view = self.view();
         let unit = self.graph.infer_unit(&self.shared, callee, view);
         let start = (self.graph.infer(unit).state == State::New).then(Instant::now);
-        let outcome = solve::value(self.shared, self.graph, self.unit, unit, self.depth)?;
+        let limit = self.shared.shared.max_instances;
+        if start.is_some() && self.graph.active.len() >= limit {
+            return Err(Stop::failed(StageFault::TooManyInstances { limit }));
+        }
+        let outcome = solve::value(self.shared, self.graph, self.unit, unit, self.depth);
+        self.suspended |= outcome.is_err();
+        let outcome = outcome?;
         if let Some(start) = start {
             self.nested_ns += start.elapsed().as_nanos() as u64;
         }
         Ok((unit, outcome))
     }
 
-    fn resolved(&mut self, key: CallKey, args: Ty) -> Resolved {
+    fn resolved(&mut self, key: CallKey, args: Ty) -> Result<Resolved, Stop> {
         let function = key.function;
-        match self.ask(key) {
+        Ok(match self.ask(key)? {
             Answer::One(Lookup::Method(method)) => {
                 Resolved::Method(self.shared.instances.intern(MiKey {
                     function,
@@ -363,14 +444,15 @@ impl<'a, C: Compiler> InferCx<'a, C> {
             Answer::One(Lookup::NoMethod) => Resolved::NoMethod,
             Answer::One(Lookup::Ambiguous(methods)) => Resolved::Ambiguous(methods),
             other => unreachable!("not an answer to this question: {other:?}"),
-        }
+        })
     }
 
-    fn ask(&mut self, key: CallKey) -> Answer {
+    fn ask(&mut self, key: CallKey) -> Result<Answer, Stop> {
+        count(&mut self.questions, Stage::Infer)?;
         let id: CallId = self.graph.call(&self.shared, key);
         let answer = self.graph.calls[id.ix()].current;
         self.record(InferEdge::Call { call: id, answer });
-        self.graph.calls[id.ix()].answer().clone()
+        Ok(self.graph.calls[id.ix()].answer().clone())
     }
 
     fn record_part(&mut self, unit: InferId, index: usize, digest: u64) {
@@ -395,6 +477,7 @@ pub struct CodegenCx<'a, C: Compiler> {
     calls: Vec<Mi>,
     /// An instance that inference never reached; it must be settled before codegen can go on.
     missing: Option<Mi>,
+    questions: u32,
 }
 
 /// What codegen learned: its reads, its calls, and what it needs first.
@@ -402,6 +485,23 @@ pub(crate) struct CodegenTrace<C: Compiler> {
     pub(crate) reads: Vec<CodeRead<C>>,
     pub(crate) calls: Vec<Mi>,
     pub(crate) missing: Option<Mi>,
+}
+
+impl<C: Compiler> CodegenTrace<C> {
+    /// Whether another run asked the same.
+    pub(crate) fn asked_as(&self, other: &CodegenTrace<C>) -> bool {
+        let same = |(a, b): (&CodeRead<C>, &CodeRead<C>)| {
+            a.unit == b.unit
+                && match (&a.what, &b.what) {
+                    (CodeReadKind::Part(a, _), CodeReadKind::Part(b, _)) => a == b,
+                    (CodeReadKind::Body(_), CodeReadKind::Body(_)) => true,
+                    _ => false,
+                }
+        };
+        self.reads.len() == other.reads.len()
+            && self.reads.iter().zip(&other.reads).all(same)
+            && self.calls == other.calls
+    }
 }
 
 impl<'a, C: Compiler> CodegenCx<'a, C> {
@@ -419,6 +519,7 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
             reads: Vec::new(),
             calls: Vec::new(),
             missing: None,
+            questions: 0,
         }
     }
 
@@ -456,6 +557,7 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
     /// # Errors
     /// [`Stop`], to be passed on.
     pub fn read<V>(&mut self, callee: Mi, part: &Part<C::Summary, V>) -> Result<V, Stop> {
+        check_part::<C, V>(Stage::Codegen, part)?;
         let (unit, outcome) = self.outcome(callee)?;
         let index = u8::try_from(part.index).expect("at most four parts");
         let digest = outcome.parts[part.index];
@@ -510,13 +612,23 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
 
     /// Declares that the code calls this instance through its cell. *Code* edge; link may then
     /// ask for the cell.
+    ///
+    /// # Panics
+    /// If this session has no such instance: a mistake of the embedder, reported as the failure
+    /// of this stage.
     pub fn calls(&mut self, callee: Mi) {
+        if !self.shared.instances.is_known(callee) {
+            let (stage, number) = (Stage::Codegen, callee.0);
+            std::panic::panic_any(StageFault::UnknownInstance { stage, number });
+        }
         if !self.calls.contains(&callee) {
             self.calls.push(callee);
         }
     }
 
     fn outcome(&mut self, callee: Mi) -> Result<(InferId, &'a Outcome<C>), Stop> {
+        count(&mut self.questions, Stage::Codegen)?;
+        check_known(&self.shared, Stage::Codegen, callee)?;
         let unit = self.graph.find_infer(callee, self.view);
         let settled = unit.filter(|unit| self.graph.infer(*unit).state == State::Clean);
         match settled {
@@ -559,14 +671,39 @@ impl<C: Compiler> LinkCx<'_, C> {
     /// If codegen did not declare the callee: a mistake of the embedder, reported as the failure
     /// of this stage.
     pub fn cell(&self, callee: Mi) -> *const usize {
-        let found = self.callees.iter().find(|(mi, _)| *mi == callee);
-        match found {
-            Some((_, ci)) => ci.cell(),
-            None => panic!(
-                "link asked for the cell of {}, which codegen did not declare with `calls`",
-                crate::names::instance_name(&self.shared, callee)
-            ),
+        match self.declared(callee) {
+            Ok(ci) => ci.cell(),
+            Err(fault) => std::panic::panic_any(fault),
         }
+    }
+
+    /// What link gave for a callee that codegen declared: for code that is no machine code and
+    /// holds what it calls. Pinned linking only: live linking patches cells.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on: a callee that was not declared, or whose link waits for this
+    /// one (recursion needs cells), or live linking.
+    pub fn linked(&self, callee: Mi) -> Result<&C::Linked, Stop> {
+        let ci = self.declared(callee).map_err(Stop::failed)?;
+        match ci.try_linked() {
+            Some(linked) if !ci.live => Ok(linked),
+            _ => {
+                let callee = crate::names::instance_name(&self.shared, callee).into();
+                Err(Stop::failed(StageFault::NeedsCell { callee }))
+            }
+        }
+    }
+
+    fn declared(&self, callee: Mi) -> Result<&CodeInstance<C>, StageFault> {
+        if let Some((_, ci)) = self.callees.iter().find(|(mi, _)| *mi == callee) {
+            return Ok(ci);
+        }
+        if !self.shared.instances.is_known(callee) {
+            let (stage, number) = (Stage::Link, callee.0);
+            return Err(StageFault::UnknownInstance { stage, number });
+        }
+        let callee = crate::names::instance_name(&self.shared, callee).into();
+        Err(StageFault::UndeclaredCallee { callee })
     }
 
     /// The address of this code instance's own cell.

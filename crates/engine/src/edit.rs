@@ -6,6 +6,7 @@
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
 use crate::definitions::{Definitions, Sources};
+use crate::error::equal;
 use crate::explain::{Cause, ChangeKind, Why};
 use crate::graph::{CallId, CodeId, Graph, InferId, Shared, State};
 use crate::ids::TableId;
@@ -258,7 +259,7 @@ fn apply<S: PartialEq>(
             let old = sources.at(method, world).cloned();
             // A replacement by an equal source keeps the source that everything was made from.
             let new = match &old {
-                Some(old) if **old == *source => Arc::clone(old),
+                Some(old) if equal(&**old, &*source) => Arc::clone(old),
                 _ => source,
             };
             sources.set(method, world, Some(Arc::clone(&new)));

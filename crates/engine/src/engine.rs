@@ -9,17 +9,18 @@ use crate::compiler::Compiler;
 use crate::cx::{CodegenCx, ExternalKey, Resolved};
 use crate::definitions::{Answer, CallKey, Definitions, MethodInfo, Question, Sources};
 use crate::edit::{Commit, Edit, EditError};
-use crate::error::{Failed, Stop};
+use crate::error::{Failed, Stop, Unresolved};
 use crate::events::{Stage, StageEvent};
 use crate::explain::{self, Explanation};
 use crate::generate::{self, StageFailed};
 use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
+use crate::holds::{Holds, PINS};
 use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
-use parking_lot::{Mutex, RwLock};
+use crate::names::{call_name, unresolved};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use worldage_dispatch::{Lookup, MethodId, Methods, Sig, Symbol, Ty, Types, World, display_sig};
@@ -33,6 +34,8 @@ pub struct Options {
     pub callable_worlds: u64,
     /// What a redefinition means for code that is linked already.
     pub linking: Linking,
+    /// Instances that one demand may reach anew: a recursion on ever new types ends here.
+    pub max_instances: usize,
 }
 
 impl Default for Options {
@@ -42,6 +45,7 @@ impl Default for Options {
             threads,
             callable_worlds: 64,
             linking: Linking::default(),
+            max_instances: 1 << 24,
         }
     }
 }
@@ -64,23 +68,21 @@ pub enum DemandError {
         newest: World,
     },
     /// A demand from inside a stage: a stage asks its context.
-    #[error("a stage asked the session that runs it: ask the stage's context instead")]
+    #[error("a stage asked a session: ask the stage's context instead")]
     DuringStage,
 }
 
-/// Graphs by world, and which worlds are held.
+/// Graphs by world.
 struct Worlds<C: Compiler> {
     newest: Graph<C>,
     older: FxHashMap<World, Graph<C>>,
-    held: BTreeMap<World, usize>,
 }
 
 /// One session: definitions, worlds, code.
 pub struct Engine<C: Compiler> {
     shared: Shared<C>,
     worlds: Mutex<Worlds<C>>,
-    newest: AtomicU64,
-    options: Options,
+    holds: Holds,
 }
 
 thread_local! {
@@ -88,11 +90,11 @@ thread_local! {
     static EVALUATING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Resets the mark of this thread also on a panic.
-struct Evaluating;
+/// Marks this thread as one that runs stages; resets the mark also on a panic.
+pub(crate) struct Evaluating;
 
 impl Evaluating {
-    fn begin() -> Option<Evaluating> {
+    pub(crate) fn begin() -> Option<Evaluating> {
         EVALUATING.with(|flag| (!flag.replace(true)).then_some(Evaluating))
     }
 }
@@ -112,13 +114,30 @@ pub struct WorldGuard<'a, C: Compiler> {
 
 impl<C: Compiler> Drop for WorldGuard<'_, C> {
     fn drop(&mut self) {
-        let mut worlds = self.engine.worlds.lock();
-        if let Some(count) = worlds.held.get_mut(&self.world) {
-            *count -= 1;
-            if *count == 0 {
-                worlds.held.remove(&self.world);
-            }
-        }
+        self.engine.holds.release(self.world);
+    }
+}
+
+/// Keeps the world that was the newest when it was made callable while it lives, without a lock.
+pub struct Pin<'a, C: Compiler> {
+    engine: &'a Engine<C>,
+    slot: usize,
+    /// The world.
+    pub world: World,
+}
+
+impl<C: Compiler> Pin<'_, C> {
+    /// The slot, below [`crate::PINS`].
+    #[inline]
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+}
+
+impl<C: Compiler> Drop for Pin<'_, C> {
+    #[inline]
+    fn drop(&mut self) {
+        self.engine.holds.unpin(self.slot);
     }
 }
 
@@ -149,6 +168,8 @@ impl<C: Compiler> Engine<C> {
             store: RwLock::default(),
             identities: crate::persist::Identities::default(),
             strict: AtomicBool::new(false),
+            checking: AtomicBool::new(false),
+            max_instances: options.max_instances,
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -156,13 +177,11 @@ impl<C: Compiler> Engine<C> {
         let worlds = Worlds {
             newest,
             older: FxHashMap::default(),
-            held: BTreeMap::new(),
         };
         Ok(Engine {
             shared,
             worlds: Mutex::new(worlds),
-            newest: AtomicU64::new(0),
-            options,
+            holds: Holds::new(options.callable_worlds.max(1)),
         })
     }
 
@@ -184,7 +203,7 @@ impl<C: Compiler> Engine<C> {
     /// Links in another mode from here on. Code that is linked already is linked again when it
     /// is next called; what runs goes on as it began.
     pub fn set_linking(&self, linking: Linking) {
-        let mut worlds = self.worlds.lock();
+        let mut worlds = self.graphs();
         let live = linking == Linking::Live;
         if self.shared.live.swap(live, Ordering::Relaxed) != live {
             generate::unlink(&mut worlds.newest);
@@ -193,7 +212,7 @@ impl<C: Compiler> Engine<C> {
 
     /// The newest world.
     pub fn world(&self) -> World {
-        World(self.newest.load(Ordering::Acquire))
+        self.holds.newest()
     }
 
     /// Where results are kept beyond the session from here on; `None`: nowhere.
@@ -204,6 +223,12 @@ impl<C: Compiler> Engine<C> {
     /// Whether an infer or codegen that would run is an error instead, which says why.
     pub fn set_strict(&self, strict: bool) {
         self.shared.strict.store(strict, Ordering::Relaxed);
+    }
+
+    /// Whether every stage that runs is run twice and compared: an impure one fails with
+    /// [`crate::StageFault::Impure`].
+    pub fn set_checking(&self, checking: bool) {
+        self.shared.checking.store(checking, Ordering::Relaxed);
     }
 
     /// Makes a table; a name may be used again and makes another table.
@@ -259,8 +284,7 @@ impl<C: Compiler> Engine<C> {
         let mut worlds = self.worlds.lock();
         let world = World(worlds.newest.world.0 + 1);
         let commit = crate::edit::commit_in(&self.shared, &mut worlds.newest, edit, world)?;
-        self.newest.store(commit.world.0, Ordering::Release);
-        let oldest = self.oldest(&worlds);
+        let oldest = self.holds.advance(commit.world);
         worlds.newest.oldest = oldest;
         worlds.older.retain(|world, _| *world >= oldest);
         worlds.newest.expire(&self.shared);
@@ -269,17 +293,7 @@ impl<C: Compiler> Engine<C> {
 
     /// The oldest world that may still be called: everything before it has been let go of.
     pub fn oldest_callable(&self) -> World {
-        self.worlds.lock().newest.oldest
-    }
-
-    fn oldest(&self, worlds: &Worlds<C>) -> World {
-        let newest = worlds.newest.world.0;
-        let recent = World(newest.saturating_sub(self.options.callable_worlds - 1));
-        worlds
-            .held
-            .keys()
-            .next()
-            .map_or(recent, |held| recent.min(*held))
+        self.graphs().newest.oldest
     }
 
     /// Keeps a world callable until the guard is dropped; `None` is the newest.
@@ -287,30 +301,54 @@ impl<C: Compiler> Engine<C> {
     /// # Errors
     /// If the world is not callable any more, or not yet.
     pub fn hold(&self, world: Option<World>) -> Result<WorldGuard<'_, C>, DemandError> {
-        let mut worlds = self.worlds.lock();
-        let world = world.unwrap_or(worlds.newest.world);
-        self.check_callable(&worlds, world)?;
-        *worlds.held.entry(world).or_insert(0) += 1;
-        Ok(WorldGuard {
-            engine: self,
-            world,
-        })
+        let engine = self;
+        loop {
+            let asked = world.unwrap_or_else(|| self.world());
+            self.check_exists(asked)?;
+            if self.holds.hold(asked) {
+                let world = asked;
+                return Ok(WorldGuard { engine, world });
+            }
+            // What was the newest world may have expired in between; another one is the newest.
+            if world.is_some() {
+                return Err(DemandError::WorldExpired(asked));
+            }
+        }
     }
 
-    fn check_callable(&self, worlds: &Worlds<C>, world: World) -> Result<(), DemandError> {
-        let newest = worlds.newest.world;
-        if world > newest {
-            return Err(DemandError::NoSuchWorld {
-                asked: world,
-                newest,
-            });
+    /// Pins the newest world without a lock, in a slot that was free: whoever has the pin is
+    /// alone in its slot. `None` if all [`crate::PINS`] are taken: then [`Engine::hold`] does.
+    #[inline]
+    pub fn pin(&self) -> Option<Pin<'_, C>> {
+        let engine = self;
+        let first = crate::holds::first_slot();
+        (first..first + PINS)
+            .map(|slot| slot % PINS)
+            .find_map(|slot| {
+                let world = self.holds.pin(slot)?;
+                Some(Pin {
+                    engine,
+                    slot,
+                    world,
+                })
+            })
+    }
+
+    fn check_exists(&self, asked: World) -> Result<(), DemandError> {
+        let newest = self.world();
+        match asked > newest {
+            true => Err(DemandError::NoSuchWorld { asked, newest }),
+            false => Ok(()),
         }
-        let recent = newest.0 - world.0 < self.options.callable_worlds;
-        if recent || worlds.held.contains_key(&world) {
-            Ok(())
-        } else {
-            Err(DemandError::WorldExpired(world))
-        }
+    }
+
+    /// The graphs.
+    ///
+    /// # Panics
+    /// In a stage, which must not come back to a session: reported as the failure of that stage.
+    fn graphs(&self) -> MutexGuard<'_, Worlds<C>> {
+        EVALUATING.with(|flag| assert!(!flag.get(), "{}", DemandError::DuringStage));
+        self.worlds.lock()
     }
 
     /// What an instance stands for.
@@ -331,6 +369,11 @@ impl<C: Compiler> Engine<C> {
     /// `f(Int64)`
     pub fn name(&self, mi: Mi) -> String {
         crate::names::instance_name(&self.shared, mi)
+    }
+
+    /// A call as its instance would be named: `f(Int64)`.
+    pub fn call_name(&self, function: Symbol, args: Ty) -> String {
+        call_name(&self.shared.types, function, args)
     }
 
     /// What is fixed about a method.
@@ -410,6 +453,33 @@ impl<C: Compiler> Engine<C> {
         )
     }
 
+    /// The instance that takes a call with concrete argument types (nothing is recorded).
+    ///
+    /// # Errors
+    /// [`Unresolved`], unless exactly one method takes the call.
+    pub fn find_instance(
+        &self,
+        function: Symbol,
+        args: Ty,
+        view: ViewId,
+        world: World,
+    ) -> Result<Mi, Unresolved> {
+        let candidates = match self.lookup(function, args, view, world) {
+            Resolved::Method(mi) => return Ok(mi),
+            Resolved::NoMethod => None,
+            Resolved::Ambiguous(candidates) => Some(candidates),
+        };
+        let definitions = self.shared.definitions.read();
+        let (types, call) = (&self.shared.types, (function, args));
+        Err(unresolved(
+            types,
+            &definitions,
+            call,
+            candidates.as_deref(),
+            world,
+        ))
+    }
+
     /// The method that answers an explicit signature, for concrete argument types.
     pub fn invoke(
         &self,
@@ -466,7 +536,7 @@ impl<C: Compiler> Engine<C> {
 
     /// The front of an instance: follows the newest world without asking.
     pub fn front(&self, mi: Mi, shard: ShardId) -> Arc<Front<C>> {
-        let mut worlds = self.worlds.lock();
+        let mut worlds = self.graphs();
         let unit = worlds.newest.code_unit(&self.shared, mi, shard);
         Arc::clone(&worlds.newest.code(unit).front)
     }
@@ -509,23 +579,34 @@ impl<C: Compiler> Engine<C> {
         shard: ShardId,
         work: impl Fn(&C, &mut CodegenCx<'_, C>, &Arc<C::Inferred>) -> Result<R, Stop>,
     ) -> Result<R, DemandError> {
+        self.with_codegen_in(mi, shard, None, work)
+    }
+
+    /// [`Engine::with_codegen`] in a world; `None` is the newest.
+    ///
+    /// # Errors
+    /// [`DemandError`]: inference failed, `work` did, or the world is not callable.
+    pub fn with_codegen_in<R>(
+        &self,
+        mi: Mi,
+        shard: ShardId,
+        world: Option<World>,
+        work: impl Fn(&C, &mut CodegenCx<'_, C>, &Arc<C::Inferred>) -> Result<R, Stop>,
+    ) -> Result<R, DemandError> {
         let view = self.view_of(shard);
         let value = self.shared.shards.read()[shard.0 as usize].0.clone();
-        let inferred = self.inferred(mi, view, None)?;
+        let inferred = self.inferred(mi, view, world)?;
         loop {
-            let (result, missing) = self.evaluate(None, |env, graph| {
+            let (result, missing) = self.evaluate(world, |env, graph| {
                 let mut cx = CodegenCx::new(env, graph, value.clone(), view);
                 let result = work(&env.shared.compiler, &mut cx, &inferred);
                 (result, cx.into_trace().missing)
             })?;
             match (result, missing) {
-                (Err(_), Some(missing)) => drop(self.inferred(missing, view, None)?),
+                (Err(_), Some(missing)) => drop(self.inferred(missing, view, world)?),
                 (Ok(shown), _) => return Ok(shown),
-                (Err(Stop::Failed(error)), None) => {
-                    return Err(self.stage_failed(Stage::Codegen, mi, error));
-                }
-                (Err(Stop::Suspended | Stop::Cancelled), None) => {
-                    let error = Failed::message("codegen was suspended");
+                (Err(stop), None) => {
+                    let error = stop.into_failed(Stage::Codegen);
                     return Err(self.stage_failed(Stage::Codegen, mi, error));
                 }
             }
@@ -550,8 +631,11 @@ impl<C: Compiler> Engine<C> {
         let _evaluating = Evaluating::begin().ok_or(DemandError::DuringStage)?;
         let mut worlds = self.worlds.lock();
         let world = world.unwrap_or(worlds.newest.world);
-        self.check_callable(&worlds, world)?;
-        let Worlds { newest, older, .. } = &mut *worlds;
+        self.check_exists(world)?;
+        if !self.holds.is_callable(world) {
+            return Err(DemandError::WorldExpired(world));
+        }
+        let Worlds { newest, older } = &mut *worlds;
         if world == newest.world {
             let others = newest_first(older);
             let env = Env {
@@ -576,7 +660,7 @@ impl<C: Compiler> Engine<C> {
 
     /// The stages that ran since this was last asked, in the order in which they ended.
     pub fn take_log(&self) -> Vec<StageEvent> {
-        let mut worlds = self.worlds.lock();
+        let mut worlds = self.graphs();
         let mut events = std::mem::take(&mut worlds.newest.log.events);
         for graph in worlds.older.values_mut() {
             events.append(&mut graph.log.events);
@@ -586,7 +670,7 @@ impl<C: Compiler> Engine<C> {
 
     /// Compiled instances of a shard whose next call in the newest world would run no stage.
     pub fn valid(&self, shard: ShardId) -> Vec<Mi> {
-        let worlds = self.worlds.lock();
+        let worlds = self.graphs();
         let graph = &worlds.newest;
         let env = Env {
             shared: &self.shared,
@@ -604,20 +688,20 @@ impl<C: Compiler> Engine<C> {
     /// Makes everything that is up to date again from nothing and compares: names what differs.
     /// For tests: it costs as much as compiling the whole program, and logs nothing.
     pub fn differences_from_scratch(&self) -> Vec<String> {
-        let worlds = self.worlds.lock();
+        let worlds = self.graphs();
         crate::twin::differences(&self.shared, &worlds.newest)
     }
 
     /// What bringing an instance up to date after the newest edit did, and why.
     pub fn explain(&self, mi: Mi, shard: ShardId) -> Option<Explanation> {
-        let worlds = self.worlds.lock();
+        let worlds = self.graphs();
         let unit = worlds.newest.find_code(mi, shard)?;
         Some(explain::explain(&self.shared, &worlds.newest, unit))
     }
 
     /// Numbers of units, for statistics: infer units, code units.
     pub fn counts(&self) -> (usize, usize) {
-        let worlds = self.worlds.lock();
+        let worlds = self.graphs();
         worlds.newest.counts()
     }
 }

@@ -7,7 +7,7 @@
 use crate::code_instance::{Cell, CodeInstance};
 use crate::compiler::Compiler;
 use crate::cx::{CodegenCx, CodegenTrace, LinkCx};
-use crate::error::{Failed, Stop};
+use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{CodeId, CodeReadKind, Env, Graph, KnownCode, State, push_past};
@@ -58,8 +58,6 @@ pub(crate) fn demand<C: Compiler>(
     if let (State::Clean, Some(ci)) = (graph.code(root).state, &graph.code(root).ci) {
         return Ok(Arc::clone(ci));
     }
-    let infer = graph.code(root).infer;
-    settle::settle(shared, graph, infer);
     let touched = generate(shared, graph, root)?;
     link(shared, graph, touched)?;
     Ok(Arc::clone(
@@ -77,6 +75,8 @@ fn generate<C: Compiler>(
     let mut touched = Vec::new();
     let mut work = vec![root];
     let mut batch = Vec::new();
+    // Instances that codegen asked for and inference had not reached.
+    let mut missed = 0;
     graph.code_mut(root).walk.visit = visit;
     loop {
         while let Some(id) = work.pop() {
@@ -84,7 +84,11 @@ fn generate<C: Compiler>(
             if graph.code(id).state == State::Clean {
                 continue;
             }
+            settle_facts(shared, graph, id);
             touched.push(id);
+            if touched.len() > shared.max_instances {
+                return Err(too_many(shared, graph, id));
+            }
             if graph.code(id).state == State::Marked {
                 // Nothing that it was generated from is different.
                 push_callees(graph, id, visit, &mut work);
@@ -115,6 +119,10 @@ fn generate<C: Compiler>(
         }
         for (id, result) in run_batch(shared, graph, &batch) {
             if let Some(missing) = result.trace.missing {
+                missed += 1;
+                if missed > shared.max_instances {
+                    return Err(too_many(shared, graph, id));
+                }
                 let view = graph.infer(graph.code(id).infer).view;
                 let unit = graph.infer_unit(&shared, missing, view);
                 settle::settle(shared, graph, unit);
@@ -130,6 +138,15 @@ fn generate<C: Compiler>(
     Ok(touched)
 }
 
+/// Settles what a code unit was or will be generated from. The inference of its callers leads
+/// there only if it read more of it than which method it is.
+fn settle_facts<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
+    settle::settle(shared, graph, graph.code(id).infer);
+    for ix in 0..graph.code(id).reads.len() {
+        settle::settle(shared, graph, graph.code(id).reads[ix].unit);
+    }
+}
+
 /// In strict mode, the failure of a codegen that would run.
 fn strict<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Option<StageFailed> {
     let error = crate::persist::strict_codegen(shared, graph, id)?;
@@ -141,6 +158,18 @@ fn strict<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Opti
         mi,
         error,
     })
+}
+
+/// The failure of a demand without end.
+fn too_many<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> StageFailed {
+    let limit = shared.max_instances;
+    let mi = graph.code(id).mi;
+    StageFailed {
+        stage: Stage::Codegen,
+        name: crate::names::instance_name(&shared, mi),
+        mi,
+        error: Failed(Arc::new(StageFault::TooManyInstances { limit })),
+    }
 }
 
 fn push_callees<C: Compiler>(graph: &mut Graph<C>, id: CodeId, visit: u32, work: &mut Vec<CodeId>) {
@@ -213,6 +242,8 @@ fn run_batch<C: Compiler>(
     }
     let next = AtomicUsize::new(0);
     let worker = || {
+        // A thread of our own may not come back to the session either.
+        let _evaluating = crate::engine::Evaluating::begin();
         let mut done = Vec::new();
         loop {
             let ix = next.fetch_add(1, Ordering::Relaxed);
@@ -238,8 +269,29 @@ fn run_batch<C: Compiler>(
         .collect()
 }
 
-/// Runs codegen of one unit.
+/// Runs codegen of one unit; in checking mode twice, and what differs is a failure.
 fn run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Generated<C> {
+    let first = run_once(shared, graph, id);
+    if first.trace.missing.is_some() || !shared.checking.load(Ordering::Relaxed) {
+        return first;
+    }
+    let second = run_once(shared, graph, id);
+    let same = match (&first.code, &second.code) {
+        (Ok(first), Ok(second)) => equal(first, second),
+        (Err(first), Err(second)) => first == second,
+        _ => false,
+    };
+    let what = match same {
+        false => "results",
+        true if !first.trace.asked_as(&second.trace) => "questions",
+        true => return first,
+    };
+    let stage = Stage::Codegen;
+    let code = Err(Failed(Arc::new(StageFault::Impure { stage, what })));
+    Generated { code, ..first }
+}
+
+fn run_once<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Generated<C> {
     let start = Instant::now();
     let unit = graph.code(id);
     let (shard, view) = shared.shards.read()[unit.shard.0 as usize].clone();
@@ -254,16 +306,12 @@ fn run<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Generat
             let code = catch_unwind(AssertUnwindSafe(|| {
                 shared.compiler.codegen(&mut cx, unit.mi, inferred)
             }))
-            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("codegen", &*panic))));
+            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked(Stage::Codegen, &*panic))));
             (code, Some(Arc::clone(inferred)))
         }
         Err(failed) => (Err(Stop::Failed(failed.clone())), None),
     };
-    let code = match code {
-        Ok(code) => Ok(code),
-        Err(Stop::Failed(failed)) => Err(failed),
-        Err(Stop::Suspended | Stop::Cancelled) => Err(Failed::message("codegen was suspended")),
-    };
+    let code = code.map_err(|stop| stop.into_failed(Stage::Codegen));
     let ns = start.elapsed().as_nanos() as u64;
     Generated {
         code,
@@ -347,7 +395,7 @@ fn store<C: Compiler>(
     }
     let failed = generated.code.as_ref().err().cloned();
     unit.code = Some(match (generated.code, unit.code.take()) {
-        (Ok(now), Some(Ok(then))) if now == *then => Ok(then),
+        (Ok(now), Some(Ok(then))) if equal(&now, &*then) => Ok(then),
         (Ok(now), _) => Ok(Arc::new(now)),
         (Err(failed), _) => Err(failed),
     });
@@ -597,7 +645,13 @@ fn link_group<C: Compiler>(
         graph.retire(last, Retired::Code(id));
     }
     for (id, _) in group {
-        link_one(shared, graph, *id)?;
+        if let Err(failed) = link_one(shared, graph, *id) {
+            // The others of the group may call through a cell that leads nowhere.
+            for (id, _) in group {
+                graph.code_mut(*id).ci = None;
+            }
+            return Err(failed);
+        }
     }
     for (id, _) in group {
         let unit = graph.code_mut(*id);
@@ -648,15 +702,20 @@ fn link_one<C: Compiler>(
         callees: &callees,
         own_cell: ci.cell(),
     };
-    let linked = catch_unwind(AssertUnwindSafe(|| {
-        shared.compiler.link(&mut cx, unit.mi, ci.code())
-    }))
-    .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("link", &*panic))));
+    let mut link = || {
+        catch_unwind(AssertUnwindSafe(|| {
+            shared.compiler.link(&mut cx, unit.mi, ci.code())
+        }))
+        .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked(Stage::Link, &*panic))))
+    };
+    let mut linked = link();
+    // What link gives cannot be compared, but whether it gives something can.
+    if shared.checking.load(Ordering::Relaxed) && link().is_ok() != linked.is_ok() {
+        let (stage, what) = (Stage::Link, "results");
+        linked = Err(Stop::failed(StageFault::Impure { stage, what }));
+    }
     let linked = linked.map_err(|stop| {
-        let error = match stop {
-            Stop::Failed(failed) => failed,
-            Stop::Suspended | Stop::Cancelled => Failed::message("link was suspended"),
-        };
+        let error = stop.into_failed(Stage::Link);
         let name = crate::names::instance_name(&shared, unit.mi);
         StageFailed {
             stage: Stage::Link,
@@ -670,10 +729,7 @@ fn link_one<C: Compiler>(
     let unit = graph.code_mut(id);
     match linked {
         Ok(linked) => ci.set_linked(linked, linked_to),
-        Err(failed) => {
-            unit.ci = None;
-            return Err(failed);
-        }
+        Err(failed) => return Err(failed),
     }
     unit.linked_in = world;
     let (mi, shard) = (unit.mi, unit.shard);

@@ -45,6 +45,10 @@ pub(crate) struct Shared<C: Compiler> {
     pub(crate) identities: Identities,
     /// What the store does not have is an error.
     pub(crate) strict: AtomicBool,
+    /// Whether every stage is run twice and compared.
+    pub(crate) checking: AtomicBool,
+    /// Instances that one demand may reach anew.
+    pub(crate) max_instances: usize,
 }
 
 impl<C: Compiler> Shared<C> {

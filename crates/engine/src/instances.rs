@@ -27,6 +27,11 @@ impl Instances {
         })
     }
 
+    /// Whether this session gave the number out.
+    pub(crate) fn is_known(&self, mi: Mi) -> bool {
+        (mi.0 as usize) < self.keys.count()
+    }
+
     pub(crate) fn key(&self, mi: Mi) -> MiKey {
         self.keys[mi.0 as usize]
     }

@@ -1,6 +1,6 @@
 //! Worlds, stages, edges, invalidation and cells: the incremental engine.
 //!
-//! Reading order: [`compiler`] (what an embedder implements), [`cx`] (what a stage may ask),
+//! Reading order: [`compiler`] and [`summary`] (what an embedder implements, with [`fingerprint`]), [`cx`] (what a stage may ask),
 //! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` and `solve`
 //! (inference), `generate` (codegen and
@@ -17,8 +17,10 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod explain;
+pub mod fingerprint;
 mod generate;
 mod graph;
+mod holds;
 pub mod ids;
 mod instances;
 mod names;
@@ -27,17 +29,21 @@ pub mod persist;
 mod retire;
 mod settle;
 mod solve;
+pub mod summary;
 mod twin;
 mod walk;
 
 pub use code_instance::{CodeInstance, Front};
-pub use compiler::{Compiler, Fact, Linked, Part, PartDigest, Target};
+pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey, Target};
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};
-pub use engine::{DemandError, Engine, Options, WorldGuard};
-pub use error::{Failed, Stop};
+pub use engine::{DemandError, Engine, Options, Pin, WorldGuard};
+pub use error::{Failed, StageFault, Stop, Unresolved};
 pub use events::{Origin, Stage, StageEvent};
 pub use explain::{Cause, ChangeKind, Explanation, StageExplanation};
+pub use fingerprint::{StableHasher, digest_of, fingerprint_of};
 pub use generate::StageFailed;
+pub use holds::PINS;
 pub use ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
+pub use summary::{Summarize, Whole};

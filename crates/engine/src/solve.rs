@@ -5,15 +5,17 @@
 //! fixpoint of its own equations, so it does not depend on who asked first.
 
 use crate::compiler::Compiler;
-use crate::cx::InferCx;
-use crate::error::{Failed, Stop};
+use crate::cx::{InferCx, InferTrace};
+use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, push_past};
 use crate::retire::Retired;
 use crate::settle::deactivate;
+use crate::summary::Summarize;
 use petgraph::graphmap::DiGraphMap;
 use rustc_hash::FxHashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use worldage_dispatch::{World, WorldRange};
@@ -120,10 +122,9 @@ fn solve_canonically<C: Compiler>(
         }
     }
     for unit in component {
-        let failed =
-            Failed::message("inference does not settle: `widen` must reach an upper bound");
+        let failed = failed_outcome(Failed(Arc::new(StageFault::DoesNotSettle)));
         let edges = graph.infer(unit).edges.clone();
-        publish(shared, graph, unit, Err(failed), edges);
+        publish(graph, unit, failed, edges);
         graph.infer_mut(unit).runs = 0;
     }
     Ok(())
@@ -184,90 +185,123 @@ fn run<C: Compiler>(
     let method = shared.instances.key(mi).method;
     let source = shared.sources.read().at(method, world).cloned();
     let strict = crate::persist::strict_infer(shared, graph, id);
-    let mut cx = InferCx::new(shared, graph, id, depth);
-    let result = match (&source, strict) {
-        (Some(_), Some(strict)) => Err(Stop::Failed(strict)),
-        (Some(source), None) => stacker::maybe_grow(256 << 10, 4 << 20, || {
-            catch_unwind(AssertUnwindSafe(|| {
-                shared.compiler.infer(&mut cx, mi, source)
-            }))
-            .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked("infer", &*panic))))
-        }),
-        (None, _) => Err(Stop::Failed(Failed::message("the method was deleted"))),
+    let (result, mut trace) = match (&source, strict) {
+        (Some(_), Some(strict)) => (Err(Stop::Failed(strict)), InferTrace::default()),
+        (Some(source), None) => checked(shared, graph, id, depth, widen, source),
+        (None, _) => {
+            let failed = Failed::message("the method was deleted");
+            (Err(Stop::Failed(failed)), InferTrace::default())
+        }
     };
-    let (mut edges, nested_ns) = cx.into_edges();
     graph.infer_mut(id).running = false;
-    let result = match result {
-        Ok(inferred) => Ok(Arc::new(inferred)),
-        Err(Stop::Failed(failed)) => Err(failed),
-        Err(stop) => return Err(stop),
-    };
-    edges.insert(0, InferEdge::Source(method));
-    let result = if widen {
-        widened(shared, graph, id, result)
-    } else {
-        result.map(|i| (i, None))
-    };
+    if trace.suspended {
+        // Whatever the stage made of it.
+        return Err(Stop::Suspended);
+    }
+    let outcome = result.unwrap_or_else(|stop| failed_outcome(stop.into_failed(Stage::Infer)));
+    trace.edges.insert(0, InferEdge::Source(method));
     graph.infer_mut(id).source = source;
-    publish(shared, graph, id, result, edges);
+    publish(graph, id, outcome, trace.edges);
     let ns = start.elapsed().as_nanos() as u64;
-    log_run(graph, id, ns.saturating_sub(nested_ns));
+    log_run(graph, id, ns.saturating_sub(trace.nested_ns));
     Ok(())
 }
 
-type Widened<C> = (
-    Arc<<C as Compiler>::Inferred>,
-    Option<<C as Compiler>::Summary>,
-);
-
-fn widened<C: Compiler>(
+/// Runs the stage; in checking mode twice, and what differs is a failure.
+fn checked<C: Compiler>(
     shared: Env<'_, C>,
-    graph: &Graph<C>,
+    graph: &mut Graph<C>,
     id: InferId,
-    result: Result<Arc<C::Inferred>, Failed>,
-) -> Result<Widened<C>, Failed> {
-    let inferred = result?;
-    let new = shared.compiler.summary(&inferred);
-    let unit = graph.infer(id);
-    let old = unit.fresh.as_ref().and_then(|fresh| fresh.summary.clone());
-    let old = old.unwrap_or_else(|| shared.compiler.bottom(unit.mi));
-    let summary = if old == new {
-        new
-    } else {
-        shared.compiler.widen(unit.mi, &old, &new)
+    depth: u32,
+    widen: bool,
+    source: &C::Source,
+) -> (Result<Outcome<C>, Stop>, InferTrace) {
+    let (first, trace) = infer(shared, graph, id, depth, widen, source);
+    if trace.suspended || !shared.checking.load(Ordering::Relaxed) {
+        return (first, trace);
+    }
+    let (second, again) = infer(shared, graph, id, depth, widen, source);
+    if again.suspended {
+        return (second, again);
+    }
+    let same = match (&first, &second) {
+        (Ok(first), Ok(second)) => {
+            let inferred = first
+                .inferred
+                .as_ref()
+                .ok()
+                .zip(second.inferred.as_ref().ok());
+            inferred.is_some_and(|(a, b)| equal(&**a, &**b)) && first.parts == second.parts
+        }
+        (Err(Stop::Failed(first)), Err(Stop::Failed(second))) => first == second,
+        (Err(_), Err(_)) => true,
+        _ => false,
     };
-    Ok((inferred, Some(summary)))
+    let what = match same {
+        false => "results",
+        true if trace.edges != again.edges => "questions",
+        true => return (first, trace),
+    };
+    let stage = Stage::Infer;
+    let impure = Stop::failed(StageFault::Impure { stage, what });
+    (Err(impure), trace)
+}
+
+/// Runs the stage, and everything of the embedder that belongs to its result, once.
+fn infer<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    depth: u32,
+    widen: bool,
+    source: &C::Source,
+) -> (Result<Outcome<C>, Stop>, InferTrace) {
+    let unit = graph.infer(id);
+    let mi = unit.mi;
+    let old = match widen {
+        true => unit.fresh.as_ref().map(|fresh| fresh.summary.clone()),
+        false => None,
+    };
+    let mut cx = InferCx::new(shared, graph, id, depth);
+    let result = stacker::maybe_grow(256 << 10, 4 << 20, || {
+        catch_unwind(AssertUnwindSafe(|| {
+            let inferred = shared.compiler.infer(&mut cx, mi, source)?;
+            let mut summary = C::Summary::of(&inferred);
+            if widen {
+                let old = old.flatten().unwrap_or_else(C::Summary::bottom);
+                if old != summary {
+                    summary = shared.compiler.widen(mi, &old, &summary);
+                }
+            }
+            let parts = digests(&shared, &summary);
+            Ok(Outcome {
+                inferred: Ok(Arc::new(inferred)),
+                summary: Some(summary),
+                parts,
+                body: OnceLock::new(),
+            })
+        }))
+        .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked(Stage::Infer, &*panic))))
+    });
+    (result, cx.into_trace())
+}
+
+fn failed_outcome<C: Compiler>(failed: Failed) -> Outcome<C> {
+    Outcome {
+        parts: [failed.digest(); 4],
+        inferred: Err(failed),
+        summary: None,
+        body: OnceLock::new(),
+    }
 }
 
 /// Makes a provisional result visible and queues the active readers that saw another value.
 fn publish<C: Compiler>(
-    shared: Env<'_, C>,
     graph: &mut Graph<C>,
     id: InferId,
-    result: Result<Widened<C>, Failed>,
+    outcome: Outcome<C>,
     edges: Vec<InferEdge>,
 ) {
-    let outcome = match result {
-        Ok((inferred, summary)) => {
-            let summary = summary.unwrap_or_else(|| shared.compiler.summary(&inferred));
-            let parts = digests(&shared, &summary);
-            Outcome {
-                inferred: Ok(inferred),
-                summary: Some(summary),
-                parts,
-                body: OnceLock::new(),
-            }
-        }
-        Err(failed) => {
-            let parts = [failed.digest(); 4];
-            Outcome {
-                inferred: Err(failed),
-                summary: None,
-                parts,
-                body: OnceLock::new(),
-            }
-        }
-    };
     let parts = outcome.parts;
     let unit = graph.infer_mut(id);
     let changed = unit.fresh.as_ref().is_none_or(|fresh| fresh.parts != parts);
@@ -289,7 +323,7 @@ fn publish<C: Compiler>(
 /// Digests of all parts of a summary.
 pub(crate) fn digests<C: Compiler>(shared: &Shared<C>, summary: &C::Summary) -> [u64; 4] {
     let mut digests = [0; 4];
-    for (ix, (digest, part)) in digests.iter_mut().zip(shared.compiler.parts()).enumerate() {
+    for (ix, (digest, part)) in digests.iter_mut().zip(C::Summary::PARTS).enumerate() {
         *digest = match shared.compiler.type_part(ix, summary) {
             Some(ty) => shared.type_identity(ty).unwrap_or(ty.index() as u64),
             None => (part.digest)(summary),
@@ -381,7 +415,7 @@ pub(crate) fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
             parts = old.parts != fresh.parts;
             // Early cutoff: an equal body stays the same body, so codegen sees no change.
             if let (Ok(was), Ok(is)) = (&old.inferred, &fresh.inferred)
-                && was == is
+                && equal(was, is)
             {
                 body = false;
                 let summary = fresh.summary.clone();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use worldage_dispatch::{Sig, Types, World};
 use worldage_engine::{
     CodegenCx, Compiler, Edit, Engine, ExternalKey, InferCx, LinkCx, Linked, Mi, Options, Part,
-    PartDigest, Resolved, Stage, Stop, TableId,
+    PartDigest, Resolved, Stage, Stop, Summarize, TableId, digest_of,
 };
 
 struct Toy;
@@ -37,11 +37,6 @@ impl Linked for Entry {
     }
 }
 
-fn digest(text: &str) -> u64 {
-    text.bytes()
-        .fold(7, |hash, byte| hash * 31 + u64::from(byte))
-}
-
 const RETURNS: Part<Summary, bool> = Part {
     index: 0,
     name: "returns",
@@ -52,16 +47,31 @@ const TYPE: Part<Summary, String> = Part {
     name: "type",
     get: |summary| summary.ty.clone(),
 };
-const PARTS: [PartDigest<Summary>; 2] = [
-    PartDigest {
-        name: "returns",
-        digest: |summary| u64::from((RETURNS.get)(summary)),
-    },
-    PartDigest {
-        name: "type",
-        digest: |summary| digest(&summary.ty),
-    },
-];
+
+impl Summarize<Inferred> for Summary {
+    const PARTS: &'static [PartDigest<Summary>] = &[
+        PartDigest {
+            name: "returns",
+            digest: |summary| u64::from((RETURNS.get)(summary)),
+        },
+        PartDigest {
+            name: "type",
+            digest: |summary| digest_of(&summary.ty),
+        },
+    ];
+
+    fn of(inferred: &Inferred) -> Summary {
+        Summary {
+            ty: inferred.ty.clone(),
+        }
+    }
+
+    fn bottom() -> Summary {
+        Summary {
+            ty: "bottom".into(),
+        }
+    }
+}
 
 impl Compiler for Toy {
     type Source = String;
@@ -70,16 +80,6 @@ impl Compiler for Toy {
     type Code = String;
     type Linked = Entry;
     type Shard = String;
-
-    fn parts(&self) -> &[PartDigest<Summary>] {
-        &PARTS
-    }
-
-    fn bottom(&self, _: Mi) -> Summary {
-        Summary {
-            ty: "bottom".into(),
-        }
-    }
 
     fn infer(&self, cx: &mut InferCx<'_, Self>, _: Mi, source: &String) -> Result<Inferred, Stop> {
         let mut inferred = Inferred {
@@ -132,12 +132,6 @@ impl Compiler for Toy {
             }
         }
         Ok(inferred)
-    }
-
-    fn summary(&self, inferred: &Inferred) -> Summary {
-        Summary {
-            ty: inferred.ty.clone(),
-        }
     }
 
     fn widen(&self, _: Mi, _: &Summary, _: &Summary) -> Summary {

@@ -12,13 +12,13 @@ use crate::source::{MethodSource, Source};
 use crate::syntax;
 use crate::universe::Universe;
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 use worldage_dispatch::{Arg, DeclId, Symbol, Ty};
 use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
 use worldage_engine::{
     Candidates, CodegenCx, Compiler, ExternalKey, Fact, InferCx, LinkCx, Linked, Mi, MiKey,
-    PartDigest, Resolved, Stop, Target,
+    Resolved, Stop, Target,
 };
 
 /// The half of the compiler below typed SSA.
@@ -90,7 +90,6 @@ pub trait Backend: Sized + Send + Sync + 'static {
 pub struct Wir<B> {
     intrinsics: Intrinsics,
     backend: B,
-    parts: [PartDigest<Summary>; 4],
 }
 
 /// The external fact that a program reads as `external("KEY")`.
@@ -102,38 +101,13 @@ pub fn external_fact(key: &str) -> ExternalKey {
     }
 }
 
-fn digest(value: impl Hash) -> u64 {
-    let mut hasher = rustc_hash::FxHasher::default();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl<B> Wir<B> {
     /// For the types of a universe.
     #[must_use]
     pub fn new(universe: Arc<Universe>, backend: B) -> Wir<B> {
-        let parts = [
-            PartDigest {
-                name: RETURNS.name,
-                digest: |s: &Summary| u64::from((RETURNS.get)(s)),
-            },
-            PartDigest {
-                name: TYPE.name,
-                digest: |s: &Summary| s.ret.index() as u64,
-            },
-            PartDigest {
-                name: ABI.name,
-                digest: |s: &Summary| digest((ABI.get)(s)),
-            },
-            PartDigest {
-                name: INLINE.name,
-                digest: |s: &Summary| (INLINE.get)(s) as u64,
-            },
-        ];
         Wir {
             intrinsics: Intrinsics::new(universe),
             backend,
-            parts,
         }
     }
 
@@ -156,14 +130,6 @@ impl<B: Backend> Compiler for Wir<B> {
     type Linked = B::Linked;
     type Shard = B::Shard;
 
-    fn parts(&self) -> &[PartDigest<Summary>] {
-        &self.parts
-    }
-
-    fn bottom(&self, _: Mi) -> Summary {
-        Summary::bottom()
-    }
-
     fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, source: &Source) -> Result<Inferred, Stop> {
         let wrapper;
         let method = match source {
@@ -179,10 +145,6 @@ impl<B: Backend> Compiler for Wir<B> {
         let lowered = method.lowered(self.universe().types());
         let mut ask = Asking { cx };
         crate::infer::infer(&self.intrinsics, &mut ask, mi, &method.def, lowered)
-    }
-
-    fn summary(&self, inferred: &Inferred) -> Summary {
-        inferred.summary()
     }
 
     fn widen(&self, _: Mi, old: &Summary, new: &Summary) -> Summary {

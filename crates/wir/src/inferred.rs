@@ -3,9 +3,10 @@
 use crate::ast::{Inlining, MethodDef};
 use crate::ir::{Body, Const, Op, Term};
 use crate::universe::Universe;
+use std::hash::{Hash, Hasher};
 use worldage_dispatch::Ty;
 use worldage_engine::persist::Packed;
-use worldage_engine::{Part, portable};
+use worldage_engine::{Part, PartDigest, Summarize, portable};
 
 /// A method that says nothing about inlining is inlined up to this many operations.
 pub const AUTO_INLINE_COST: usize = 16;
@@ -83,29 +84,51 @@ impl Inferred {
     pub fn body(&self) -> Body {
         self.body.get()
     }
-
-    /// What callers may rely on.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        Summary {
-            ret: self.ret,
-            abi: self.abi,
-            inline: self.inline,
-        }
-    }
 }
 
-impl Summary {
+impl Summarize<Inferred> for Summary {
+    const PARTS: &'static [PartDigest<Summary>] = &[
+        PartDigest {
+            name: RETURNS.name,
+            digest: |s| u64::from((RETURNS.get)(s)),
+        },
+        PartDigest {
+            name: TYPE.name,
+            digest: |s| s.ret.index() as u64,
+        },
+        PartDigest {
+            name: ABI.name,
+            digest: |s| {
+                let mut hasher = rustc_hash::FxHasher::default();
+                (ABI.get)(s).hash(&mut hasher);
+                hasher.finish()
+            },
+        },
+        PartDigest {
+            name: INLINE.name,
+            digest: |s| (INLINE.get)(s) as u64,
+        },
+    ];
+
+    fn of(inferred: &Inferred) -> Summary {
+        Summary {
+            ret: inferred.ret,
+            abi: inferred.abi,
+            inline: inferred.inline,
+        }
+    }
+
     /// Nothing is known yet: it never returns.
-    #[must_use]
-    pub fn bottom() -> Summary {
+    fn bottom() -> Summary {
         Summary {
             ret: Ty::BOTTOM,
             abi: Abi(0),
             inline: Inline::Never,
         }
     }
+}
 
+impl Summary {
     /// An upper bound of both.
     #[must_use]
     pub fn widen(u: &Universe, old: &Summary, new: &Summary) -> Summary {

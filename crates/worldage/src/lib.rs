@@ -27,7 +27,7 @@
 //! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions`
 //! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
 //! (launches there), `dispatch` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
-//! [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
+//! [`embed`] (sessions over an embedder's own compiler), [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
 mod bare;
@@ -36,6 +36,7 @@ mod calls;
 mod devices;
 mod dispatch;
 mod edits;
+pub mod embed;
 mod failure;
 mod launch;
 mod options;

@@ -43,7 +43,25 @@ fn key_in(remembered: &[u8]) -> Option<Key> {
 }
 
 /// A store as the engine sees it.
-pub(crate) struct Shelf(pub(crate) Arc<Store>);
+pub(crate) struct Shelf {
+    store: Arc<Store>,
+    /// Whose results these are.
+    producer: Arc<str>,
+}
+
+impl Shelf {
+    pub(crate) fn new(store: &Arc<Store>, producer: &str) -> Arc<Shelf> {
+        let (store, producer) = (Arc::clone(store), producer.into());
+        Arc::new(Shelf { store, producer })
+    }
+
+    fn origin(&self, target: &str) -> Origin {
+        Origin {
+            producer: (*self.producer).into(),
+            target: target.into(),
+        }
+    }
+}
 
 fn kind_of(kind: ArtifactKind) -> Kind {
     match kind {
@@ -53,16 +71,9 @@ fn kind_of(kind: ArtifactKind) -> Kind {
     }
 }
 
-fn origin(target: &str) -> Origin {
-    Origin {
-        producer: PRODUCER.into(),
-        target: target.into(),
-    }
-}
-
 impl ArtifactStore for Shelf {
     fn producer(&self) -> &str {
-        PRODUCER
+        &self.producer
     }
 
     fn get(
@@ -73,7 +84,7 @@ impl ArtifactStore for Shelf {
         read: &mut dyn FnMut(&[u8]),
     ) -> bool {
         let name = Fingerprint::from_bytes(*name);
-        match self.0.get(kind_of(kind), &name, &origin(target)) {
+        match self.store.get(kind_of(kind), &name, &self.origin(target)) {
             Some(payload) => {
                 read(&payload);
                 true
@@ -83,10 +94,10 @@ impl ArtifactStore for Shelf {
     }
 
     fn put(&self, kind: ArtifactKind, name: &[u8; 32], target: &str, payload: Vec<u8>) {
-        self.0.put(Artifact {
+        self.store.put(Artifact {
             name: Fingerprint::from_bytes(*name),
             kind: kind_of(kind),
-            origin: Arc::new(origin(target)),
+            origin: Arc::new(self.origin(target)),
             payload: payload.into(),
         });
     }
@@ -94,6 +105,6 @@ impl ArtifactStore for Shelf {
     fn reject(&self, kind: ArtifactKind, name: &[u8; 32], why: &Malformed) {
         let name = Fingerprint::from_bytes(*name);
         let why = Reject::Payload(why.to_string());
-        self.0.reject(kind_of(kind), &name, &why);
+        self.store.reject(kind_of(kind), &name, &why);
     }
 }

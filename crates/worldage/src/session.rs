@@ -4,7 +4,7 @@ use crate::backend::{Backends, Shard};
 use crate::dispatch::Dispatcher;
 use crate::edits::EditFailure;
 use crate::options::{OptLevel, SessionOptions};
-use crate::persist::Shelf;
+use crate::persist::{PRODUCER, Shelf};
 use crate::places::Places;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -134,6 +134,7 @@ impl Session {
             threads: options.threads,
             callable_worlds,
             linking: options.linking,
+            ..Options::default()
         };
         let types = Arc::clone(universe.types_arc());
         let engine = Engine::new(compiler, types, engine_options, prelude)
@@ -293,8 +294,7 @@ impl Session {
 }
 
 fn shelf(store: Option<&Arc<Store>>) -> Option<Arc<dyn ArtifactStore>> {
-    let store = Arc::clone(store?);
-    Some(Arc::new(Shelf(store)))
+    Some(Shelf::new(store?, PRODUCER))
 }
 
 impl Inner {

@@ -15,6 +15,7 @@ use crate::generate::Generated;
 use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, State};
 use crate::ids::Mi;
 use crate::settle;
+use crate::summary::Summarize;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,7 +81,7 @@ fn add_read<C: Compiler>(
     if let Some(ty) = env.compiler.type_part(part.into(), summary) {
         env.type_identity(ty)?;
     }
-    let of = env.compiler.parts().get(usize::from(part))?;
+    let of = C::Summary::PARTS.get(usize::from(part))?;
     let digest = *outcome.parts.get(usize::from(part))?;
     key.number(&format!("{} {name}", of.name), digest);
     Some(())

@@ -22,6 +22,7 @@ use crate::explain::Why;
 use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, State, external_digest};
 use crate::ids::{Mi, ViewId};
 use crate::solve::digests;
+use crate::summary::Summarize;
 use petgraph::graph::DiGraph;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};
@@ -391,7 +392,7 @@ fn parse<C: Compiler>(
                 let callee = Mi::read(&mut r)?;
                 let part = r.byte()?;
                 let digest = r.bits()?;
-                if usize::from(part) >= env.compiler.parts().len() {
+                if usize::from(part) >= C::Summary::PARTS.len() {
                     return Err(Malformed("no such part of a summary").into());
                 }
                 let unit = graph.infer_unit(&env, callee, view);
@@ -405,7 +406,7 @@ fn parse<C: Compiler>(
     }
     let component = r.bits()?;
     r.finish()?;
-    let summary = env.compiler.summary(&inferred);
+    let summary = C::Summary::of(&inferred);
     let parts = digests(&env, &summary);
     let outcome = Outcome {
         inferred: Ok(Arc::new(inferred)),
@@ -519,7 +520,7 @@ fn write<C: Compiler>(
     let outcome = unit.outcome.as_ref()?;
     let inferred = outcome.inferred.as_ref().ok()?;
     // A widened summary is not that of the body.
-    if outcome.summary.as_ref() != Some(&env.compiler.summary(inferred)) {
+    if outcome.summary.as_ref() != Some(&C::Summary::of(inferred)) {
         return None;
     }
     let mut w = Writer::new(env.shared);

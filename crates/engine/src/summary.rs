@@ -1,0 +1,73 @@
+//! What callers see of a callee: the trait of summaries, and two that small compilers need not
+//! write themselves.
+//!
+//! A compiler whose callers read nothing of a callee takes `()`; one whose callers read the whole
+//! result of inference takes [`Whole`]; others name the parts that callers read apart, so that a
+//! change of one does not run who read another.
+
+use crate::compiler::{Part, PartDigest};
+use crate::fingerprint::digest_of;
+use std::hash::Hash;
+
+/// The part of a result of inference (`I`) that callers may rely on.
+pub trait Summarize<I>: PartialEq + Clone + Send + Sync + 'static {
+    /// The parts that callers may read separately, at most four.
+    const PARTS: &'static [PartDigest<Self>];
+
+    /// The summary of a result. Law: a function of `inferred` alone.
+    fn of(inferred: &I) -> Self;
+
+    /// What a recursive call sees before anything is known: the least summary.
+    fn bottom() -> Self;
+
+    /// An upper bound of both, used when a recursive component does not settle in time. What is
+    /// given here does not widen: such a component fails after a bounded number of rounds.
+    fn widen(_old: &Self, new: &Self) -> Self {
+        new.clone()
+    }
+}
+
+/// Callers rely on nothing but that the callee is there.
+impl<I> Summarize<I> for () {
+    const PARTS: &'static [PartDigest<Self>] = &[];
+
+    fn of(_: &I) -> Self {}
+
+    fn bottom() -> Self {}
+}
+
+/// Callers see the whole result of inference; `None` is a recursive call of which nothing is
+/// known yet.
+///
+/// ```
+/// use worldage_engine::{Summarize, Whole};
+/// assert_eq!(Whole::of(&42), Whole(Some(42)));
+/// assert_eq!((Whole::VALUE.get)(&Whole(Some(42))), Some(42));
+/// assert_eq!(<Whole<i64> as Summarize<i64>>::bottom(), Whole(None));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Whole<T>(pub Option<T>);
+
+impl<T: Hash + PartialEq + Clone + Send + Sync + 'static> Whole<T> {
+    /// The one part: the value.
+    pub const VALUE: Part<Whole<T>, Option<T>> = Part {
+        index: 0,
+        name: "value",
+        get: |summary| summary.0.clone(),
+    };
+}
+
+impl<T: Hash + PartialEq + Clone + Send + Sync + 'static> Summarize<T> for Whole<T> {
+    const PARTS: &'static [PartDigest<Self>] = &[PartDigest {
+        name: "value",
+        digest: |summary| digest_of(&summary.0),
+    }];
+
+    fn of(inferred: &T) -> Self {
+        Whole(Some(inferred.clone()))
+    }
+
+    fn bottom() -> Self {
+        Whole(None)
+    }
+}

@@ -1,0 +1,74 @@
+//! Edits by name: any number of changes make one world, or none.
+
+use super::error::Error;
+use super::session::Inner;
+use std::sync::Arc;
+use worldage_dispatch::{Sig, Ty};
+use worldage_engine::{Compiler, ExternalKey, TableId};
+
+/// Changes that will be committed together, collected by [`super::Session::edit`].
+pub struct Edit<'s, C: Compiler> {
+    session: &'s Inner<C>,
+    table: TableId,
+    pub(super) changes: worldage_engine::Edit<C::Source>,
+}
+
+impl<'s, C: Compiler> Edit<'s, C> {
+    pub(super) fn new(session: &'s Inner<C>) -> Self {
+        Edit {
+            session,
+            table: TableId::BASE,
+            changes: worldage_engine::Edit::new(),
+        }
+    }
+
+    /// From here on, methods are defined in and deleted from this table; `None` is the base.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTable`].
+    pub fn in_table(&mut self, table: Option<&str>) -> Result<(), Error> {
+        self.table = match table {
+            Some(name) => self.session.find_table(name)?,
+            None => TableId::BASE,
+        };
+        Ok(())
+    }
+
+    /// Defines a method on parameter types; replaces the one with a type-equal signature.
+    ///
+    /// # Errors
+    /// [`Error::Type`]: parameters that no call can have.
+    pub fn define(
+        &mut self,
+        function: &str,
+        params: &[Ty],
+        source: C::Source,
+    ) -> Result<(), Error> {
+        let sig = self.session.sig(params)?;
+        self.define_sig(function, sig, source);
+        Ok(())
+    }
+
+    /// Defines a method with a signature that has type variables or a tail.
+    pub fn define_sig(&mut self, function: &str, sig: Sig, source: C::Source) {
+        let function = self.session.engine.types().symbol(function);
+        self.changes.define(self.table, function, sig, source);
+    }
+
+    /// Deletes the method with exactly these parameter types.
+    ///
+    /// # Errors
+    /// [`Error::Type`]: parameters that no method can have. That there is no such method is found
+    /// when the edit is committed.
+    pub fn delete(&mut self, function: &str, params: &[Ty]) -> Result<(), Error> {
+        let sig = self.session.sig(params)?;
+        let function = self.session.engine.types().symbol(function);
+        self.changes.delete(self.table, function, sig);
+        Ok(())
+    }
+
+    /// Sets an external fact: what stages read by `InferCx::external`; `None` removes it.
+    pub fn external(&mut self, key: ExternalKey, value: Option<&[u8]>) {
+        self.changes.external(key, value.map(Arc::from));
+    }
+}

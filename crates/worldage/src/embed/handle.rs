@@ -1,0 +1,108 @@
+//! Handles: what a host caller holds to call one function on one tuple of types again and again.
+//!
+//! A handle remembers the code instance of one world. In that world it is a load; in a later one
+//! the engine is asked again, which runs the stages whose inputs changed, or none.
+
+use super::error::Error;
+use super::scope::Scope;
+use super::session::{Inner, Session};
+use arc_swap::{ArcSwapOption, Guard};
+use std::ops::Deref;
+use std::sync::Arc;
+use worldage_dispatch::{Symbol, Ty, World};
+use worldage_engine::{CodeInstance, Compiler, ShardId, ViewId};
+
+/// Follows a function on argument types through the worlds of its session.
+pub struct Handle<C: Compiler> {
+    session: Arc<Inner<C>>,
+    function: Symbol,
+    args: Ty,
+    view: ViewId,
+    shard: ShardId,
+    newest: ArcSwapOption<InWorld<C>>,
+}
+
+struct InWorld<C: Compiler> {
+    world: World,
+    ci: Arc<CodeInstance<C>>,
+}
+
+/// The code instance of one world, as a scope sees it.
+pub struct Version<C: Compiler>(Guard<Option<Arc<InWorld<C>>>>);
+
+impl<C: Compiler> Deref for Version<C> {
+    type Target = CodeInstance<C>;
+
+    #[inline]
+    fn deref(&self) -> &CodeInstance<C> {
+        match &*self.0 {
+            Some(known) => &known.ci,
+            None => unreachable!("a version is made of a code instance"),
+        }
+    }
+}
+
+impl<C: Compiler> Handle<C> {
+    pub(super) fn new(
+        session: &Session<C>,
+        function: Symbol,
+        args: Ty,
+        view: ViewId,
+        shard: ShardId,
+    ) -> Result<Handle<C>, Error> {
+        let handle = Handle {
+            session: Arc::clone(&session.inner),
+            function,
+            args,
+            view,
+            shard,
+            newest: ArcSwapOption::empty(),
+        };
+        session.enter(|scope| handle.version(scope).map(drop))?;
+        Ok(handle)
+    }
+
+    /// Brings the newest definition up to date and runs something with what link gave; its world
+    /// stays callable meanwhile. A hit takes no lock.
+    ///
+    /// # Errors
+    /// [`Error::Unresolved`] if an edit took the method away, or [`Error::Demand`].
+    pub fn call<R>(&self, run: impl FnOnce(&C::Linked) -> R) -> Result<R, Error> {
+        let scope = Scope::of(&self.session);
+        let version = self.version(&scope)?;
+        Ok(run(version.linked()))
+    }
+
+    /// The name of what is called: `f(Int64)`.
+    pub fn name(&self) -> String {
+        self.session.engine.call_name(self.function, self.args)
+    }
+
+    #[inline]
+    pub(super) fn version(&self, scope: &Scope<'_, C>) -> Result<Version<C>, Error> {
+        if !std::ptr::eq(scope.session(), &*self.session) {
+            return Err(Error::ForeignHandle(self.name().into()));
+        }
+        let known = self.newest.load();
+        match &*known {
+            Some(hit) if hit.world == scope.world() => Ok(Version(known)),
+            _ => self.miss(scope.world()),
+        }
+    }
+
+    #[cold]
+    fn miss(&self, world: World) -> Result<Version<C>, Error> {
+        let engine = &self.session.engine;
+        let mi = engine
+            .find_instance(self.function, self.args, self.view, world)
+            .map_err(|error| Error::Unresolved { error, world })?;
+        let ci = engine.demand(mi, self.shard, Some(world))?;
+        let made = Some(Arc::new(InWorld { world, ci }));
+        // A scope that entered long ago does not take the handle back to its world.
+        let newer = |known: &Arc<InWorld<C>>| known.world > world;
+        if !self.newest.load().as_ref().is_some_and(newer) {
+            self.newest.store(made.clone());
+        }
+        Ok(Version(Guard::from_inner(made)))
+    }
+}

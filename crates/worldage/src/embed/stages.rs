@@ -1,0 +1,64 @@
+//! What ran: the stages since somebody asked last, as counters and in words.
+
+use std::fmt;
+use worldage_engine::events::Origin;
+use worldage_engine::{Compiler, Engine, Stage, StageEvent};
+
+/// The stages that ran, by stage and instance.
+///
+/// Printed as one line per stage, the names sorted: `infer    f(Int64) g(Int64)`; `stored:` stands
+/// before those whose result came from the store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// By stage in pipeline order, the instances by name; stages that did not run are left out.
+    pub names: Vec<(Stage, Vec<String>)>,
+    /// The events in the order in which they ended.
+    pub events: Vec<StageEvent>,
+}
+
+impl Stages {
+    pub(super) fn of<C: Compiler>(engine: &Engine<C>, events: Vec<StageEvent>) -> Stages {
+        let named = |stage: Stage| {
+            let of_stage = events.iter().filter(|event| event.stage == stage);
+            let mut names: Vec<(String, bool)> = of_stage
+                .map(|event| (engine.name(event.mi), event.origin == Origin::Stored))
+                .collect();
+            // What ran after all is not listed as stored too.
+            names.sort();
+            names.dedup_by(|later, earlier| later.0 == earlier.0);
+            let shown = |(name, stored)| match stored {
+                true => format!("stored:{name}"),
+                false => name,
+            };
+            (stage, names.into_iter().map(shown).collect::<Vec<_>>())
+        };
+        let names = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
+        let names = names.into_iter().filter(|(_, names)| !names.is_empty());
+        Stages {
+            names: names.collect(),
+            events,
+        }
+    }
+
+    /// How often a stage ran; results that came from the store do not count.
+    #[must_use]
+    pub fn ran(&self, stage: Stage) -> usize {
+        let ran = |event: &&StageEvent| event.stage == stage && event.origin == Origin::Ran;
+        self.events.iter().filter(ran).count()
+    }
+
+    /// How often infer, codegen and link ran.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 3] {
+        [Stage::Infer, Stage::Codegen, Stage::Link].map(|stage| self.ran(stage))
+    }
+}
+
+impl fmt::Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (stage, names) in &self.names {
+            writeln!(f, "{stage:<8} {}", names.join(" "))?;
+        }
+        Ok(())
+    }
+}
