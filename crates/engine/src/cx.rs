@@ -396,20 +396,24 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         Ok(value)
     }
 
-    /// An edge on the whole summary of an instance that the IR hides.
+    /// An edge on the whole summary of an instance that the IR hides; where its inference failed,
+    /// so does this one.
     ///
     /// # Errors
     /// [`Stop`], to be passed on.
     pub fn depends_on(&mut self, callee: Mi) -> Result<(), Stop> {
         let (unit, outcome) = self.outcome(callee)?;
-        let parts = match outcome {
+        let parts = match &outcome {
             Some(outcome) => outcome.parts,
             None => solve::digests(&self.shared, &C::Summary::bottom()),
         };
         for (index, digest) in parts.into_iter().enumerate() {
             self.record_part(unit, index, digest);
         }
-        Ok(())
+        match outcome.as_deref().map(|outcome| &outcome.inferred) {
+            Some(Err(failed)) => Err(Stop::Failed(failed.clone())),
+            _ => Ok(()),
+        }
     }
 
     fn outcome(&mut self, callee: Mi) -> Result<(InferId, Published<C>), Stop> {

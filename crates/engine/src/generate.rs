@@ -10,7 +10,7 @@ use crate::cx::{CodegenCx, CodegenTrace, LinkCx};
 use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
-use crate::graph::{CodeId, CodeReadKind, Env, Graph, KnownCode, State, push_past};
+use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, KnownCode, State, push_past};
 use crate::ids::{Mi, ShardId};
 use crate::older::code as older;
 use crate::retire::Retired;
@@ -138,12 +138,19 @@ fn generate<C: Compiler>(
     Ok(touched)
 }
 
-/// Settles what a code unit was or will be generated from. The inference of its callers leads
-/// there only if it read more of it than which method it is.
+/// Settles what a code unit was generated from, in that order and up to the first that differs:
+/// what comes after it may not be read any more. The inference of its callers leads there only if
+/// it read more of the unit than which method it is.
 fn settle_facts<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
     settle::settle(shared, graph, graph.code(id).infer);
+    if own_differs(graph, id) {
+        return;
+    }
     for ix in 0..graph.code(id).reads.len() {
         settle::settle(shared, graph, graph.code(id).reads[ix].unit);
+        if read_differs(graph, &graph.code(id).reads[ix]) {
+            return;
+        }
     }
 }
 
@@ -189,33 +196,39 @@ fn why_generate<C: Compiler>(graph: &Graph<C>, id: CodeId) -> Option<Why> {
     if unit.code.is_none() {
         return Some(Why::FirstCall);
     }
-    let outcome = graph.infer(unit.infer).outcome.as_ref()?;
-    let own = match (&outcome.inferred, &unit.inferred) {
-        (Ok(now), Some(then)) => Arc::ptr_eq(now, then),
-        (Err(_), None) => true,
-        _ => false,
-    };
-    if !own {
+    if own_differs(graph, id) {
         return Some(Why::Own);
     }
-    unit.reads.iter().find_map(|read| {
-        let outcome = graph.infer(read.unit).outcome.as_ref();
-        let same = match (&read.what, outcome) {
-            (CodeReadKind::Part(part, digest), Some(now)) => {
-                now.parts[usize::from(*part)] == *digest
-            }
-            (CodeReadKind::Body(then), Some(now)) => now
-                .inferred
-                .as_ref()
-                .is_ok_and(|now| Arc::ptr_eq(now, then) || **now == **then),
-            (_, None) => false,
-        };
-        let why = match read.what {
-            CodeReadKind::Part(part, _) => Why::Part(read.unit, part),
-            CodeReadKind::Body(_) => Why::Body(read.unit),
-        };
-        (!same).then_some(why)
+    let read = unit.reads.iter().find(|read| read_differs(graph, read))?;
+    Some(match read.what {
+        CodeReadKind::Part(part, _) => Why::Part(read.unit, part),
+        CodeReadKind::Body(_) => Why::Body(read.unit),
     })
+}
+
+/// Whether the result of inference is another one than the code was generated from.
+fn own_differs<C: Compiler>(graph: &Graph<C>, id: CodeId) -> bool {
+    let unit = graph.code(id);
+    let outcome = graph.infer(unit.infer).outcome.as_ref();
+    outcome.is_some_and(|outcome| match (&outcome.inferred, &unit.inferred) {
+        (Ok(now), Some(then)) => !Arc::ptr_eq(now, then),
+        (Err(_), None) => false,
+        _ => true,
+    })
+}
+
+/// Whether what codegen read of another unit is different now.
+fn read_differs<C: Compiler>(graph: &Graph<C>, read: &CodeRead<C>) -> bool {
+    let outcome = graph.infer(read.unit).outcome.as_ref();
+    let same = match (&read.what, outcome) {
+        (CodeReadKind::Part(part, digest), Some(now)) => now.parts[usize::from(*part)] == *digest,
+        (CodeReadKind::Body(then), Some(now)) => now
+            .inferred
+            .as_ref()
+            .is_ok_and(|now| Arc::ptr_eq(now, then) || equal(&**now, &**then)),
+        (_, None) => false,
+    };
+    !same
 }
 
 /// What codegen gave, or what it would have given.

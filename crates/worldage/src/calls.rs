@@ -354,12 +354,7 @@ impl Inner {
         let live = self.engine.linking() == Linking::Live && route.world == self.engine.world();
         let key = (route.shard, live);
         let context = self.context(key);
-        let mut context = context.map_err(|error| {
-            Box::new(RunError::new(
-                Code::OutOfMemory,
-                format!("no stack for compiled code: {error}"),
-            ))
-        })?;
+        let mut context = context.map_err(|error| Box::new(failure::no_stack(&error)))?;
         if live {
             self.following.lock().push((mi, route.shard));
         }
@@ -372,14 +367,7 @@ impl Inner {
             following.swap_remove(own.expect("pushed before the call"));
         }
         self.give_back(key, context);
-        result.map_err(|error| {
-            Box::new(match error {
-                CallError::Raised(raised) => {
-                    failure::of_raised(self, route.view, route.world, &raised)
-                }
-                CallError::Load(error) => RunError::new(Code::OutOfMemory, error.to_string()),
-            })
-        })
+        result.map_err(|error| Box::new(failure::of_call(self, route.view, route.world, error)))
     }
 }
 

@@ -92,6 +92,29 @@ pub(crate) fn of_demand(error: &DemandError) -> RunError {
     }
 }
 
+/// A call of compiled code that gave no value.
+pub(crate) fn of_call(
+    session: &Inner,
+    view: ViewId,
+    world: World,
+    error: worldage_cranelift::CallError,
+) -> RunError {
+    match error {
+        worldage_cranelift::CallError::Raised(raised) => of_raised(session, view, world, &raised),
+        worldage_cranelift::CallError::Load(error) => {
+            RunError::new(Code::OutOfMemory, error.to_string())
+        }
+    }
+}
+
+/// The system has no address space for a stack.
+pub(crate) fn no_stack(error: &std::io::Error) -> RunError {
+    RunError::new(
+        Code::OutOfMemory,
+        format!("no stack for compiled code: {error}"),
+    )
+}
+
 /// An error of running code.
 pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Raised) -> RunError {
     let failed_in = match raised.world {

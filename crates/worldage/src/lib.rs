@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `updates` (what an edit makes of compiled code), `questions`
+//! value), `launch` (kernels), `typed` (handles of Rust's function types), `updates` (what an edit makes of compiled code), `questions`
 //! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
 //! (launches there), `dispatch` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
 //! [`embed`] (sessions over an embedder's own compiler), [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
@@ -45,6 +45,7 @@ mod persist;
 mod places;
 mod questions;
 mod session;
+mod typed;
 mod updates;
 
 pub use backend::{Backends, Shard, ShardCode, ShardLinked};
@@ -59,8 +60,9 @@ pub use options::{OptLevel, SessionOptions};
 pub use persist::{PRODUCER, keys_of};
 pub use questions::{Composition, EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
+pub use typed::{CallError, FnHandle, FnScope, FnVersion};
 pub use updates::Update;
-pub use worldage_cranelift::Grid;
+pub use worldage_cranelift::{Grid, HostFn, HostScalar};
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};

@@ -14,7 +14,7 @@ use worldage_dispatch::World;
 use worldage_engine::events::Origin;
 use worldage_engine::persist::ArtifactStore;
 use worldage_engine::{
-    Engine, Linking, Mi, Options, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
+    Engine, Linking, Mi, Options, PINS, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
 };
 use worldage_store::Store;
 use worldage_wir::compiler::Wir;
@@ -64,6 +64,10 @@ pub(crate) struct Inner {
     pub(crate) options: SessionOptions,
     /// Idle contexts by shard and whether they follow the newest world.
     pub(crate) contexts: Mutex<Vec<(ContextKey, cranelift::Context)>>,
+    /// The shard and view of typed calls.
+    pub(crate) base: (ShardId, ViewId),
+    /// Idle contexts of typed calls, by pin.
+    pub(crate) slots: cranelift::ContextSlots<ContextKey>,
     /// What runs now and follows the newest world: an edit is settled for it at once.
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
@@ -140,6 +144,8 @@ impl Session {
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
         engine.set_store(shelf(options.store.as_ref()));
+        let view = engine.view(&[]);
+        let base = (engine.shard(Shard::Host(options.opt), view), view);
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -150,6 +156,8 @@ impl Session {
                 tables: RwLock::default(),
                 options,
                 contexts: Mutex::default(),
+                base,
+                slots: cranelift::ContextSlots::new(PINS),
                 following: Mutex::default(),
                 print: Mutex::new(None),
                 log: Mutex::default(),

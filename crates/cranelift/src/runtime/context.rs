@@ -78,6 +78,7 @@ impl Context {
             host_sp: 0,
             pc: 0,
             fp: 0,
+            entry: 0,
             grid: [[0; 3], [1; 3], [0; 3], [1; 3], [0; 3], [1; 3]],
             heap: Heap::new(options.memory_limit),
             stack,

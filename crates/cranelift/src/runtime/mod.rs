@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (what compiled code sees), [`context`] (calls from the host),
 //! [`host`] (what the run-time system asks of the engine), [`helpers`] (what compiled code
-//! calls), [`raise`] (errors and traces), [`launch`] (kernels), [`stack`], [`asm`].
+//! calls), [`raise`] (errors and traces), [`launch`] (kernels), [`typed`] (calls of scalars), [`stack`], [`asm`].
 
 pub(crate) mod asm;
 pub mod context;
@@ -11,6 +11,7 @@ pub mod host;
 pub mod launch;
 pub mod raise;
 pub(crate) mod stack;
+pub mod typed;
 pub mod values;
 
 use crate::heap::Heap;
@@ -40,6 +41,8 @@ pub struct VmCtx {
     pc: usize,
     /// The frame pointer there.
     fp: usize,
+    /// What a typed call enters.
+    entry: usize,
     /// The work-item of a kernel: global id and size, local id and size, group id and count.
     grid: [[i64; 3]; 6],
 
@@ -73,4 +76,5 @@ impl VmCtx {
     pub(crate) const HOST_SP: usize = offset_of!(VmCtx, host_sp);
     pub(crate) const PC: usize = offset_of!(VmCtx, pc);
     pub(crate) const FP: usize = offset_of!(VmCtx, fp);
+    pub(crate) const ENTRY: usize = offset_of!(VmCtx, entry);
 }

@@ -69,7 +69,8 @@ pub use session::Session;
 pub use stages::Stages;
 pub use target::Target;
 pub use worldage_dispatch::{
-    Arg, Decl, DeclKind, ParamDecl, Sig, Symbol, Ty, TypeError, TypeVar, Types, World,
+    Arg, Decl, DeclId, DeclKind, MethodId, ParamDecl, Sig, Symbol, Ty, TyKind, TypeError, TypeVar,
+    Types, World,
 };
 pub use worldage_engine::compiler::Target as MachineTarget;
 pub use worldage_engine::persist::{Malformed, Portable, Reader, Writer};
