@@ -44,6 +44,10 @@ impl Compiler for Calc {
     type Linked = Arc<i64>;
     type Shard = OneShard;
 
+    #[expect(
+        clippy::only_used_in_recursion,
+        reason = "inference of a part is that of the whole"
+    )]
     fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, expr: &Expr) -> Result<i64, Stop> {
         let (a, operator, b) = match expr {
             Expr::Number(x) => return Ok(*x),
