@@ -2,8 +2,7 @@
 
 use crate::data::Leaf;
 use worldage_dispatch::Ty;
-use worldage_wir::ir::Failure;
-use worldage_wir::module::At;
+use worldage_wir::device::FailSite;
 
 /// A kernel and its callees in OpenCL C. Law: the same for every device and every process.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,24 +21,4 @@ pub struct Code {
     pub needs_double: bool,
     /// Whether the device must have atomics on 64-bit integers.
     pub needs_long_atomics: bool,
-}
-
-/// A place where a work-item can fail, or a call on the way there.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FailSite {
-    /// How.
-    pub kind: FailKind,
-    /// Where, innermost first, with what was inlined.
-    pub trace: Vec<At>,
-}
-
-/// How a work-item fails.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FailKind {
-    /// An index out of bounds; the launch says which.
-    Bounds,
-    /// As the body says.
-    Failure(Failure),
-    /// Not here, but in a function that is called here.
-    Call,
 }

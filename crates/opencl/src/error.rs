@@ -1,6 +1,6 @@
 //! What goes wrong with a device: the environment, a build, a launch.
 
-/// Why a device did not do it. A work-item that fails is no error of the device: see [`Fault`].
+/// Why a device did not do it. A work-item that fails is no error of the device: see [`worldage_wir::device::Fault`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no OpenCL here.
@@ -38,6 +38,12 @@ pub enum Error {
     },
 }
 
+impl From<worldage_wir::device::memory::ArgumentError> for Error {
+    fn from(error: worldage_wir::device::memory::ArgumentError) -> Error {
+        Error::Arguments(error.0)
+    }
+}
+
 impl Error {
     /// Whether it would be the same tomorrow on this machine: the program is wrong, not the
     /// environment.
@@ -55,15 +61,4 @@ impl Error {
             error: error.to_string(),
         }
     }
-}
-
-/// How a work-item failed: the first one that said so.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// The site, an index into [`crate::Code::sites`].
-    pub site: usize,
-    /// The index and the length, if the index was out of bounds.
-    pub bounds: Option<(i64, i64)>,
-    /// The calls that led there, innermost first; indices into [`crate::Code::sites`].
-    pub calls: Vec<usize>,
 }

@@ -8,10 +8,10 @@ use crate::data::{Elem, Leaf};
 use crate::device::Device;
 use crate::error::Error;
 use crate::launch::{self, Form, Grid};
-use crate::memory::{self, Args};
 use crate::program::{self, Built, Program};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use worldage_wir::device::memory::{self, Args};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
 

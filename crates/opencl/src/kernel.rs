@@ -1,15 +1,16 @@
 //! A kernel that can be launched: built for a device at its first launch there.
 
 use crate::cache::BinaryCache;
-use crate::code::{Code, FailKind};
+use crate::code::Code;
 use crate::device::Device;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::launch::{self, Grid};
-use crate::memory::{self, Args};
 use crate::program::{self, Built, Program};
 use opencl3::kernel::Kernel as ClKernel;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use worldage_wir::device::memory::{self, Args};
+use worldage_wir::device::{ERROR_WORDS, Fault};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
 
@@ -43,9 +44,6 @@ impl std::fmt::Debug for Kernel {
             .finish_non_exhaustive()
     }
 }
-
-/// Words of the error buffer: site, calls, index (2), length (2), call sites (20).
-const ERROR_WORDS: usize = 26;
 
 impl Kernel {
     /// A kernel that was not built yet.
@@ -144,28 +142,8 @@ impl Kernel {
         let after = memory::after(values, &args, &arrays);
         Ok(Launched {
             args: after,
-            fault: self.fault(&words),
+            fault: Fault::read(&self.code.sites, &words),
             built: on.program.built,
-        })
-    }
-
-    /// What the error words say.
-    fn fault(&self, bytes: &[u8]) -> Option<Fault> {
-        let words: Vec<i32> = bytes
-            .chunks_exact(4)
-            .map(|word| i32::from_le_bytes(word.try_into().expect("four bytes")))
-            .collect();
-        let number =
-            |ix: usize| i64::from(words[ix].cast_unsigned()) | (i64::from(words[ix + 1]) << 32);
-        let site = |word: i32| usize::try_from(word).ok()?.checked_sub(1);
-        let at = site(words[0]).filter(|at| *at < self.code.sites.len())?;
-        let is_bounds = self.code.sites[at].kind == FailKind::Bounds;
-        let depth = usize::try_from(words[1]).unwrap_or(0);
-        let calls = words[6..].iter().take(depth).filter_map(|word| site(*word));
-        Some(Fault {
-            site: at,
-            bounds: is_bounds.then(|| (number(2), number(4))),
-            calls: calls.filter(|at| *at < self.code.sites.len()).collect(),
         })
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::memory::{self, Arg, Args};
 use opencl3::kernel::Kernel as ClKernel;
 use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
 use opencl3::types::{CL_BLOCKING, cl_uint};
 use std::ptr;
+use worldage_wir::device::memory::{self, Arg, Args};
 use worldage_wir::prim::{Scalar, ScalarValue};
 
 /// The index space of a launch.

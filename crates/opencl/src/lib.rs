@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`code`] (the artifact), `generate` (typed SSA to OpenCL C), `error`, [`device`]
 //! (what is there), `program` (build and reload), [`cache`] (program binaries between processes),
-//! `memory` (values to buffers and back), `launch`, `kernel` (all of it for a kernel of Wir),
+//! `launch`, `kernel` (all of it for a kernel of Wir),
 //! [`foreign`] (files of OpenCL C).
 
 #![expect(unsafe_code, reason = "drivers are called through their C interface")]
@@ -20,12 +20,11 @@ pub mod foreign;
 mod generate;
 mod kernel;
 mod launch;
-mod memory;
 mod program;
 
-pub use code::{Code, FailKind, FailSite};
+pub use code::Code;
 pub use device::{Device, devices};
-pub use error::{Error, Fault};
+pub use error::Error;
 pub use generate::generate;
 pub use kernel::{Kernel, Launched};
 pub use launch::Grid;

@@ -10,11 +10,12 @@ use super::flow::Flow;
 use super::spaces::Spaces;
 use super::text::Text;
 use super::{Generator, Traits};
-use crate::code::FailKind;
 use crate::data::{Elem, Leaf, Space, c_memory_type};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use worldage_dispatch::Ty;
+use worldage_wir::device::FailKind;
+use worldage_wir::device::reach;
 use worldage_wir::ir::{Blk, Block, Body, Const, Op, Pos, Target, Term, Val};
 use worldage_wir::module::{Function, Unsupported};
 use worldage_wir::prim::Scalar;
@@ -113,7 +114,7 @@ impl<'g, 'a> Emit<'g, 'a> {
             true => Vec::new(),
             false => g.leaves(body, super::ENTRY, body.ret)?,
         };
-        let needed = needed(body, &flow, !ret.is_empty());
+        let needed = reach::needed(body, &flow.order, !ret.is_empty());
         let uses = uses(body, &flow, &needed);
         Ok(Emit {
             g,
@@ -746,45 +747,6 @@ fn parenthesised(text: &str) -> String {
     } else {
         format!("({text})")
     }
-}
-
-/// Which values the effects of a body need.
-fn needed(body: &Body, flow: &Flow, returns: bool) -> Vec<bool> {
-    let mut needed = vec![false; body.vals.len()];
-    let mut work: Vec<Val> = Vec::new();
-    let mut made: Vec<Option<&Op>> = vec![None; body.vals.len()];
-    // For a block parameter: what jumps pass.
-    let mut passed: Vec<Vec<Val>> = vec![Vec::new(); body.vals.len()];
-    for blk in &flow.order {
-        let block = &body.blocks[blk.0 as usize];
-        for inst in &block.insts {
-            made[inst.result.0 as usize] = Some(&inst.op);
-            if !inst.op.is_pure() {
-                inst.op.each_operand(|val| work.push(val));
-            }
-        }
-        match &block.term {
-            Term::Branch(condition, ..) => work.push(*condition),
-            Term::Return(val) if returns => work.push(*val),
-            _ => {}
-        }
-        block.term.each_target(|target| {
-            let params = &body.blocks[target.block.0 as usize].params;
-            for (param, arg) in params.iter().zip(&target.args) {
-                passed[param.0 as usize].push(*arg);
-            }
-        });
-    }
-    while let Some(val) = work.pop() {
-        if std::mem::replace(&mut needed[val.0 as usize], true) {
-            continue;
-        }
-        if let Some(op) = made[val.0 as usize] {
-            op.each_operand(|operand| work.push(operand));
-        }
-        work.extend(&passed[val.0 as usize]);
-    }
-    needed
 }
 
 fn uses(body: &Body, flow: &Flow, needed: &[bool]) -> Vec<Use> {

@@ -8,6 +8,7 @@
 //! Wir's own control flow is structured, so every loop has one entry; where an optimiser has made a
 //! second one, the blocks are written one after the other, with `goto`.
 
+use worldage_wir::device::reach;
 use worldage_wir::ir::{Blk, Body, Term};
 
 pub(super) struct Flow {
@@ -31,7 +32,7 @@ impl Flow {
     pub(super) fn new(body: &Body, void: bool) -> Flow {
         Flow::structured(body, void).unwrap_or_else(|| {
             let count = body.blocks.len();
-            let order = order(body);
+            let order = reach::order(body);
             let mut follows: Vec<Vec<Blk>> = vec![Vec::new(); count];
             follows[0] = order[1..].to_vec();
             Flow {
@@ -47,7 +48,7 @@ impl Flow {
     /// `None` if a loop has several entries.
     fn structured(body: &Body, void: bool) -> Option<Flow> {
         let count = body.blocks.len();
-        let order = order(body);
+        let order = reach::order(body);
         let mut rank = vec![UNSEEN; count];
         for (ix, blk) in order.iter().enumerate() {
             rank[blk.0 as usize] = ix;
@@ -145,32 +146,6 @@ impl Flow {
         let mut loops = self.loops.iter().flatten();
         loops.any(|held| held[blk.0 as usize])
     }
-}
-
-fn order(body: &Body) -> Vec<Blk> {
-    let mut order = Vec::new();
-    let mut seen = vec![false; body.blocks.len()];
-    let mut stack = vec![(Blk(0), 0)];
-    seen[0] = true;
-    while let Some((blk, next)) = stack.last_mut() {
-        let mut successors = Vec::new();
-        body.blocks[blk.0 as usize]
-            .term
-            .each_target(|target| successors.push(target.block));
-        // The last successor first, so that the first one follows its block in the order.
-        successors.reverse();
-        let Some(&successor) = successors.get(*next) else {
-            order.push(*blk);
-            stack.pop();
-            continue;
-        };
-        *next += 1;
-        if !std::mem::replace(&mut seen[successor.0 as usize], true) {
-            stack.push((successor, 0));
-        }
-    }
-    order.reverse();
-    order
 }
 
 /// Immediate dominators after Cooper, Harvey and Kennedy.

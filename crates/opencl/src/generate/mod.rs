@@ -16,7 +16,7 @@ mod prim;
 mod spaces;
 mod text;
 
-use crate::code::{Code, FailKind, FailSite};
+use crate::code::Code;
 use crate::data::{self, Leaf, NoData, Space, c_memory_type, c_type};
 use emit::Emit;
 use helpers::Helper;
@@ -26,6 +26,7 @@ use std::fmt::Write;
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
 use worldage_wir::ast::NodeId;
+use worldage_wir::device::{FailKind, FailSite};
 use worldage_wir::ir::{Body, Op, Pos, Term};
 use worldage_wir::layout::Layouts;
 use worldage_wir::module::{At, Function, Module, Unsupported, trace};

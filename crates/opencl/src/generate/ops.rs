@@ -3,10 +3,10 @@
 
 use super::emit::{Emit, Operand, Slot, part_name};
 use super::helpers::{AtomicOp, Helper};
-use crate::code::FailKind;
 use crate::data::{Elem, Leaf, Space, c_memory_type, c_type};
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
+use worldage_wir::device::FailKind;
 use worldage_wir::ir::{Atomic, GridQuery, Inst, Op, Pos, Val};
 use worldage_wir::module::{Unsupported, trace};
 use worldage_wir::prim::Scalar;

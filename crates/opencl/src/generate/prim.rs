@@ -3,8 +3,8 @@
 
 use super::emit::{Emit, Operand};
 use super::helpers::Helper;
-use crate::code::FailKind;
 use crate::data::c_type;
+use worldage_wir::device::FailKind;
 use worldage_wir::ir::{Const, Failure, Pos, Val};
 use worldage_wir::module::Unsupported;
 use worldage_wir::prim::{Prim, Scalar};

@@ -2,15 +2,19 @@
 //!
 //! Scalars lie in memory as the device wants them: little-endian, a Bool as one byte.
 
-use crate::data::{Elem, Leaf};
-use crate::error::Error;
-use worldage_wir::prim::{Scalar, ScalarValue};
-use worldage_wir::universe::Universe;
-use worldage_wir::value::{ArrayRef, Elems, Value};
+use super::{Elem, Leaf};
+use crate::prim::{Scalar, ScalarValue};
+use crate::universe::Universe;
+use crate::value::{ArrayRef, Elems, Record, Value};
+
+/// The arguments of a launch are not those of its kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ArgumentError(pub String);
 
 /// One argument of a kernel in C.
 #[derive(Clone, Debug)]
-pub(crate) enum Arg {
+pub enum Arg {
     /// A number.
     Scalar(ScalarValue),
     /// A buffer, an index into [`Args::arrays`], and how many elements it has.
@@ -19,10 +23,11 @@ pub(crate) enum Arg {
 
 /// The arguments of a launch.
 #[derive(Debug, Default)]
-pub(crate) struct Args {
-    pub(crate) args: Vec<Arg>,
+pub struct Args {
+    /// In order, structs taken apart.
+    pub args: Vec<Arg>,
     /// Different arrays, each once.
-    pub(crate) arrays: Vec<(ArrayRef, Elem)>,
+    pub arrays: Vec<(ArrayRef, Elem)>,
 }
 
 impl Args {
@@ -30,11 +35,11 @@ impl Args {
     ///
     /// # Errors
     /// If they are not what the kernel takes.
-    pub(crate) fn new(values: &[Value], leaves: &[Vec<Leaf>]) -> Result<Args, Error> {
+    pub fn new(values: &[Value], leaves: &[Vec<Leaf>]) -> Result<Args, ArgumentError> {
         let mut args = Args::default();
         if values.len() != leaves.len() {
             let message = format!("{} arguments for {} parameters", values.len(), leaves.len());
-            return Err(Error::Arguments(message));
+            return Err(ArgumentError(message));
         }
         for (value, leaves) in values.iter().zip(leaves) {
             let mut leaves = leaves.iter();
@@ -47,7 +52,7 @@ impl Args {
         &mut self,
         value: &Value,
         leaves: &mut impl Iterator<Item = &'l Leaf>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ArgumentError> {
         match value {
             Value::Nothing | Value::Function(_) => {}
             Value::Scalar(x) => match leaves.next() {
@@ -79,8 +84,8 @@ impl Args {
     }
 }
 
-fn wrong() -> Error {
-    Error::Arguments("an argument is not of its parameter's type".to_string())
+fn wrong() -> ArgumentError {
+    ArgumentError("an argument is not of its parameter's type".to_string())
 }
 
 macro_rules! each_scalar {
@@ -102,7 +107,7 @@ macro_rules! each_scalar {
 }
 
 /// The bytes of an array.
-pub(crate) fn to_bytes(array: &ArrayRef, elem: &Elem) -> Vec<u8> {
+pub fn to_bytes(array: &ArrayRef, elem: &Elem) -> Vec<u8> {
     let elems = array.elems();
     let mut bytes = Vec::with_capacity(elems.len() * elem.size);
     each_scalar!(&*elems, xs => bytes.extend(xs.iter().flat_map(|x| x.to_le_bytes())), other => {
@@ -135,12 +140,7 @@ fn scalars_of(value: &Value, all: &mut Vec<ScalarValue>) {
 }
 
 /// An array like another one, with these bytes.
-pub(crate) fn from_bytes(
-    u: &Universe,
-    like: &ArrayRef,
-    elem: &Elem,
-    bytes: &[u8],
-) -> Option<Value> {
+pub fn from_bytes(u: &Universe, like: &ArrayRef, elem: &Elem, bytes: &[u8]) -> Option<Value> {
     let length = like.len();
     let mut elems = match u.scalar_of(elem.ty) {
         Some(scalar) => Elems::scalars(scalar, length)?,
@@ -202,17 +202,14 @@ fn rebuild(old: &Value, scalars: &mut impl Iterator<Item = ScalarValue>) -> Valu
         }
         Value::Tuple(record) => {
             let parts = record.parts().iter().map(|part| rebuild(part, scalars));
-            Value::Tuple(worldage_wir::value::Record::new(
-                record.ty(),
-                parts.collect(),
-            ))
+            Value::Tuple(Record::new(record.ty(), parts.collect()))
         }
         other => other.clone(),
     }
 }
 
 /// The values with their arrays as they are afterwards.
-pub(crate) fn after(values: &[Value], args: &Args, arrays: &[Option<Value>]) -> Vec<Value> {
+pub fn after(values: &[Value], args: &Args, arrays: &[Option<Value>]) -> Vec<Value> {
     let new = |array: &ArrayRef| {
         let ix = args.arrays.iter().position(|(known, _)| known.is(array));
         let new = ix.and_then(|ix| arrays[ix].clone());
@@ -234,10 +231,7 @@ fn replace_arrays(value: &Value, new: &dyn Fn(&ArrayRef) -> Value) -> Value {
         }
         Value::Tuple(record) => {
             let parts = record.parts().iter().map(|part| replace_arrays(part, new));
-            Value::Tuple(worldage_wir::value::Record::new(
-                record.ty(),
-                parts.collect(),
-            ))
+            Value::Tuple(Record::new(record.ty(), parts.collect()))
         }
         other => other.clone(),
     }
