@@ -5,7 +5,7 @@ use crate::store::StoreArgs;
 use clap::{Args, ValueEnum};
 use std::num::NonZeroUsize;
 use std::str::FromStr;
-use worldage::{Linking, OptLevel, Session, SessionOptions};
+use worldage::{Linking, OptLevel, Session, SessionOptions, Shard};
 
 /// How programs are compiled.
 #[derive(Debug, Args)]
@@ -47,6 +47,9 @@ impl Opt {
         match self {
             Opt::None => Ok(OptLevel::None),
             Opt::Speed => Ok(OptLevel::Speed),
+            #[cfg(feature = "llvm")]
+            Opt::Aggressive => Ok(OptLevel::Aggressive),
+            #[cfg(not(feature = "llvm"))]
             Opt::Aggressive => Err(Failure::Missing(
                 "--opt aggressive needs the LLVM code generator, which is not in this build"
                     .to_string(),
@@ -85,8 +88,14 @@ pub(crate) enum Target {
     Interpreter,
     OpenCl,
     Cuda,
-    Ptx(String),
+    Ptx(Ptx),
 }
+
+/// What PTX is made for.
+#[cfg(feature = "llvm")]
+pub(crate) type Ptx = worldage::PtxTarget;
+#[cfg(not(feature = "llvm"))]
+pub(crate) type Ptx = String;
 
 impl FromStr for Target {
     type Err = String;
@@ -99,17 +108,42 @@ impl FromStr for Target {
             "cuda" => return Ok(Target::Cuda),
             _ => {}
         }
-        let arch = text.strip_prefix("ptx:").filter(|arch| {
-            let number = arch.strip_prefix("sm_").unwrap_or_default();
-            let digits = number.trim_end_matches(['a', 'f']);
-            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        arch.map(|arch| Target::Ptx(arch.to_string()))
-            .ok_or_else(|| "host, opencl, cuda or ptx:sm_NN, such as ptx:sm_90".to_string())
+        let Some(arch) = text.strip_prefix("ptx:") else {
+            return Err("host, opencl, cuda or ptx:sm_NN, such as ptx:sm_90".to_string());
+        };
+        ptx_target(arch).map(Target::Ptx)
     }
 }
 
+/// The target that text names: `sm_90`.
+pub(crate) fn ptx_target(text: &str) -> Result<Ptx, String> {
+    let name = text.strip_prefix("ptx:").unwrap_or(text);
+    let number = name.strip_prefix("sm_").unwrap_or_default();
+    let digits = number.trim_end_matches(['a', 'f']);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("`{text}` is no target such as sm_90"));
+    }
+    #[cfg(feature = "llvm")]
+    return name
+        .parse()
+        .map_err(|unknown: worldage::llvm::target::UnknownTarget| unknown.to_string());
+    #[cfg(not(feature = "llvm"))]
+    Ok(name.to_string())
+}
+
 impl Target {
+    /// The shard of a device; `None` for what runs here.
+    pub(crate) fn shard(&self, opt: OptLevel) -> Option<Shard> {
+        let _ = opt;
+        match self {
+            #[cfg(feature = "opencl")]
+            Target::OpenCl => Some(Shard::OpenCl),
+            #[cfg(feature = "llvm")]
+            Target::Ptx(target) => Some(Shard::Ptx(*target, opt)),
+            _ => None,
+        }
+    }
+
     /// Why this build cannot make code for it, if it cannot.
     pub(crate) fn missing(&self) -> Option<Failure> {
         let (what, feature) = match self {
@@ -119,6 +153,9 @@ impl Target {
             #[cfg(not(feature = "opencl"))]
             Target::OpenCl => ("OpenCL", "opencl"),
             Target::Cuda => ("CUDA", "cuda"),
+            #[cfg(feature = "llvm")]
+            Target::Ptx(_) => return None,
+            #[cfg(not(feature = "llvm"))]
             Target::Ptx(_) => ("PTX", "llvm"),
         };
         Some(Failure::Missing(

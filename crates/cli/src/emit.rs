@@ -1,6 +1,6 @@
 //! `worldage emit`: one stage of one method instance, as text.
 
-use crate::compile::Opt;
+use crate::compile::{self, Opt};
 use crate::failure::{Done, Failure};
 use crate::files;
 use clap::ValueEnum;
@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// How hard the code generator tries
     #[arg(long, value_enum, default_value = "speed")]
     opt: Opt,
+    /// For which device, with --stage ptx or llvm: sm_90, …; without it, llvm is this host's code
+    #[arg(long, value_name = "TARGET", value_parser = compile::ptx_target)]
+    target: Option<compile::Ptx>,
     /// Write there instead of to standard output
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -65,12 +68,27 @@ pub(crate) fn run(args: &Args) -> Done {
         Stage::OpenCl => EmitStage::OpenCl,
         #[cfg(not(feature = "opencl"))]
         Stage::OpenCl => return Err(Failure::no_feature("OpenCL", "opencl")),
+        #[cfg(feature = "llvm")]
+        Stage::Ptx => {
+            let target = args.target.ok_or_else(|| {
+                Failure::Usage("--stage ptx needs --target, such as sm_90".to_string())
+            })?;
+            EmitStage::Ptx(target)
+        }
+        #[cfg(feature = "llvm")]
+        Stage::Llvm => EmitStage::Llvm(args.target),
+        #[cfg(not(feature = "llvm"))]
+        Stage::Ptx | Stage::Llvm => return Err(Failure::no_feature("LLVM", "llvm")),
         other => {
             let value = other.to_possible_value();
             let name = value.as_ref().map_or("", |value| value.get_name());
             return Err(Failure::later(&format!("--stage {name}")));
         }
     };
+    if args.target.is_some() && !matches!(args.stage, Stage::Ptx | Stage::Llvm) {
+        let message = "--target is for --stage ptx and --stage llvm";
+        return Err(Failure::Usage(message.to_string()));
+    }
     let opt = args.opt.level()?;
     if let Err(error) = parse_sig(&args.function) {
         let message = format!("--fn '{}' is no signature\n{error}", args.function);

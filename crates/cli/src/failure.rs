@@ -49,7 +49,7 @@ impl Failure {
     }
 
     /// Code for a device that this build was made without.
-    #[cfg(not(feature = "opencl"))]
+    #[cfg(not(all(feature = "opencl", feature = "llvm")))]
     pub(crate) fn no_feature(what: &str, feature: &str) -> Failure {
         Failure::Missing(
             format!("code for {what} is not in this build: its feature `{feature}` is off"),

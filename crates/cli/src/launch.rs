@@ -2,6 +2,8 @@
 
 mod json;
 
+#[cfg(feature = "llvm")]
+use crate::check;
 use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::{files, terminal};
@@ -37,7 +39,6 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
-        #[cfg(feature = "opencl")]
         device_cache: worldage::default_device_cache(),
         ..SessionOptions::default()
     })?;
@@ -55,6 +56,12 @@ pub(crate) fn run(args: &Args) -> Done {
     let values = values.map_err(Failure::Program)?;
     if args.target == Target::Interpreter {
         return interpret(args, &session, &launch, kernel, grid, &values);
+    }
+    #[cfg(feature = "llvm")]
+    if let Some(shard @ worldage::Shard::Ptx(..)) = args.target.shard(args.opt.level()?) {
+        let checked = session.check_launch(kernel, &values, grid);
+        checked.map_err(|failure| Failure::call(&session, &failure))?;
+        return check::kernel(&session, &launch.signature(kernel), shard);
     }
     let options = CallOptions::default();
     let launched = match args.target {

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cache;
+mod check;
 mod compile;
 mod completions;
 mod devices;

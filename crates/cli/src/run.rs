@@ -2,7 +2,7 @@
 
 use crate::compile::{CompileArgs, Target};
 use crate::failure::{Done, Failure};
-use crate::{dump, files, stats, terminal};
+use crate::{check, dump, files, stats, terminal};
 use std::path::PathBuf;
 use std::time::Instant;
 use worldage::wir::ast::{ExprKind, Span};
@@ -46,9 +46,8 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = args.compile.session()?;
     session.on_print(Box::new(terminal::program_output));
-    #[cfg(feature = "opencl")]
-    if args.target == Target::OpenCl {
-        return check_kernels(&session, &args.files);
+    if let Some(shard) = args.target.shard(args.compile.opt.level()?) {
+        return check::kernels(&session, &args.files, shard);
     }
     let done = call(&session, &args.files, &args.entry, &args.args);
     // The numbers are the last line, also below an error.
@@ -59,35 +58,6 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     if let Some(format) = args.stats {
         stats::show(&session, format, begun);
-    }
-    done
-}
-
-/// Compiles every kernel of the program for OpenCL devices, and builds it where there is one.
-#[cfg(feature = "opencl")]
-fn check_kernels(session: &Session, files: &[PathBuf]) -> Done {
-    files::define(session, files)?;
-    let kernels = session.kernels();
-    if kernels.is_empty() {
-        let message = "the program has no kernel whose parameters all have concrete types";
-        return Err(Failure::Usage(message.to_string()));
-    }
-    match session.opencl_device() {
-        Ok(device) => terminal::say(&format!("device: {device}\n")),
-        Err(error) => terminal::say(&format!("not built: {error}\n")),
-    }
-    let mut done = Ok(());
-    for kernel in &kernels {
-        match session.check_kernel(kernel, worldage::Shard::OpenCl) {
-            Ok(built) => {
-                terminal::line(&format!("ok  {kernel}"))?;
-                if let Some((from_cache, seconds)) = built {
-                    let how = if from_cache { "reloaded" } else { "built" };
-                    terminal::say(&format!("{how} {kernel} in {:.1} ms\n", seconds * 1e3));
-                }
-            }
-            Err(failure) => done = Err(Failure::edit(session, &failure).say()),
-        }
     }
     done
 }

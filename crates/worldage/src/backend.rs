@@ -11,6 +11,8 @@ use worldage_cranelift as cranelift;
 use worldage_dispatch::Ty;
 use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
 use worldage_engine::{Linked, Mi, Stop, Target};
+#[cfg(feature = "llvm")]
+use worldage_llvm::{self as llvm, PtxTarget};
 use worldage_wir::compiler::Backend;
 use worldage_wir::ir::Body;
 #[cfg(feature = "opencl")]
@@ -25,6 +27,9 @@ pub enum Shard {
     /// OpenCL devices.
     #[cfg(feature = "opencl")]
     OpenCl,
+    /// Nvidia devices of this target.
+    #[cfg(feature = "llvm")]
+    Ptx(PtxTarget, OptLevel),
 }
 
 impl fmt::Display for Shard {
@@ -33,6 +38,8 @@ impl fmt::Display for Shard {
             Shard::Host(opt) => opt.fmt(f),
             #[cfg(feature = "opencl")]
             Shard::OpenCl => f.write_str("opencl"),
+            #[cfg(feature = "llvm")]
+            Shard::Ptx(target, opt) => write!(f, "ptx:{target} {opt}"),
         }
     }
 }
@@ -43,6 +50,8 @@ pub struct Backends {
     pub(crate) layouts: Arc<Layouts>,
     pub(crate) generator: Arc<cranelift::Generator>,
     pub(crate) loader: cranelift::Loader,
+    #[cfg(feature = "llvm")]
+    pub(crate) ptx: llvm::Generator,
 }
 
 /// The portable artifact of a shard.
@@ -53,6 +62,9 @@ pub enum ShardCode {
     /// A kernel in OpenCL C.
     #[cfg(feature = "opencl")]
     OpenCl(Arc<worldage_opencl::Code>),
+    /// A kernel in PTX.
+    #[cfg(feature = "llvm")]
+    Ptx(Arc<llvm::Code>),
 }
 
 impl ShardCode {
@@ -63,8 +75,8 @@ impl ShardCode {
     pub(crate) fn host(&self) -> &cranelift::Code {
         match self {
             ShardCode::Host(code) => code,
-            #[cfg(feature = "opencl")]
-            ShardCode::OpenCl(_) => unreachable!("host code was asked of a device's shard"),
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => unreachable!("host code was asked of a device's shard"),
         }
     }
 
@@ -76,7 +88,19 @@ impl ShardCode {
     pub(crate) fn opencl(&self) -> &worldage_opencl::Code {
         match self {
             ShardCode::OpenCl(code) => code,
-            ShardCode::Host(_) => unreachable!("a device's code was asked of a host shard"),
+            _ => unreachable!("OpenCL C was asked of another shard"),
+        }
+    }
+
+    /// The text of a shard of Nvidia devices.
+    ///
+    /// # Panics
+    /// On code of another shard.
+    #[cfg(feature = "llvm")]
+    pub(crate) fn ptx(&self) -> &llvm::Code {
+        match self {
+            ShardCode::Ptx(code) => code,
+            _ => unreachable!("PTX was asked of another shard"),
         }
     }
 }
@@ -89,14 +113,17 @@ pub enum ShardLinked {
     /// A kernel, and its program once it was built.
     #[cfg(feature = "opencl")]
     OpenCl(worldage_opencl::Kernel),
+    /// A kernel in PTX, which a driver takes as it is.
+    #[cfg(feature = "llvm")]
+    Ptx(Arc<llvm::Code>),
 }
 
 impl Linked for ShardLinked {
     fn entry(&self) -> usize {
         match self {
             ShardLinked::Host(loaded) => loaded.entry(),
-            #[cfg(feature = "opencl")]
-            ShardLinked::OpenCl(_) => 0,
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => 0,
         }
     }
 }
@@ -104,7 +131,17 @@ impl Linked for ShardLinked {
 pub(crate) fn level(opt: OptLevel) -> cranelift::OptLevel {
     match opt {
         OptLevel::None => cranelift::OptLevel::None,
-        OptLevel::Speed => cranelift::OptLevel::Speed,
+        // Thunks and what figures are measured beside are Cranelift's at every level.
+        OptLevel::Speed | OptLevel::Aggressive => cranelift::OptLevel::Speed,
+    }
+}
+
+#[cfg(feature = "llvm")]
+pub(crate) fn llvm_level(opt: OptLevel) -> llvm::OptLevel {
+    match opt {
+        OptLevel::None => llvm::OptLevel::None,
+        OptLevel::Speed => llvm::OptLevel::Speed,
+        OptLevel::Aggressive => llvm::OptLevel::Aggressive,
     }
 }
 
@@ -125,8 +162,8 @@ impl Backend for Backends {
                 .compile(level(*opt), body, ret)
                 .map(|code| ShardCode::Host(Arc::new(code)))
                 .map_err(Stop::failed),
-            #[cfg(feature = "opencl")]
-            Shard::OpenCl => unreachable!("a device is given modules"),
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => unreachable!("a device is given modules"),
         }
     }
 
@@ -142,6 +179,12 @@ impl Backend for Backends {
             Shard::OpenCl => worldage_opencl::generate(&self.layouts, module)
                 .map(|code| ShardCode::OpenCl(Arc::new(code)))
                 .map_err(Stop::failed),
+            #[cfg(feature = "llvm")]
+            Shard::Ptx(target, opt) => {
+                let code = self.ptx.generate(*target, llvm_level(*opt), module);
+                let code = code.map_err(Stop::failed)?;
+                Ok(ShardCode::Ptx(Arc::new(code)))
+            }
         }
     }
 
@@ -159,6 +202,8 @@ impl Backend for Backends {
             }
             #[cfg(feature = "opencl")]
             ShardCode::OpenCl(code) => Ok(ShardLinked::OpenCl(worldage_opencl::Kernel::new(code))),
+            #[cfg(feature = "llvm")]
+            ShardCode::Ptx(code) => Ok(ShardLinked::Ptx(Arc::clone(code))),
         }
     }
 
@@ -169,8 +214,8 @@ impl Backend for Backends {
                 details: self.generator.isa().description(level(*opt)),
             }),
             // Cheap to generate again; what its driver builds is cached with the device.
-            #[cfg(feature = "opencl")]
-            Shard::OpenCl => None,
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => None,
         }
     }
 
@@ -180,8 +225,8 @@ impl Backend for Backends {
                 w.byte(0);
                 code.write(w);
             }
-            #[cfg(feature = "opencl")]
-            ShardCode::OpenCl(_) => w.unnamed(),
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => w.unnamed(),
         }
     }
 

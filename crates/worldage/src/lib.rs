@@ -32,7 +32,6 @@
 mod backend;
 mod bare;
 mod calls;
-#[cfg(feature = "opencl")]
 mod devices;
 mod dispatch;
 mod edits;
@@ -51,8 +50,7 @@ mod updates;
 pub use backend::{Backends, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
-#[cfg(feature = "opencl")]
-pub use devices::{DeviceError, default_device_cache};
+pub use devices::{DeviceCheck, DeviceError, default_device_cache};
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
 pub use launch::MAX_LOCAL_SIZE;
@@ -66,6 +64,8 @@ pub use worldage_cranelift::{Grid, HostFn, HostScalar};
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};
+#[cfg(feature = "llvm")]
+pub use worldage_llvm::{self as llvm, PtxTarget};
 pub use worldage_store as store;
 pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};

@@ -14,17 +14,25 @@ pub enum OptLevel {
     /// Fast code.
     #[default]
     Speed,
+    /// The fastest code, through LLVM: only in builds with the feature `llvm`.
+    Aggressive,
 }
 
 impl OptLevel {
-    /// Every level.
-    pub const ALL: [OptLevel; 2] = [OptLevel::None, OptLevel::Speed];
+    /// Every level of this build.
+    pub const ALL: &[OptLevel] = &[
+        OptLevel::None,
+        OptLevel::Speed,
+        #[cfg(feature = "llvm")]
+        OptLevel::Aggressive,
+    ];
 
     /// Without the prefix: `none`, `speed`.
     pub fn name(self) -> &'static str {
         match self {
             OptLevel::None => "none",
             OptLevel::Speed => "speed",
+            OptLevel::Aggressive => "aggressive",
         }
     }
 }
@@ -40,10 +48,14 @@ impl FromStr for OptLevel {
 
     fn from_str(text: &str) -> Result<OptLevel, String> {
         let name = text.strip_prefix("opt:").unwrap_or(text);
-        OptLevel::ALL
-            .into_iter()
+        let known = OptLevel::ALL.iter().copied();
+        known
+            .clone()
             .find(|level| level.name() == name)
-            .ok_or_else(|| format!("unknown opt level `{text}`: `none` or `speed`"))
+            .ok_or_else(|| {
+                let names: Vec<&str> = known.map(OptLevel::name).collect();
+                format!("unknown opt level `{text}`: known are {}", names.join(", "))
+            })
     }
 }
 
@@ -68,6 +80,9 @@ pub struct SessionOptions {
     pub store: Option<Arc<Store>>,
     /// The folder that keeps what drivers of devices have built; `None` keeps nothing.
     pub device_cache: Option<std::path::PathBuf>,
+    /// The folder of CUDA's toolkit (the one that holds `bin` and `nvvm`): libdevice and `ptxas`.
+    /// `None`: the environment and the usual places say where.
+    pub cuda_toolkit: Option<std::path::PathBuf>,
 }
 
 impl Default for SessionOptions {
@@ -82,6 +97,7 @@ impl Default for SessionOptions {
             memory_limit: None,
             store: None,
             device_cache: None,
+            cuda_toolkit: None,
         }
     }
 }

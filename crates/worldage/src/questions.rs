@@ -6,6 +6,8 @@ use crate::options::OptLevel;
 use crate::session::{Inner, Session};
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::{Explanation, Mi, Resolved, TableId, ViewId};
+#[cfg(feature = "llvm")]
+use worldage_llvm::PtxTarget;
 use worldage_wir::ast::{ItemKind, NodeId};
 use worldage_wir::diag::{Code, Diagnostic, Place};
 use worldage_wir::error::Site;
@@ -49,6 +51,12 @@ pub enum EmitStage {
     /// A kernel in OpenCL C.
     #[cfg(feature = "opencl")]
     OpenCl,
+    /// A kernel in PTX.
+    #[cfg(feature = "llvm")]
+    Ptx(PtxTarget),
+    /// LLVM's text, after optimisation: of a kernel for a target, else of this host's code.
+    #[cfg(feature = "llvm")]
+    Llvm(Option<PtxTarget>),
 }
 
 impl Session {
@@ -246,6 +254,15 @@ impl Session {
         if stage == EmitStage::OpenCl {
             let code = inner.device_code(mi, crate::Shard::OpenCl, view)?;
             return Ok(code.opencl().text.clone());
+        }
+        #[cfg(feature = "llvm")]
+        if let EmitStage::Ptx(target) = stage {
+            let code = inner.device_code(mi, crate::Shard::Ptx(target, opt), view)?;
+            return Ok(code.ptx().ptx.clone());
+        }
+        #[cfg(feature = "llvm")]
+        if let EmitStage::Llvm(Some(target)) = stage {
+            return inner.device_llvm(mi, target, opt, view);
         }
         let shard = inner.shard(opt, view);
         if stage == EmitStage::Inlined {

@@ -122,6 +122,8 @@ impl Session {
         let generator = Arc::new(cranelift::Generator::new(isa, Arc::clone(&layouts)));
         let loader = cranelift::Loader::new(Arc::clone(&generator));
         let backend = Backends {
+            #[cfg(feature = "llvm")]
+            ptx: worldage_llvm::Generator::new(Arc::clone(&layouts), options.cuda_toolkit.clone()),
             #[cfg(feature = "opencl")]
             layouts,
             generator,

@@ -94,6 +94,13 @@ impl Launch {
         self.args.iter().map(value).collect()
     }
 
+    /// A kernel on the types of the arguments, as text.
+    #[cfg(feature = "llvm")]
+    pub(super) fn signature(&self, kernel: &str) -> String {
+        let types: Vec<&str> = self.args.iter().map(|arg| &*arg.ty).collect();
+        format!("{kernel}({})", types.join(", "))
+    }
+
     /// What is printed: the arguments with the values that they have afterwards.
     pub(super) fn answer(&self, after: &[Value]) -> String {
         let args = self.args.iter().zip(after).map(|(arg, value)| AnswerArg {

@@ -1,0 +1,86 @@
+//! Nvidia's elementary functions, linked into kernels that call them.
+//!
+//! The whole library takes long to link; once per process it is cut down to the functions that Wir
+//! has, and kernels are linked with what remains.
+
+use crate::passes;
+use inkwell::context::Context;
+use inkwell::memory_buffer::MemoryBuffer;
+use inkwell::module::{Linkage, Module};
+use inkwell::targets::TargetMachine;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// What Wir calls of it, without `__nv_`, each also for Float32 with an `f` at the end.
+const FUNCTIONS: &[&str] = &["sin", "cos", "tan", "exp", "log", "pow", "fmod"];
+
+#[derive(Debug)]
+pub(super) struct Libdevice {
+    path: Option<PathBuf>,
+    /// The bitcode of [`FUNCTIONS`]; `None` where the file cannot be read.
+    cut: OnceLock<Option<Vec<u8>>>,
+}
+
+impl Libdevice {
+    pub(super) fn new(path: Option<PathBuf>) -> Libdevice {
+        Libdevice {
+            path,
+            cut: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.cut().is_some()
+    }
+
+    fn cut(&self) -> Option<&[u8]> {
+        self.cut.get_or_init(|| cut(self.path.as_ref()?)).as_deref()
+    }
+
+    /// Adds the functions to a module that calls some of them.
+    ///
+    /// # Panics
+    /// If it is not there: whoever calls a function has asked before.
+    pub(super) fn link<'c>(
+        &self,
+        context: &'c Context,
+        module: &Module<'c>,
+        machine: &TargetMachine,
+    ) {
+        let bitcode = self.cut().expect("libdevice was asked for before");
+        let functions = read(context, bitcode, machine).expect("bitcode that was just written");
+        if let Err(error) = module.link_in_module(functions) {
+            panic!("LLVM does not link libdevice: {error}");
+        }
+    }
+}
+
+fn read<'c>(context: &'c Context, bitcode: &[u8], machine: &TargetMachine) -> Option<Module<'c>> {
+    let buffer = MemoryBuffer::create_from_memory_range_copy(bitcode, "libdevice");
+    let module = Module::parse_bitcode_from_buffer(&buffer, context).ok()?;
+    // Its own triple is that of a family; LLVM would warn.
+    module.set_triple(&machine.get_triple());
+    module.set_data_layout(&machine.get_target_data().get_data_layout());
+    Some(module)
+}
+
+fn cut(path: &PathBuf) -> Option<Vec<u8>> {
+    let bitcode = std::fs::read(path).ok()?;
+    let context = Context::create();
+    let machine = passes::nvptx("sm_70", passes::OptLevel::Speed);
+    let module = read(&context, &bitcode, &machine)?;
+    for function in module.get_functions() {
+        let name = function.get_name().to_string_lossy();
+        let is_kept = name.strip_prefix("__nv_").is_some_and(|name| {
+            FUNCTIONS.iter().any(|known| {
+                name.strip_prefix(known)
+                    .is_some_and(|end| end.is_empty() || end == "f")
+            })
+        });
+        if !is_kept && function.count_basic_blocks() > 0 {
+            function.set_linkage(Linkage::Internal);
+        }
+    }
+    passes::run(&module, "globaldce", &machine);
+    Some(module.write_bitcode_to_memory().as_slice().to_vec())
+}

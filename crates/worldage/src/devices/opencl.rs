@@ -1,0 +1,103 @@
+//! Launches on OpenCL devices.
+//!
+//! A device is opened when something is first launched on it; its absence is no fact about the
+//! program, so it is asked again at the next launch.
+
+use super::{DeviceCheck, DeviceError};
+use crate::backend::{Shard, ShardLinked};
+use crate::calls::{Failed, Route};
+use crate::session::{Inner, Session};
+use std::sync::Arc;
+use worldage_cranelift::Grid;
+use worldage_engine::Mi;
+use worldage_opencl::cache::Folder;
+use worldage_opencl::{Device, Error, Kernel};
+use worldage_wir::diag::Code;
+use worldage_wir::error::RunError;
+use worldage_wir::value::Value;
+
+impl Session {
+    /// The OpenCL device of this session, opened: its name.
+    ///
+    /// # Errors
+    /// Why there is none, and how to get one.
+    pub fn opencl_device(&self) -> Result<String, DeviceError> {
+        let device = self.inner.opencl_device();
+        let device = device.map_err(|error| DeviceError(error.to_string()))?;
+        Ok(device.identity().name.clone())
+    }
+}
+
+/// The kernel of a device's shard.
+fn kernel_of(linked: &ShardLinked) -> &Kernel {
+    match linked {
+        ShardLinked::OpenCl(kernel) => kernel,
+        _ => unreachable!("an OpenCL kernel was asked of another shard"),
+    }
+}
+
+/// What a device said.
+fn of_device(error: &Error) -> RunError {
+    let code = match error {
+        Error::Arguments(_) => Code::InvalidArgument,
+        _ => Code::UnsupportedOnTarget,
+    };
+    RunError::new(code, error.to_string())
+}
+
+impl Inner {
+    /// Builds a kernel, where there is a device.
+    pub(super) fn build_opencl(&self, linked: &ShardLinked) -> Result<DeviceCheck, Failed> {
+        let Ok(device) = self.opencl_device() else {
+            return Ok(DeviceCheck::Generated);
+        };
+        let cache = self.device_cache();
+        let built = kernel_of(linked).build(&device, cache.as_ref().map(|c| c as _));
+        let built = built.map_err(|error| Box::new(of_device(&error)))?;
+        Ok(match built.from_cache {
+            true => DeviceCheck::Reloaded(built.took),
+            false => DeviceCheck::Built(built.took),
+        })
+    }
+
+    fn opencl_device(&self) -> Result<Arc<Device>, Error> {
+        let mut open = self.opencl.lock();
+        if let Some(device) = &*open {
+            return Ok(Arc::clone(device));
+        }
+        let device = Device::open(None)?;
+        Ok(Arc::clone(open.insert(device)))
+    }
+
+    fn device_cache(&self) -> Option<Folder> {
+        self.options.device_cache.as_deref().map(Folder::new)
+    }
+
+    pub(super) fn launch_opencl(
+        &self,
+        route: &Route,
+        mi: Mi,
+        args: &[Value],
+        grid: Grid,
+    ) -> Result<Vec<Value>, Failed> {
+        let shard = self.engine.shard(Shard::OpenCl, route.view);
+        let ci = self.engine.demand(mi, shard, Some(route.world));
+        let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
+        let kernel = kernel_of(ci.linked());
+        let device = self
+            .opencl_device()
+            .map_err(|error| Box::new(of_device(&error)))?;
+        let grid = worldage_opencl::Grid {
+            global: grid.global,
+            local: grid.local,
+        };
+        let cache = self.device_cache();
+        let cache = cache.as_ref().map(|cache| cache as _);
+        let launched = kernel.launch(&device, &self.universe, args, grid, cache);
+        let launched = launched.map_err(|error| Box::new(of_device(&error)))?;
+        match launched.fault {
+            None => Ok(launched.args),
+            Some(fault) => Err(Box::new(self.of_fault(route, &kernel.code().sites, &fault))),
+        }
+    }
+}

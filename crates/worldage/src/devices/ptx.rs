@@ -1,0 +1,63 @@
+//! Kernels for Nvidia devices: PTX, assembled where there is an assembler.
+
+use super::DeviceCheck;
+use crate::backend::{Shard, ShardLinked, llvm_level};
+use crate::calls::Failed;
+use crate::edits::EditFailure;
+use crate::options::OptLevel;
+use crate::session::{Inner, Session};
+use std::time::Instant;
+use worldage_engine::{Mi, ViewId};
+use worldage_llvm::toolkit::AssembleError;
+use worldage_llvm::{PtxTarget, Toolkit};
+use worldage_wir::diag::Code;
+use worldage_wir::error::RunError;
+
+impl Session {
+    /// What this session found of CUDA's toolkit.
+    pub fn cuda_toolkit(&self) -> &Toolkit {
+        self.inner.ptx().toolkit()
+    }
+}
+
+impl Inner {
+    pub(super) fn ptx(&self) -> &worldage_llvm::Generator {
+        &self.engine.compiler().backend().ptx
+    }
+
+    /// Assembles a kernel, where there is an assembler.
+    pub(super) fn assemble(&self, linked: &ShardLinked) -> Result<DeviceCheck, Failed> {
+        let ShardLinked::Ptx(code) = linked else {
+            unreachable!("PTX was asked of another shard")
+        };
+        let begun = Instant::now();
+        let assembled = self.ptx().toolkit().assemble(&code.ptx, code.target.name());
+        match assembled {
+            Ok(_) => Ok(DeviceCheck::Built(begun.elapsed())),
+            Err(AssembleError::Missing) => Ok(DeviceCheck::Generated),
+            Err(error) => {
+                let error = RunError::new(Code::UnsupportedOnTarget, error.to_string());
+                Err(Box::new(error))
+            }
+        }
+    }
+
+    /// LLVM's text of a kernel for a target: nothing of it is kept.
+    pub(crate) fn device_llvm(
+        &self,
+        mi: Mi,
+        target: PtxTarget,
+        opt: OptLevel,
+        view: ViewId,
+    ) -> Result<String, EditFailure> {
+        let shard = self.engine.shard(Shard::Ptx(target, opt), view);
+        let text = self
+            .engine
+            .with_codegen(mi, shard, |compiler, cx, inferred| {
+                let module = compiler.module(cx, mi, inferred)?;
+                let text = self.ptx().llvm(target, llvm_level(opt), &module);
+                text.map_err(worldage_engine::Stop::failed)
+            });
+        text.map_err(|error| self.of_device_failure(&error))
+    }
+}
