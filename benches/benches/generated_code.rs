@@ -1,7 +1,8 @@
-//! Generated code at `opt:speed` against the same algorithm in Rust at opt-level 3 with bounds
+//! Generated code at `opt:speed` (or `--opt LEVEL`) against the same algorithm in Rust at opt-level 3 with bounds
 //! checks: one table, and the geometric mean of the ratios.
 //!
-//! `cargo bench -p worldage-benches --bench generated_code [-- NAME…]`
+//! `cargo bench -p worldage-benches --bench generated_code [-- [--opt LEVEL] NAME…]`; LLVM's code is
+//! measured with `--features llvm` and `--opt aggressive`.
 //!
 //! Both sides run in turns in one process and the fastest run of each counts, so what is compared
 //! is a ratio within one run. Every answer is checked. The last column is the time of stage
@@ -18,10 +19,19 @@ use worldage_benches::twins::{PROGRAMS, Program};
 const RUNS: usize = 7;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
+    let mut args = std::env::args().skip(1);
+    let (mut wanted, mut opt) = (Vec::new(), OptLevel::default());
+    while let Some(arg) = args.next() {
+        match &*arg {
+            "--opt" => {
+                let level = args.next().unwrap_or_default();
+                opt = level.parse().unwrap_or_else(|error| panic!("{error}"));
+            }
+            // What cargo passes to every bench.
+            _ if arg.starts_with('-') => {}
+            _ => wanted.push(arg),
+        }
+    }
     println!(
         "{:<16} {:<24} {:>9} {:>9} {:>6} {:>9}",
         "program", "call", "wir ms", "rust ms", "ratio", "codegen"
@@ -35,7 +45,7 @@ fn main() {
         {
             continue;
         }
-        let (ours, theirs) = measure(program);
+        let (ours, theirs) = measure(program, opt);
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
         println!(
             "{:<16} {:<24} {:>9.2} {:>9.2} {:>6.2} {:>9.2}",
@@ -44,7 +54,7 @@ fn main() {
             ours.as_secs_f64() * 1e3,
             theirs.as_secs_f64() * 1e3,
             ratio,
-            codegen(program)
+            codegen(program, opt)
         );
         logs.push(ratio.ln());
         worst = worst.max(ratio);
@@ -53,8 +63,16 @@ fn main() {
     println!("geometric mean {mean:.2}, worst {worst:.2}");
 }
 
+fn session(opt: OptLevel) -> Session {
+    let options = SessionOptions {
+        opt,
+        ..SessionOptions::default()
+    };
+    Session::new(options).expect("a host")
+}
+
 /// Codegen of everything that a call compiles, beside the bare code generator.
-fn codegen(program: &Program) -> f64 {
+fn codegen(program: &Program, opt: OptLevel) -> f64 {
     let path = format!(
         "{}/../ir/run/{}.wir",
         env!("CARGO_MANIFEST_DIR"),
@@ -63,7 +81,7 @@ fn codegen(program: &Program) -> f64 {
     let text = std::fs::read_to_string(&path).expect("read before");
     let (mut ours, mut bare) = (u64::MAX, u64::MAX);
     for _ in 0..RUNS {
-        let session = Session::new(SessionOptions::default()).expect("a host");
+        let session = session(opt);
         session.define(&path, &text, None).expect("defined before");
         session.call(program.call, &CallOptions::default());
         let events = session.take_stages();
@@ -82,14 +100,14 @@ fn codegen(program: &Program) -> f64 {
 }
 
 /// The fastest run of each side; the first ones, which compile and check, do not count.
-fn measure(program: &Program) -> (Duration, Duration) {
+fn measure(program: &Program, opt: OptLevel) -> (Duration, Duration) {
     let path = format!(
         "{}/../ir/run/{}.wir",
         env!("CARGO_MANIFEST_DIR"),
         program.file
     );
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let session = Session::new(SessionOptions::default()).expect("a host");
+    let session = session(opt);
     if let Err(failure) = session.define(&path, &text, None) {
         panic!("{path}: {}", failure.log_line());
     }

@@ -3,7 +3,7 @@
 //! Invariant: what is present is left as it is, and nothing that fails to install stops the
 //! tests that do without it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -68,20 +68,22 @@ const COMPONENTS: &[(&str, &str)] = &[("fmt", "rustfmt"), ("clippy", "clippy")];
 /// A part of the project that rests on system packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// PTX through LLVM 22
+    /// PTX and host code through LLVM 22
     Llvm,
+    /// The assembler and the elementary functions of CUDA, which need no GPU
+    Ptx,
     /// OpenCL on the CPU
     Opencl,
 }
 
 impl Part {
     /// Every part, in the order in which they are reported.
-    pub(crate) const ALL: [Part; 2] = [Part::Llvm, Part::Opencl];
+    pub(crate) const ALL: [Part; 3] = [Part::Llvm, Part::Ptx, Part::Opencl];
 
     /// The folder of the package that needs the part.
     pub(crate) fn folder(self) -> &'static Path {
         Path::new(match self {
-            Part::Llvm => "crates/llvm",
+            Part::Llvm | Part::Ptx => "crates/llvm",
             Part::Opencl => "crates/opencl",
         })
     }
@@ -90,15 +92,26 @@ impl Part {
     pub(crate) fn package_that_cannot_build(self) -> Option<&'static str> {
         match self {
             Part::Llvm => Some("worldage-llvm"),
-            // The OpenCL driver is loaded at run time.
-            Part::Opencl => None,
+            // The OpenCL driver is loaded at run time, and the assembler is a program.
+            Part::Opencl | Part::Ptx => None,
         }
     }
 
     fn apt_packages(self) -> &'static [&'static str] {
         match self {
             Part::Llvm => &["llvm-22-dev"],
+            Part::Ptx => &["python3-pip"],
             Part::Opencl => &["pocl-opencl-icd", "ocl-icd-libopencl1"],
+        }
+    }
+
+    /// The package of Python's index that holds the part, and the folder that it is unpacked to.
+    fn wheel(self) -> Option<(&'static str, PathBuf)> {
+        let folder_of = |name: &str| Some(PathBuf::from(std::env::var_os(name)?));
+        let cache = folder_of("XDG_CACHE_HOME").or_else(|| Some(folder_of("HOME")?.join(".cache")));
+        match self {
+            Part::Ptx => Some((PTXAS, cache?.join("worldage/tools/cuda-nvcc"))),
+            Part::Llvm | Part::Opencl => None,
         }
     }
 
@@ -109,13 +122,21 @@ impl Part {
                 "LLVM 22 not found",
                 is_available(Command::new("llvm-config-22").arg("--version")),
             ),
+            Part::Ptx => (
+                "no ptxas and libdevice of CUDA",
+                std::env::var_os("WORLDAGE_CUDA_TOOLKIT").is_some()
+                    || self.wheel().is_some_and(|(_, folder)| folder.exists()),
+            ),
             Part::Opencl => (
                 "no OpenCL driver is registered in /etc/OpenCL/vendors",
                 std::fs::read_dir("/etc/OpenCL/vendors")
                     .is_ok_and(|mut drivers| drivers.next().is_some()),
             ),
         };
-        let install = format!("apt-get install {}", self.apt_packages().join(" "));
+        let install = match self.wheel() {
+            Some((package, _)) => format!("pip download {package}, as `cargo xtask setup` does"),
+            None => format!("apt-get install {}", self.apt_packages().join(" ")),
+        };
         (!is_present).then(|| format!("{what} ({install})"))
     }
 
@@ -123,6 +144,9 @@ impl Part {
         if self.missing().is_none() {
             println!("{self:?} is present");
             return Ok(Outcome::Passed);
+        }
+        if let Some((package, folder)) = self.wheel() {
+            return unpack_wheel(package, &folder);
         }
         // dpkg sometimes fails the first time, so one retry.
         for _ in 0..2 {
@@ -140,6 +164,27 @@ impl Part {
     }
 }
 
+/// Nvidia's compiler package: 40 MB, of which the assembler and libdevice are used.
+const PTXAS: &str = "nvidia-cuda-nvcc-cu12==12.9.86";
+
+/// Downloads a wheel and unpacks it into a folder; it is only looked into, not installed.
+fn unpack_wheel(package: &str, folder: &Path) -> Result<Outcome> {
+    for _ in 0..2 {
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+            .args([folder.as_os_str()])
+            .arg(package);
+        if succeeds(&mut pip)? {
+            return Ok(Outcome::Passed);
+        }
+        // What is there in part counts as missing.
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+    }
+    Ok(Outcome::Failed)
+}
+
 /// Installs a part where that is allowed; otherwise says what is missing, and nothing fails.
 pub(crate) fn offer(report: &mut Report, part: Part) {
     report.step(&format!("set-up: {part:?}"), || {
@@ -147,6 +192,12 @@ pub(crate) fn offer(report: &mut Report, part: Part) {
             println!("{part:?} is present");
             return Ok(Outcome::Passed);
         };
+        if part.wheel().is_some() {
+            return Ok(match part.ensure()? {
+                Outcome::Failed => Outcome::Skipped(why),
+                done => done,
+            });
+        }
         let is_root = output_of(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
         if !is_root || !is_available(Command::new("apt-get").arg("--version")) {
             return Ok(Outcome::Skipped(why));

@@ -14,8 +14,10 @@ use crate::tidy;
 pub(crate) fn run() -> bool {
     let mut report = Report::default();
     setup::steps(&mut report, &[]);
-    // A driver for the CPU, so that kernels run on OpenCL too.
-    setup::offer(&mut report, Part::Opencl);
+    // A driver for the CPU, so that kernels run on OpenCL too; LLVM and the assembler of CUDA.
+    for part in [Part::Opencl, Part::Llvm, Part::Ptx] {
+        setup::offer(&mut report, part);
+    }
 
     let missing: Vec<(Part, String)> = Part::ALL
         .into_iter()
@@ -54,6 +56,31 @@ pub(crate) fn run() -> bool {
         };
         succeeds(&mut tests.command()).map(Outcome::from)
     });
+    if Part::Llvm.missing().is_none() {
+        report.step("clippy with LLVM", || {
+            let packages = ["-pworldage", "-pworldage-cli", "-pworldage-tests"];
+            let features = "worldage-cli/llvm,worldage-cli/opencl,worldage-tests/llvm";
+            succeeds(
+                cargo([
+                    "clippy",
+                    "--locked",
+                    "--all-targets",
+                    "--features",
+                    features,
+                ])
+                .args(packages)
+                .args(["--", "-D", "warnings"]),
+            )
+            .map(Outcome::from)
+        });
+        report.step("tests through LLVM", || {
+            let tests = Selection {
+                packages: &["-pworldage-tests", "-pworldage-llvm"],
+                features: Some("worldage-tests/llvm"),
+            };
+            succeeds(&mut tests.command()).map(Outcome::from)
+        });
+    }
     report.step("doctests", || {
         succeeds(
             cargo(["test", "--locked", "--workspace", "--no-fail-fast", "--doc"]).args(&excluded),

@@ -32,10 +32,23 @@ pub struct Code {
     pub frames: Box<[Frame]>,
     /// Bytes of stack that a frame takes, beyond return address and frame pointer.
     pub frame_size: u32,
+    /// How it is called.
+    pub convention: Convention,
     /// The parameter types.
     pub params: Box<[Ty]>,
     /// The result type.
     pub ret: Ty,
+}
+
+/// How the instances of a shard call one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Convention {
+    /// Cranelift's own: many results in registers, no register is the caller's to keep.
+    #[default]
+    Tail,
+    /// The system's, which other code generators know: the context; where the results do not fit
+    /// into two integer and two float registers, the address of a place for them; the arguments.
+    System,
 }
 
 /// A place that is filled in by the loader: the absolute 64-bit value of the target plus addend.

@@ -28,8 +28,9 @@ mod portable;
 pub mod runtime;
 mod unwind;
 
-pub use code::Code;
+pub use code::{Code, Convention};
 pub use generate::bare::{Bare, Finished};
+pub use generate::finished::{Clif, Machine, Region};
 pub use generate::{GenerateError, Generator, unread_calls};
 pub use heap::HeapStats;
 pub use isa::{HostIsa, OptLevel};

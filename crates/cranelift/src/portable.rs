@@ -2,7 +2,7 @@
 //!
 //! The numbers of variants are part of the format: they are never used again for anything else.
 
-use crate::code::{Code, Content, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
+use crate::code::{Code, Content, Convention, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
 use worldage_engine::persist::{Malformed, Portable, Reader, Writer};
 use worldage_engine::portable;
 
@@ -19,6 +19,7 @@ impl Portable for Code {
             positions,
             frames,
             frame_size,
+            convention,
             params,
             ret,
         } = self;
@@ -36,6 +37,7 @@ impl Portable for Code {
         positions.write(w);
         frames.write(w);
         frame_size.write(w);
+        convention.write(w);
         params.write(w);
         ret.write(w);
     }
@@ -52,6 +54,7 @@ impl Portable for Code {
             positions: Portable::read(r)?,
             frames: Portable::read(r)?,
             frame_size: u32::read(r)?,
+            convention: Portable::read(r)?,
             params: Portable::read(r)?,
             ret: Portable::read(r)?,
         };
@@ -130,6 +133,7 @@ portable!(enum Target {
     0 Cell(mi), 1 Tag(ty), 2 Descriptor(ty, content), 3 Runtime(function), 4 Str(ix), 5 Site(ix),
     6 Own,
 });
+portable!(enum Convention { 0 Tail, 1 System });
 portable!(enum Content { 0 Box, 1 Array });
 portable!(enum Site {
     0 Call(function), 1 Value, 2 Latest, 3 Invoke(function, sig), 4 Host(number, ty), 5 IsA(ty),

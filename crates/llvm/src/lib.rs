@@ -2,12 +2,14 @@
 //! long to compile.
 //!
 //! Reading order: [`target`] (the devices that are known), `text` (LLVM's assembly while it is
-//! written), [`ptx`] (typed SSA of a kernel to PTX), [`toolkit`] (where libdevice and `ptxas` are),
+//! written), [`ptx`] (typed SSA of a kernel to PTX), [`host`] (CLIF of a body to code of this host),
+//! [`toolkit`] (where libdevice and `ptxas` are),
 //! `passes` (what LLVM is asked to do).
 //!
 //! LLVM is given its own assembly as text: a module is a value that can be shown and tested, and no
 //! call into LLVM can be wrong in more ways than one. Nothing here needs a GPU.
 
+pub mod host;
 mod passes;
 pub mod ptx;
 pub mod target;

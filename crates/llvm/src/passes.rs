@@ -60,6 +60,28 @@ pub(crate) fn nvptx(cpu: &str, opt: OptLevel) -> TargetMachine {
     machine.expect("a processor of our table")
 }
 
+/// A target machine for this host: every address is absolute and of 64 bits, as the loader fills
+/// them in.
+pub(crate) fn host() -> TargetMachine {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| Target::initialize_x86(&InitializationConfig::default()));
+    let triple = TargetMachine::get_default_triple();
+    let target = Target::from_triple(&triple).expect("this host is x86-64");
+    let (cpu, features) = (
+        TargetMachine::get_host_cpu_name(),
+        TargetMachine::get_host_cpu_features(),
+    );
+    let machine = target.create_target_machine(
+        &triple,
+        &cpu.to_string_lossy(),
+        &features.to_string_lossy(),
+        OptimizationLevel::Aggressive,
+        RelocMode::Static,
+        CodeModel::Large,
+    );
+    machine.expect("this machine is one that LLVM knows")
+}
+
 pub(crate) const NVPTX_TRIPLE: &str = "nvptx64-nvidia-cuda";
 
 /// A module from its text.

@@ -316,7 +316,8 @@ fn engines(modes: Modes) -> Vec<Engine> {
     };
     let mut engines = vec![host(OptLevel::Speed)];
     if modes.run {
-        engines.push(host(OptLevel::None));
+        let others = OptLevel::ALL.iter().filter(|opt| **opt != OptLevel::Speed);
+        engines.extend(others.map(|opt| host(*opt)));
         engines.push(Engine {
             name: "interpreter".into(),
             infers: false,

@@ -145,6 +145,22 @@ pub(crate) fn llvm_level(opt: OptLevel) -> llvm::OptLevel {
     }
 }
 
+impl Backends {
+    /// Host code through LLVM.
+    #[cfg(feature = "llvm")]
+    fn aggressive(&self, body: &Body, ret: &dyn Fn(Mi) -> Ty) -> Result<ShardCode, Stop> {
+        let code = llvm::host::compile(self.generator.in_clif(body, ret));
+        code.map(|code| ShardCode::Host(Arc::new(code)))
+            .map_err(Stop::failed)
+    }
+
+    #[cfg(not(feature = "llvm"))]
+    fn aggressive(&self, _: &Body, _: &dyn Fn(Mi) -> Ty) -> Result<ShardCode, Stop> {
+        let what = "opt:aggressive is not in this build: its feature `llvm` is off";
+        Err(Stop::failed(what.to_string()))
+    }
+}
+
 impl Backend for Backends {
     type Code = ShardCode;
     type Linked = ShardLinked;
@@ -157,6 +173,7 @@ impl Backend for Backends {
         ret: &dyn Fn(Mi) -> Ty,
     ) -> Result<ShardCode, Stop> {
         match shard {
+            Shard::Host(OptLevel::Aggressive) => self.aggressive(body, ret),
             Shard::Host(opt) => self
                 .generator
                 .compile(level(*opt), body, ret)
@@ -209,6 +226,11 @@ impl Backend for Backends {
 
     fn target(&self, shard: &Shard) -> Option<Target> {
         match shard {
+            #[cfg(feature = "llvm")]
+            Shard::Host(OptLevel::Aggressive) => Some(Target {
+                name: std::env::consts::ARCH.into(),
+                details: llvm::host::description(),
+            }),
             Shard::Host(opt) => Some(Target {
                 name: std::env::consts::ARCH.into(),
                 details: self.generator.isa().description(level(*opt)),

@@ -50,7 +50,7 @@ impl Session {
                 let known = rets.iter().find(|(mi, _)| *mi == callee);
                 known.map_or(Ty::BOTTOM, |(_, ty)| *ty)
             };
-            functions.push(generator.finished(level(opt), &body, &ret));
+            functions.push(generator.finished(&body, &ret));
         }
         Ok(BareGenerator {
             generator,

@@ -23,13 +23,14 @@ impl Inner {
         world: World,
     ) -> Result<Callee, worldage_engine::engine::DemandError> {
         let ci = self.engine.demand(mi, shard, Some(world))?;
-        let ret = ci.code().host().ret;
+        let (ret, convention) = (ci.code().host().ret, ci.code().host().convention);
         let args = self.engine.key(mi).args;
         let params: Box<[Ty]> = self.universe.tuple_elems(args).unwrap_or_default().into();
         Ok(Callee {
             cell: ci.cell(),
             params,
             ret,
+            convention,
             keep: keep(ci),
         })
     }

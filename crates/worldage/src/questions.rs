@@ -296,6 +296,16 @@ impl Session {
                         .map_or(Ty::BOTTOM, |(_, ty)| *ty)
                 };
                 Ok(match stage {
+                    #[cfg(feature = "llvm")]
+                    EmitStage::Llvm(_) => {
+                        worldage_llvm::host::llvm(&generator.in_clif(&body, &ret))
+                    }
+                    #[cfg(feature = "llvm")]
+                    EmitStage::Asm if opt == OptLevel::Aggressive => {
+                        let clif = generator.in_clif(&body, &ret);
+                        let text = worldage_llvm::host::disassemble(&clif);
+                        text.map_err(worldage_engine::Stop::failed)?
+                    }
                     EmitStage::Asm => {
                         let text = generator.disassemble(level(opt), &body, &ret);
                         text.map_err(worldage_engine::Stop::failed)?

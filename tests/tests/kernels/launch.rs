@@ -15,6 +15,8 @@ pub(crate) enum Engine {
     Interpreter,
     None,
     Speed,
+    #[cfg(feature = "llvm")]
+    Aggressive,
     OpenCl,
 }
 
@@ -48,6 +50,8 @@ impl Engine {
         Engine::Interpreter,
         Engine::None,
         Engine::Speed,
+        #[cfg(feature = "llvm")]
+        Engine::Aggressive,
         Engine::OpenCl,
     ];
 
@@ -83,6 +87,8 @@ impl Engine {
             Engine::Interpreter => return interpret(program, kernel, args, grid),
             Engine::None => Shard::Host(OptLevel::None),
             Engine::Speed => Shard::Host(OptLevel::Speed),
+            #[cfg(feature = "llvm")]
+            Engine::Aggressive => Shard::Host(OptLevel::Aggressive),
             Engine::OpenCl => Shard::OpenCl,
         };
         let args = args(session.universe());

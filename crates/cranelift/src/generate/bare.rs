@@ -6,6 +6,7 @@
 //! relocations, no copy of the code.
 
 use super::{GenerateError, Generator, Scratch, failed};
+use crate::code::Convention;
 use crate::isa::OptLevel;
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
@@ -61,9 +62,9 @@ impl Finished {
 impl Generator {
     /// The finished SSA of a body, for [`Bare`].
     #[must_use]
-    pub fn finished(&self, opt: OptLevel, body: &Body, returns: &dyn Fn(Mi) -> Ty) -> Finished {
+    pub fn finished(&self, body: &Body, returns: &dyn Fn(Mi) -> Ty) -> Finished {
         let mut scratch = Scratch::default();
-        self.build(opt, body, returns, &mut scratch);
+        self.build(Convention::Tail, body, returns, &mut scratch);
         let function = std::mem::replace(&mut scratch.context.func, Function::new());
         let insts = |block| {
             let insts = function.layout.block_insts(block);

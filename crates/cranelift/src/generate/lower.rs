@@ -8,13 +8,13 @@ use super::loops::Loops;
 use super::memory::Seen;
 use super::names::{Names, Tables};
 use super::{instance_signature, leaf_type};
-use crate::code::{Fault, RuntimeFn, Target as Symbolic};
+use crate::code::{Convention, Fault, RuntimeFn, Target as Symbolic};
 use crate::runtime::VmCtx;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::{CondCode, IntCC};
 use cranelift_codegen::ir::{
-    self, BlockArg, Inst as ClifInst, InstBuilder, InstructionData, MemFlagsData, Signature,
-    SourceLoc, Value, types,
+    self, BlockArg, Inst as ClifInst, InstBuilder, InstructionData, MemFlagsData, SourceLoc, Value,
+    types,
 };
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -51,6 +51,9 @@ pub(crate) struct Lower<'a> {
     pub(super) names: &'a mut Names,
     pub(super) tables: Tables,
     pub(super) vmctx: Value,
+    pub(super) convention: Convention,
+    /// Where the results are stored that do not fit into registers.
+    result_area: Option<Value>,
     buffers: &'a mut Buffers,
     returns: &'a dyn Fn(Mi) -> Ty,
     pos: u32,
@@ -104,6 +107,8 @@ impl<'a> Lower<'a> {
             names,
             tables,
             vmctx: Value::from_u32(0),
+            convention: Convention::Tail,
+            result_area: None,
             buffers,
             returns,
             pos: 0,
@@ -115,13 +120,13 @@ impl<'a> Lower<'a> {
     }
 
     /// Builds the whole function.
-    pub(crate) fn run(mut self) -> Tables {
+    pub(crate) fn run(mut self, convention: Convention) -> Tables {
+        self.convention = convention;
         let body = self.body;
         let entry_params = &body.blocks[0].params;
         self.tables.params = entry_params.iter().map(|&p| self.ty(p)).collect();
-        let mut sig = Signature::new(crate::isa::INSTANCE_CONV);
         let tys = entry_params.iter().map(|p| body.vals[p.0 as usize]);
-        instance_signature(&mut sig, self.layouts, tys, body.ret);
+        let (sig, area) = instance_signature(convention, self.layouts, tys, body.ret);
         self.cur.func.signature = sig;
         self.order_blocks();
 
@@ -140,6 +145,8 @@ impl<'a> Lower<'a> {
             .collect();
         self.cur.goto_bottom(entry);
         self.vmctx = params[0];
+        self.result_area = (area > 0).then(|| params[1]);
+        let given = &params[if area > 0 { 2 } else { 1 }..];
         self.set_pos(Pos {
             frame: 0,
             node: NodeId(0),
@@ -158,13 +165,13 @@ impl<'a> Lower<'a> {
             let block = self.new_block();
             self.buffers.blocks[0] = Some(block);
             self.block_params(Blk(0), block);
-            self.jump(block, &params[1..]);
+            self.jump(block, given);
             self.cur.goto_bottom(block);
         } else {
-            let mut next = 1;
+            let mut next = 0;
             for &param in entry_params {
                 let count = self.rep(self.ty(param)).leaves.len();
-                let leaves: Leaves = params[next..next + count].into();
+                let leaves: Leaves = given[next..next + count].into();
                 next += count;
                 self.define(param, &leaves);
             }
@@ -558,22 +565,50 @@ impl<'a> Lower<'a> {
         } else {
             used
         };
-        let mut sig = Signature::new(crate::isa::INSTANCE_CONV);
         let tys = args.iter().map(|a| self.body.vals[a.0 as usize]);
-        instance_signature(&mut sig, self.layouts, tys, ret);
-        let sig = self.cur.func.import_signature(sig);
+        let tys: SmallVec<[Ty; 8]> = tys.collect();
         let cell = self.symbol(Symbolic::Cell(callee));
         let entry = self.cur.ins().load(types::I64, trusted(), cell, 0);
-        let mut values: SmallVec<[Value; 16]> = SmallVec::from_slice(&[self.vmctx]);
+        let mut values: SmallVec<[Value; 16]> = SmallVec::new();
         for &arg in args {
             values.extend(self.leaves(arg));
         }
-        let inst = self.cur.ins().call_indirect(sig, entry, &values);
+        let results = self.call_instance(self.convention, entry, &tys, ret, &values);
         if ret != used {
             let never_read = self.int(0);
             return SmallVec::from_slice(&[never_read, never_read]);
         }
-        self.cur.func.dfg.inst_results(inst).into()
+        results
+    }
+
+    /// Calls the entry of an instance with its leaves.
+    pub(super) fn call_instance(
+        &mut self,
+        convention: Convention,
+        entry: Value,
+        params: &[Ty],
+        ret: Ty,
+        leaves: &[Value],
+    ) -> Leaves {
+        let tys = params.iter().copied();
+        let (sig, area) = instance_signature(convention, self.layouts, tys, ret);
+        let sig = self.cur.func.import_signature(sig);
+        let area = (area > 0).then(|| self.stack_words(area));
+        let mut values: SmallVec<[Value; 16]> = SmallVec::from_slice(&[self.vmctx]);
+        values.extend(area);
+        values.extend_from_slice(leaves);
+        let inst = self.cur.ins().call_indirect(sig, entry, &values);
+        let Some(area) = area else {
+            return self.cur.func.dfg.inst_results(inst).into();
+        };
+        let rep = self.rep(ret);
+        let leaves = rep.leaves.iter().enumerate();
+        leaves
+            .map(|(ix, leaf)| {
+                let (ty, at) = (leaf_type(*leaf), ix as i32 * 8);
+                self.cur.ins().load(ty, trusted(), area, at)
+            })
+            .collect()
     }
 
     fn term(&mut self, blk: Blk, term: &'a Term) {
@@ -601,7 +636,16 @@ impl<'a> Lower<'a> {
             }
             Term::Return(val) => {
                 let leaves = self.leaves(*val);
-                self.cur.ins().return_(&leaves);
+                match self.result_area {
+                    None => self.cur.ins().return_(&leaves),
+                    Some(area) => {
+                        for (ix, leaf) in leaves.iter().enumerate() {
+                            let at = ix as i32 * 8;
+                            self.cur.ins().store(trusted(), *leaf, area, at);
+                        }
+                        self.cur.ins().return_(&[])
+                    }
+                };
             }
             Term::Fail(failure) => self.fail(Fault::Failure(failure.clone())),
             Term::Unreachable => self.unreachable(),

@@ -6,7 +6,7 @@
 
 use super::leaf_type;
 use super::lower::{Leaves, Lower, constant, trusted};
-use crate::code::{Content, Fault, RuntimeFn, Target as Symbolic};
+use crate::code::{Content, Convention, Fault, RuntimeFn, Target as Symbolic};
 use crate::heap::object::{DATA, LENGTH};
 use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -30,6 +30,9 @@ pub(super) struct Seen {
     at: (Val, Val),
     value: Value,
 }
+
+/// The alias region of the lengths of arrays, which never change.
+pub(crate) const LENGTHS: u32 = 9;
 
 /// Where the contents of a box begin.
 pub(crate) const BOX_DATA: i32 = 8;
@@ -191,7 +194,16 @@ impl Lower<'_> {
     }
 
     pub(super) fn length(&mut self, array: Value) -> Value {
-        self.cur.ins().load(types::I64, constant(), array, LENGTH)
+        let mut flags = constant();
+        if self.convention == Convention::System {
+            // Other code generators are told that nothing else overlaps it.
+            let data = AliasRegionData {
+                user_id: LENGTHS,
+                description: "lengths".into(),
+            };
+            flags.set_alias_region(Some(self.cur.func.dfg.alias_regions.insert(data)));
+        }
+        self.cur.ins().load(types::I64, flags, array, LENGTH)
     }
 
     /// Accesses to elements: those of different machine types never overlap.

@@ -6,6 +6,7 @@
 
 pub mod bare;
 mod dynamic;
+pub mod finished;
 mod loops;
 mod lower;
 mod memory;
@@ -14,8 +15,8 @@ mod prim;
 mod select;
 mod thunk;
 
-use crate::code::Code;
-use crate::isa::{HostIsa, OptLevel};
+use crate::code::{Code, Convention};
+use crate::isa::{HOST_CONV, HostIsa, INSTANCE_CONV, OptLevel};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{self, AbiParam, Signature, types};
 use cranelift_codegen::{CodegenError, Context};
@@ -50,6 +51,8 @@ pub struct GenerateError(pub String);
 /// The parameter types and the result type of a thunk's callee.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ThunkKey {
+    /// How the callee is called.
+    pub convention: Convention,
     /// The argument types of the instance, one by one; all concrete.
     pub params: Box<[Ty]>,
     /// The result type of the instance.
@@ -96,7 +99,7 @@ impl Generator {
         returns: &dyn Fn(Mi) -> Ty,
     ) -> Result<Code, GenerateError> {
         self.with_scratch(|scratch| {
-            let tables = self.build(opt, body, returns, scratch);
+            let tables = self.build(Convention::Tail, body, returns, scratch);
             self.finish(opt, scratch, tables)
         })
     }
@@ -114,7 +117,7 @@ impl Generator {
     #[must_use]
     pub fn clif(&self, body: &Body, returns: &dyn Fn(Mi) -> Ty) -> String {
         self.with_scratch(|scratch| {
-            self.build(OptLevel::Speed, body, returns, scratch);
+            self.build(Convention::Tail, body, returns, scratch);
             let text = scratch.context.func.display().to_string();
             scratch.clear();
             text
@@ -129,7 +132,7 @@ impl Generator {
         returns: &dyn Fn(Mi) -> Ty,
     ) -> Result<String, GenerateError> {
         self.with_scratch(|scratch| {
-            self.build(opt, body, returns, scratch);
+            self.build(Convention::Tail, body, returns, scratch);
             scratch.context.set_disasm(true);
             let isa = &**self.isa.get(opt);
             let compiled = scratch.context.compile(isa, &mut scratch.control);
@@ -145,7 +148,7 @@ impl Generator {
 
     fn build(
         &self,
-        opt: OptLevel,
+        convention: Convention,
         body: &Body,
         returns: &dyn Fn(Mi) -> Ty,
         scratch: &mut Scratch,
@@ -157,7 +160,6 @@ impl Generator {
             lower,
             ..
         } = scratch;
-        let _ = opt;
         lower::Lower::new(
             &self.layouts,
             body,
@@ -166,7 +168,7 @@ impl Generator {
             lower,
             returns,
         )
-        .run()
+        .run(convention)
     }
 
     fn with_scratch<T>(&self, f: impl FnOnce(&mut Scratch) -> T) -> T {
@@ -240,15 +242,31 @@ pub(crate) fn leaf_type(leaf: Leaf) -> ir::Type {
     }
 }
 
-/// The signature of an instance: the context, then all leaves.
+/// The signature of an instance: the context, then all leaves. Gives the words of the place for
+/// results that do not fit into registers; the signature has its address as second parameter.
 pub(crate) fn instance_signature(
-    sig: &mut Signature,
+    convention: Convention,
     layouts: &Layouts,
     params: impl Iterator<Item = Ty>,
     ret: Ty,
-) {
-    sig.call_conv = crate::isa::INSTANCE_CONV;
+) -> (Signature, usize) {
+    let results = &layouts.rep(ret).leaves;
+    let mut area = 0;
+    let mut sig = match convention {
+        Convention::Tail => Signature::new(INSTANCE_CONV),
+        Convention::System => {
+            let floats = results.iter().filter(|leaf| leaf_type(**leaf).is_float());
+            let floats = floats.count();
+            if floats > 2 || results.len() - floats > 2 {
+                area = results.len();
+            }
+            Signature::new(HOST_CONV)
+        }
+    };
     sig.params.push(AbiParam::new(types::I64));
+    if area > 0 {
+        sig.params.push(AbiParam::new(types::I64));
+    }
     for ty in params {
         sig.params.extend(
             layouts
@@ -258,13 +276,11 @@ pub(crate) fn instance_signature(
                 .map(|&l| AbiParam::new(leaf_type(l))),
         );
     }
-    sig.returns.extend(
-        layouts
-            .rep(ret)
-            .leaves
-            .iter()
-            .map(|&l| AbiParam::new(leaf_type(l))),
-    );
+    if area == 0 {
+        let results = results.iter().map(|&l| AbiParam::new(leaf_type(l)));
+        sig.returns.extend(results);
+    }
+    (sig, area)
 }
 
 /// The callees whose results a body does not use: their result types are asked of `returns`,

@@ -1,7 +1,7 @@
 //! Symbolic names while a function is built, and the artifact from what Cranelift made.
 
 use super::GenerateError;
-use crate::code::{Code, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
+use crate::code::{Code, Convention, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::FinalizedRelocTarget;
 use cranelift_codegen::binemit::Reloc as RelocKind;
@@ -68,6 +68,11 @@ impl Names {
         self.targets.clear();
         self.values.clear();
         self.functions.clear();
+    }
+
+    /// What the name of this number stands for.
+    pub(crate) fn target(&self, index: u32) -> Target {
+        self.targets[index as usize]
     }
 
     fn name(&mut self, func: &mut ir::Function, target: Target) -> ExternalName {
@@ -179,6 +184,7 @@ impl Names {
             frame_size: buffer
                 .frame_layout()
                 .map_or(0, |layout| layout.frame_to_fp_offset),
+            convention: Convention::Tail,
             params: tables.params.into(),
             ret: tables.ret.unwrap_or(Ty::BOTTOM),
         })

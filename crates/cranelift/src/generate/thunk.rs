@@ -6,8 +6,8 @@
 use super::lower::Lower;
 use super::lower::trusted;
 use super::names::Tables;
-use super::{Generator, Scratch, ThunkKey, instance_signature};
-use crate::isa::{HOST_CONV, INSTANCE_CONV};
+use super::{Generator, Scratch, ThunkKey};
+use crate::isa::HOST_CONV;
 use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
 use smallvec::SmallVec;
@@ -46,7 +46,7 @@ pub(super) fn build(generator: &Generator, key: &ThunkKey, scratch: &mut Scratch
     };
     lower.vmctx = vmctx;
 
-    let mut values: SmallVec<[Value; 16]> = SmallVec::from_slice(&[vmctx]);
+    let mut values: SmallVec<[Value; 16]> = SmallVec::new();
     for (ix, &ty) in key.params.iter().enumerate() {
         let tag = lower
             .cur
@@ -58,17 +58,8 @@ pub(super) fn build(generator: &Generator, key: &ThunkKey, scratch: &mut Scratch
             .load(types::I64, trusted(), args, ix as i32 * 16 + 8);
         values.extend(lower.narrow_leaves(tag, payload, ty));
     }
-    let mut sig = Signature::new(INSTANCE_CONV);
-    instance_signature(
-        &mut sig,
-        &generator.layouts,
-        key.params.iter().copied(),
-        key.ret,
-    );
-    let sig = lower.cur.func.import_signature(sig);
-    let inst = lower.cur.ins().call_indirect(sig, entry, &values);
+    let leaves = lower.call_instance(key.convention, entry, &key.params, key.ret, &values);
     if key.ret != Ty::BOTTOM {
-        let leaves = lower.cur.func.dfg.inst_results(inst).into();
         let dynamic = lower.widen_leaves(key.ret, leaves, Ty::ANY);
         for (ix, &word) in dynamic.iter().enumerate() {
             lower

@@ -154,6 +154,7 @@ impl Context {
         args: &[Value],
     ) -> Result<Handle, CallError> {
         let key = ThunkKey {
+            convention: callee.convention,
             params: callee.params.clone(),
             ret: callee.ret,
         };

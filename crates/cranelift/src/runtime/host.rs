@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::raise::RaiseKind;
-use crate::code::Site;
+use crate::code::{Convention, Site};
 use crate::generate::ThunkKey;
 use crate::load::{LoadError, Loaded, Loader};
 use rustc_hash::FxHashMap;
@@ -58,6 +58,8 @@ pub struct Callee {
     pub params: Box<[Ty]>,
     /// Its result type.
     pub ret: Ty,
+    /// How it is called.
+    pub convention: Convention,
     /// Keeps the cell and the code alive.
     pub keep: Arc<dyn Any + Send + Sync>,
 }
@@ -166,6 +168,7 @@ impl TargetCache {
         loader: &Loader,
     ) -> Result<*const Target, LoadError> {
         let thunk_key = ThunkKey {
+            convention: callee.convention,
             params: callee.params,
             ret: callee.ret,
         };

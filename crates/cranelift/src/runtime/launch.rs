@@ -86,6 +86,7 @@ impl Context {
         grid: Grid,
     ) -> Result<Vec<Value>, CallError> {
         let key = ThunkKey {
+            convention: callee.convention,
             params: callee.params.clone(),
             ret: callee.ret,
         };

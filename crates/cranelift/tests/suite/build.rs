@@ -219,6 +219,7 @@ impl Program {
             cell: self.cells[mi.0 as usize].as_ptr().cast_const(),
             params: self.params[&mi].clone(),
             ret: self.rets[&mi],
+            convention: worldage_cranelift::Convention::Tail,
             keep: Arc::new((Arc::clone(&self.cells), self.loaded.clone())),
         }
     }
