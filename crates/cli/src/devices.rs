@@ -166,6 +166,9 @@ fn found(driver: probe::Driver, devices: Result<Vec<String>, String>) -> Found {
 
 fn llvm() -> Found {
     let mut old = None;
+    if cfg!(feature = "llvm") {
+        return Found::there(of_this_build());
+    }
     for name in ["llvm-config-22", "llvm-config"] {
         let Ok(output) = Command::new(name).arg("--version").output() else {
             continue;
@@ -178,4 +181,28 @@ fn llvm() -> Found {
     }
     let reason = old.unwrap_or_else(|| "there is no llvm-config-22 on the path".to_string());
     Found::missing(reason, LLVM)
+}
+
+/// The LLVM that this build is linked with, and what there is of CUDA's toolkit.
+#[cfg(feature = "llvm")]
+fn of_this_build() -> Vec<String> {
+    use worldage::llvm::{Toolkit, toolkit};
+    let mut found = vec![worldage::llvm::version()];
+    let toolkit_found = Toolkit::find();
+    found.push(match toolkit_found.ptxas_version() {
+        Ok(version) => format!("ptxas {version}"),
+        Err(error) => format!("ptx is not assembled: {error}"),
+    });
+    if toolkit_found.libdevice.is_none() {
+        let install = toolkit::INSTALL;
+        found.push(format!(
+            "no libdevice for sin, cos, … in kernels ({install})"
+        ));
+    }
+    found
+}
+
+#[cfg(not(feature = "llvm"))]
+fn of_this_build() -> Vec<String> {
+    Vec::new()
 }

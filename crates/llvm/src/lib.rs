@@ -20,3 +20,10 @@ pub use passes::OptLevel;
 pub use ptx::{Code, Generator};
 pub use target::PtxTarget;
 pub use toolkit::Toolkit;
+
+/// The LLVM that this build is linked with: `LLVM 22.1.8`.
+#[must_use]
+pub fn version() -> String {
+    let (major, minor, patch) = inkwell::support::get_llvm_version();
+    format!("LLVM {major}.{minor}.{patch}")
+}

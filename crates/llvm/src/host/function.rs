@@ -4,16 +4,18 @@
 //! what a loop walks over. Where something may be collected, that object's own address is also kept
 //! in the frame: LLVM is free to keep nothing but a pointer past its end.
 
+use super::names::{
+    ATTRIBUTES, MAX_ELEMENTS, float_condition, int_condition, is_pure, label, llvm_type,
+    never_returns, result_type, tbaa,
+};
 use crate::text::Text;
-use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
-    Block, BlockCall, Function, Inst, InstructionData, Opcode, Signature, StackSlot, Type, Value,
-    types,
+    Block, BlockCall, Function, Inst, InstructionData, Opcode, Signature, StackSlot, Value,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use worldage_cranelift::code::{RuntimeFn, Target};
+use worldage_cranelift::code::Target;
 use worldage_cranelift::{Clif, Region};
 
 /// The name of the function.
@@ -31,10 +33,10 @@ pub(super) fn text(clif: &Clif) -> String {
     writer.module(&body)
 }
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     clif: &'a Clif,
-    func: &'a Function,
-    text: Text,
+    pub(super) func: &'a Function,
+    pub(super) text: Text,
     /// Integers and floats by CLIF's value.
     names: FxHashMap<Value, String>,
     /// The same value as a pointer, where it is an address.
@@ -84,7 +86,7 @@ impl<'a> Writer<'a> {
         self.func.dfg.insts[inst]
     }
 
-    fn ty(&self, value: Value) -> &'static str {
+    pub(super) fn ty(&self, value: Value) -> &'static str {
         llvm_type(self.func.dfg.value_type(value))
     }
 
@@ -216,12 +218,12 @@ impl<'a> Writer<'a> {
 
     // Values.
 
-    fn name(&self, value: Value) -> String {
+    pub(super) fn name(&self, value: Value) -> String {
         let value = self.func.dfg.resolve_aliases(value);
         self.names[&value].clone()
     }
 
-    fn define(&mut self, inst: Inst, name: String) {
+    pub(super) fn define(&mut self, inst: Inst, name: String) {
         let result = self.func.dfg.first_result(inst);
         self.names.insert(result, name);
         self.base(result, true);
@@ -410,7 +412,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn result(&self, inst: Inst) -> &'static str {
+    pub(super) fn result(&self, inst: Inst) -> &'static str {
         self.ty(self.func.dfg.first_result(inst))
     }
 
@@ -432,167 +434,7 @@ impl<'a> Writer<'a> {
         text
     }
 
-    fn compare(&mut self, op: &str, args: [Value; 2]) -> String {
-        let ty = self.ty(args[0]);
-        let (a, b) = (self.name(args[0]), self.name(args[1]));
-        self.text.value(format_args!("{op} {ty} {a}, {b}"))
-    }
-
-    /// A Bool is a byte.
-    fn bool(&mut self, inst: Inst, bit: &str) {
-        let value = self.text.value(format_args!("zext i1 {bit} to i8"));
-        self.define(inst, value);
-    }
-
-    fn unary(&mut self, inst: Inst, opcode: Opcode, arg: Value) {
-        let (from, to, a) = (self.ty(arg), self.result(inst), self.name(arg));
-        let cast = match opcode {
-            Opcode::Uextend => Some("zext"),
-            Opcode::Sextend => Some("sext"),
-            Opcode::Ireduce => Some("trunc"),
-            Opcode::Fpromote => Some("fpext"),
-            Opcode::Fdemote => Some("fptrunc"),
-            Opcode::FcvtFromSint => Some("sitofp"),
-            Opcode::FcvtFromUint => Some("uitofp"),
-            _ => None,
-        };
-        if let Some(cast) = cast {
-            let value = self.text.value(format_args!("{cast} {from} {a} to {to}"));
-            return self.define(inst, value);
-        }
-        let value = match opcode {
-            Opcode::Ineg => self.text.value(format_args!("sub {to} 0, {a}")),
-            Opcode::Bnot => self.text.value(format_args!("xor {to} {a}, -1")),
-            Opcode::Fneg => self.text.value(format_args!("fneg {to} {a}")),
-            Opcode::Iabs => {
-                let minus = self.text.value(format_args!("sub {to} 0, {a}"));
-                let below = self.text.value(format_args!("icmp slt {to} {a}, 0"));
-                self.text
-                    .value(format_args!("select i1 {below}, {to} {minus}, {to} {a}"))
-            }
-            Opcode::Fabs => self.intrinsic("fabs", to, &[(from, a)], ""),
-            Opcode::Sqrt => self.intrinsic("sqrt", to, &[(from, a)], ""),
-            Opcode::Floor => self.intrinsic("floor", to, &[(from, a)], ""),
-            Opcode::Ceil => self.intrinsic("ceil", to, &[(from, a)], ""),
-            Opcode::Trunc => self.intrinsic("trunc", to, &[(from, a)], ""),
-            Opcode::Nearest => self.intrinsic("roundeven", to, &[(from, a)], ""),
-            Opcode::FcvtToSintSat => self.intrinsic("fptosi.sat", to, &[(from, a)], from),
-            Opcode::FcvtToUintSat => self.intrinsic("fptoui.sat", to, &[(from, a)], from),
-            other => unreachable!("CLIF that the generator does not make: {other}"),
-        };
-        self.define(inst, value);
-    }
-
-    fn binary(&mut self, inst: Inst, opcode: Opcode, args: [Value; 2]) {
-        let ty = self.result(inst);
-        let (a, b) = (self.name(args[0]), self.name(args[1]));
-        let op = match opcode {
-            Opcode::Iadd => "add",
-            Opcode::Isub => "sub",
-            Opcode::Imul => "mul",
-            Opcode::Sdiv => "sdiv",
-            Opcode::Udiv => "udiv",
-            Opcode::Srem => "srem",
-            Opcode::Urem => "urem",
-            Opcode::Band => "and",
-            Opcode::Bor => "or",
-            Opcode::Bxor => "xor",
-            Opcode::Fadd => "fadd",
-            Opcode::Fsub => "fsub",
-            Opcode::Fmul => "fmul",
-            Opcode::Fdiv => "fdiv",
-            Opcode::Ishl | Opcode::Ushr | Opcode::Sshr => {
-                return self.shift(inst, opcode, args);
-            }
-            Opcode::Smin | Opcode::Smax | Opcode::Umin | Opcode::Umax => {
-                let name = opcode.to_string();
-                let value = self.intrinsic(&name, ty, &[(ty, a), (ty, b)], "");
-                return self.define(inst, value);
-            }
-            Opcode::Fmin | Opcode::Fmax => {
-                let name = if opcode == Opcode::Fmin {
-                    "minimum"
-                } else {
-                    "maximum"
-                };
-                let value = self.intrinsic(name, ty, &[(ty, a), (ty, b)], "");
-                return self.define(inst, value);
-            }
-            other => unreachable!("CLIF that the generator does not make: {other}"),
-        };
-        let value = self.text.value(format_args!("{op} {ty} {a}, {b}"));
-        self.define(inst, value);
-    }
-
-    /// CLIF shifts by the low bits of the amount; LLVM defines no other amounts.
-    fn shift(&mut self, inst: Inst, opcode: Opcode, args: [Value; 2]) {
-        let op = match opcode {
-            Opcode::Ishl => "shl",
-            Opcode::Ushr => "lshr",
-            _ => "ashr",
-        };
-        let dfg = &self.func.dfg;
-        let bits = dfg.value_type(args[0]).bits();
-        let wide = dfg.value_type(args[1]);
-        let (ty, from) = (self.ty(args[0]), llvm_type(wide));
-        let (a, mut amount) = (self.name(args[0]), self.name(args[1]));
-        if wide.bits() > bits {
-            amount = self
-                .text
-                .value(format_args!("trunc {from} {amount} to {ty}"));
-        } else if wide.bits() < bits {
-            amount = self
-                .text
-                .value(format_args!("zext {from} {amount} to {ty}"));
-        }
-        let amount = self
-            .text
-            .value(format_args!("and {ty} {amount}, {}", bits - 1));
-        let value = self.text.value(format_args!("{op} {ty} {a}, {amount}"));
-        self.define(inst, value);
-    }
-
-    /// Both kinds of choice: LLVM moves no load above the test of its address.
-    fn select(&mut self, inst: Inst, args: [Value; 3]) {
-        let ty = self.result(inst);
-        let hit = self.condition(args[0]);
-        let (a, b) = (self.name(args[1]), self.name(args[2]));
-        let value = self
-            .text
-            .value(format_args!("select i1 {hit}, {ty} {a}, {ty} {b}"));
-        self.define(inst, value);
-    }
-
-    fn condition(&mut self, value: Value) -> String {
-        let (ty, name) = (self.ty(value), self.name(value));
-        self.text.value(format_args!("icmp ne {ty} {name}, 0"))
-    }
-
-    fn intrinsic(
-        &mut self,
-        name: &str,
-        ret: &str,
-        args: &[(&'static str, String)],
-        of: &str,
-    ) -> String {
-        let suffix = |ty: &str| match ty {
-            "float" => ".f32".to_string(),
-            "double" => ".f64".to_string(),
-            "" => String::new(),
-            other => format!(".{other}"),
-        };
-        let name = format!("llvm.{name}{}{}", suffix(ret), suffix(of));
-        let params: Vec<&str> = args.iter().map(|(ty, _)| *ty).collect();
-        self.declare(&name, ret, &params.join(", "), "");
-        let args: Vec<String> = args
-            .iter()
-            .map(|(ty, name)| format!("{ty} {name}"))
-            .collect();
-        let args = args.join(", ");
-        self.text.value(format_args!("call {ret} @{name}({args})"))
-    }
-
-    fn declare(&mut self, name: &str, ret: &str, params: &str, attributes: &str) {
+    pub(super) fn declare(&mut self, name: &str, ret: &str, params: &str, attributes: &str) {
         let line = format!("declare {ret} @{name}({params}){attributes}");
         self.declared.insert(name.to_string(), line);
     }
@@ -732,129 +574,4 @@ fn order(func: &Function, entry: Block) -> Vec<Block> {
     }
     order.reverse();
     order
-}
-
-/// Regions of elements are numbered up to this.
-const MAX_ELEMENTS: u32 = 8;
-
-/// The number of a region's access tag.
-fn tbaa(region: Region) -> u32 {
-    match region {
-        Region::Elements(n) => 10 + n,
-        Region::Length => 10 + MAX_ELEMENTS + 1,
-    }
-}
-
-/// Frames stand on one another by their frame pointers; loops are not replaced by calls of a C
-/// library, which is not there.
-const ATTRIBUTES: &str = "
-attributes #0 = { nounwind \"frame-pointer\"=\"all\" \"disable-tail-calls\"=\"true\" \"no-builtins\" \"probe-stack\"=\"none\" }
-!llvm.dbg.cu = !{!0}
-!llvm.module.flags = !{!2, !3}
-!0 = distinct !DICompileUnit(language: DW_LANG_C99, file: !1, producer: \"worldage\", isOptimized: true, runtimeVersion: 0, emissionKind: LineTablesOnly)
-!1 = !DIFile(filename: \"wir\", directory: \".\")
-!2 = !{i32 2, !\"Debug Info Version\", i32 3}
-!3 = !{i32 7, !\"Dwarf Version\", i32 4}
-!4 = distinct !DISubprogram(name: \"instance\", scope: !1, file: !1, line: 1, type: !6, unit: !0, spFlags: DISPFlagDefinition | DISPFlagOptimized)
-!5 = !{}
-!6 = !DISubroutineType(types: !5)
-";
-
-fn label(block: Block) -> String {
-    format!("b{}", block.as_u32())
-}
-
-fn llvm_type(ty: Type) -> &'static str {
-    match ty {
-        types::I8 => "i8",
-        types::I16 => "i16",
-        types::I32 => "i32",
-        types::I64 => "i64",
-        types::F32 => "float",
-        types::F64 => "double",
-        other => unreachable!("CLIF that the generator does not make: {other}"),
-    }
-}
-
-fn result_type(sig: &Signature) -> String {
-    let types: Vec<&str> = sig
-        .returns
-        .iter()
-        .map(|r| llvm_type(r.value_type))
-        .collect();
-    match &types[..] {
-        [] => "void".to_string(),
-        [one] => (*one).to_string(),
-        several => format!("{{ {} }}", several.join(", ")),
-    }
-}
-
-/// Functions of numbers alone.
-fn is_pure(function: RuntimeFn) -> bool {
-    use RuntimeFn::*;
-    matches!(
-        function,
-        PowInt
-            | Fmod64
-            | Fmod32
-            | Sin64
-            | Cos64
-            | Tan64
-            | Exp64
-            | Log64
-            | Pow64
-            | Sin32
-            | Cos32
-            | Tan32
-            | Exp32
-            | Log32
-            | Pow32
-            | Floor64
-            | Ceil64
-            | Nearest64
-            | Trunc64
-            | Floor32
-            | Ceil32
-            | Nearest32
-            | Trunc32
-    )
-}
-
-fn never_returns(function: RuntimeFn) -> bool {
-    use RuntimeFn::*;
-    matches!(function, Raise | RaiseBounds | RaiseType)
-}
-
-fn int_condition(cond: IntCC) -> &'static str {
-    match cond {
-        IntCC::Equal => "eq",
-        IntCC::NotEqual => "ne",
-        IntCC::SignedLessThan => "slt",
-        IntCC::SignedGreaterThanOrEqual => "sge",
-        IntCC::SignedGreaterThan => "sgt",
-        IntCC::SignedLessThanOrEqual => "sle",
-        IntCC::UnsignedLessThan => "ult",
-        IntCC::UnsignedGreaterThanOrEqual => "uge",
-        IntCC::UnsignedGreaterThan => "ugt",
-        IntCC::UnsignedLessThanOrEqual => "ule",
-    }
-}
-
-fn float_condition(cond: FloatCC) -> &'static str {
-    match cond {
-        FloatCC::Ordered => "ord",
-        FloatCC::Unordered => "uno",
-        FloatCC::Equal => "oeq",
-        FloatCC::NotEqual => "une",
-        FloatCC::OrderedNotEqual => "one",
-        FloatCC::UnorderedOrEqual => "ueq",
-        FloatCC::LessThan => "olt",
-        FloatCC::LessThanOrEqual => "ole",
-        FloatCC::GreaterThan => "ogt",
-        FloatCC::GreaterThanOrEqual => "oge",
-        FloatCC::UnorderedOrLessThan => "ult",
-        FloatCC::UnorderedOrLessThanOrEqual => "ule",
-        FloatCC::UnorderedOrGreaterThan => "ugt",
-        FloatCC::UnorderedOrGreaterThanOrEqual => "uge",
-    }
 }

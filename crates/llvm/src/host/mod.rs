@@ -1,15 +1,17 @@
 //! Host code through LLVM: CLIF of a body to LLVM's assembly, and from the object file to the same
 //! artifact that Cranelift makes.
 //!
-//! Reading order: this file (the pipeline), `function` (CLIF to text), `object` (what is taken out
-//! of the object file).
+//! Reading order: this file (the pipeline), `function` (CLIF to text: addresses, calls, jumps),
+//! `scalars`, `names` (what stands around), `object` (what is taken out of the object file).
 //!
 //! Invariants: whatever the run-time system relies on is said by CLIF (convention, cells, checks,
 //! calls) or here: frame pointers, no tail calls, one position per call; no float operation is
 //! fused or reordered; no object of the heap is kept alive by a pointer outside of it alone.
 
 mod function;
+mod names;
 mod object;
+mod scalars;
 
 use crate::passes::{self, OptLevel};
 use inkwell::context::Context;
