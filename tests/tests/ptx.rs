@@ -305,7 +305,7 @@ fn refusals() -> Result<(), String> {
             "2:41",
             "down(Int64) calls itself, and a device has no recursion",
         ),
-        ("makes", "4:47", "a device cannot allocate arrays"),
+        ("makes", "4:46", "a device cannot allocate arrays"),
         ("plain", "5:1", "plain(Array{Int64}) is no kernel"),
     ];
     for (name, place, message) in cases {
