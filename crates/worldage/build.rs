@@ -13,6 +13,7 @@ const PARTS: &[&str] = &[
     "../engine/src",
     "../wir/src",
     "../cranelift/src",
+    "../llvm/src",
     "../../Cargo.lock",
     "src",
 ];

@@ -49,7 +49,6 @@ fn kernel_of(session: &Session, sig: &str, shard: Shard) -> Done {
 fn builder(session: &Session, shard: Shard) -> String {
     let _ = session;
     match shard {
-        Shard::Host(_) => String::new(),
         #[cfg(feature = "opencl")]
         Shard::OpenCl => match session.opencl_device() {
             Ok(device) => format!("device: {device}\n"),
@@ -60,5 +59,7 @@ fn builder(session: &Session, shard: Shard) -> String {
             Ok(version) => format!("ptxas {version}\n"),
             Err(error) => format!("not assembled: {error}\n"),
         },
+        // The host, and devices that another part of the build has and this command has not.
+        _ => String::new(),
     }
 }
