@@ -6,7 +6,7 @@
 use crate::calls::CallFailure;
 use crate::failure;
 use crate::session::{ContextKey, Inner, Session, SessionCompiler};
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use std::cell::RefCell;
 use std::sync::Arc;
 use worldage_cranelift::{self as cranelift, Context, HostFn, HostScalar, TypedCallee};
@@ -80,7 +80,7 @@ enum Held<'s> {
 /// What a handle means in the world of a scope.
 pub struct FnVersion<'s, F: HostFn> {
     scope: &'s FnScope<'s>,
-    version: Arc<InWorld<F>>,
+    version: Guard<Option<Arc<InWorld<F>>>>,
 }
 
 impl Session {
@@ -114,18 +114,14 @@ impl<'s> FnScope<'s> {
     fn new(session: &'s Arc<Inner>) -> Self {
         let live = session.engine.linking() == Linking::Live;
         let key = (session.base.0, live);
-        let (held, context) = match session.engine.pin() {
-            Some(pin) => {
-                let context = session.slots.take(pin.slot());
-                (Held::Pin(pin), context.filter(|context| context.0 == key))
-            }
-            None => (Held::Guard(hold_newest(session)), None),
+        let held = match session.engine.pin() {
+            Some(pin) => Held::Pin(pin),
+            None => Held::Guard(hold_newest(session)),
         };
-        let context = RefCell::new(context);
         FnScope {
             session,
             held,
-            context,
+            context: RefCell::new(None),
             key,
         }
     }
@@ -156,18 +152,32 @@ impl<'s> FnScope<'s> {
         let mut context = self.context.borrow_mut();
         let context = match &mut *context {
             Some(context) => context,
-            none => none.insert(Box::new((self.key, self.new_context()?))),
+            none => none.insert(self.idle_context()?),
         };
         context.1.enter(self.world().0);
         Ok(())
     }
 
+    /// The context of this pin, or another one.
+    #[inline]
+    fn idle_context(&self) -> Result<Box<(ContextKey, Context)>, CallError> {
+        let idle = match &self.held {
+            Held::Pin(pin) => self.session.slots.take(pin.slot()),
+            Held::Guard(_) => None,
+        };
+        match idle.filter(|context| context.0 == self.key) {
+            Some(context) => Ok(context),
+            None => self.new_context(),
+        }
+    }
+
     #[cold]
-    fn new_context(&self) -> Result<Context, CallError> {
-        self.session.context(self.key).map_err(|error| {
+    fn new_context(&self) -> Result<Box<(ContextKey, Context)>, CallError> {
+        let context = self.session.context(self.key).map_err(|error| {
             let error = failure::no_stack(&error);
-            failure::of_run(self.session, error, self.world()).into()
-        })
+            failure::of_run(self.session, error, self.world())
+        })?;
+        Ok(Box::new((self.key, context)))
     }
 
     #[cold]
@@ -203,10 +213,10 @@ impl<F: HostFn> FnVersion<'_, F> {
     #[inline]
     pub fn call(&self, args: F::Args) -> Result<F::Ret, CallError> {
         let mut context = self.scope.context.borrow_mut();
-        let Some(context) = &mut *context else {
-            unreachable!("a version is made in a scope with a context")
+        let (Some(context), Some(version)) = (&mut *context, &*self.version) else {
+            unreachable!("a version is made of code in a scope with a context")
         };
-        let result = context.1.call_typed(&self.version.callee, args);
+        let result = context.1.call_typed(&version.callee, args);
         result.map_err(|error| self.scope.raised(error))
     }
 }
@@ -218,18 +228,19 @@ impl<F: HostFn> FnHandle<F> {
     }
 
     #[inline]
-    fn version(&self, scope: &FnScope<'_>) -> Result<Arc<InWorld<F>>, CallError> {
+    fn version(&self, scope: &FnScope<'_>) -> Result<Guard<Option<Arc<InWorld<F>>>>, CallError> {
         if !Arc::ptr_eq(scope.session, &self.session) {
             return Err(CallError::ForeignHandle(self.name().into()));
         }
-        match &*self.newest.load() {
-            Some(known) if known.world == scope.world() => Ok(Arc::clone(known)),
+        let known = self.newest.load();
+        match &*known {
+            Some(hit) if hit.world == scope.world() => Ok(known),
             _ => self.miss(scope.world()),
         }
     }
 
     #[cold]
-    fn miss(&self, world: World) -> Result<Arc<InWorld<F>>, CallError> {
+    fn miss(&self, world: World) -> Result<Guard<Option<Arc<InWorld<F>>>>, CallError> {
         let session = &*self.session;
         let (shard, view) = session.base;
         let failed = |error: RunError| failure::of_run(session, error, world);
@@ -255,12 +266,12 @@ impl<F: HostFn> FnHandle<F> {
                 found: show(callee.ret),
             }
         })?;
-        let made = Arc::new(InWorld { world, callee });
+        let made = Some(Arc::new(InWorld { world, callee }));
         // A scope that entered long ago does not take the handle back to its world.
         let newer = |known: &Arc<InWorld<F>>| known.world > world;
         if !self.newest.load().as_ref().is_some_and(newer) {
-            self.newest.store(Some(Arc::clone(&made)));
+            self.newest.store(made.clone());
         }
-        Ok(made)
+        Ok(Guard::from_inner(made))
     }
 }

@@ -51,7 +51,10 @@
 //! ```
 //!
 //! Reading order: [`session`], `edit`, `target` (shards, views, worlds), `handle` and `scope`
-//! (calls without a lock), `stages` (what ran), `error`.
+//! (calls without a lock), `stages` (what ran), `error`; [`graph`] has digests of graphs.
+
+/// Canonical digests of labelled graphs.
+pub use worldage_fingerprint as graph;
 
 mod edit;
 mod error;
