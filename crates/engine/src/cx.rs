@@ -12,6 +12,7 @@ use crate::graph::{
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
 use crate::solve;
 use crate::summary::Summarize;
+use crate::tool::{Tool, ToolError};
 use std::sync::Arc;
 use std::time::Instant;
 use worldage_dispatch::{Arg, Lookup, Matches, MethodId, Symbol, Ty, Types, World, sig_bindings};
@@ -396,6 +397,19 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         Ok(value)
     }
 
+    /// A tool that was registered under this name, for codegen to run. *External* edge on what it
+    /// is and on its version: keep it in the result of inference, so that code is made anew by
+    /// another one.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on: a failure of this stage that is a [`ToolError`], if there is no
+    /// such tool.
+    pub fn tool(&mut self, name: &str) -> Result<Tool, Stop> {
+        let bytes = self.external(&Tool::fact(name))?;
+        let tool = bytes.and_then(|bytes| Tool::from_bytes(&bytes));
+        tool.ok_or_else(|| Stop::failed(ToolError::Unknown(name.into())))
+    }
+
     /// An edge on the whole summary of an instance that the IR hides; where its inference failed,
     /// so does this one.
     ///
@@ -612,6 +626,21 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
             self.reads.push(CodeRead { unit, what });
         }
         Ok(inferred)
+    }
+
+    /// Runs a tool that inference asked its context for. No edge: the result of inference holds
+    /// the tool.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on: a failure of this stage that is a [`ToolError`].
+    pub fn run_tool(
+        &self,
+        tool: &Tool,
+        args: &[&str],
+        inputs: &[(&str, &[u8])],
+        output: &str,
+    ) -> Result<Vec<u8>, Stop> {
+        tool.run(args, inputs, output).map_err(Stop::failed)
     }
 
     /// Declares that the code calls this instance through its cell. *Code* edge; link may then

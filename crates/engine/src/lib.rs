@@ -5,7 +5,7 @@
 //! `graph` (units and edges), `edit` (marking), `settle` and `solve`
 //! (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
-//! `twin` (everything again from nothing), [`persist`] (results from a store).
+//! `twin` (everything again from nothing), [`tool`] (compilers outside of the process), [`persist`] (results from a store).
 
 mod answers;
 pub mod code_instance;
@@ -30,6 +30,7 @@ mod retire;
 mod settle;
 mod solve;
 pub mod summary;
+pub mod tool;
 mod twin;
 mod walk;
 
@@ -47,3 +48,4 @@ pub use generate::StageFailed;
 pub use holds::PINS;
 pub use ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 pub use summary::{Summarize, Whole};
+pub use tool::{Tool, ToolError};

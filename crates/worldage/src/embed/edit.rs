@@ -4,7 +4,7 @@ use super::error::Error;
 use super::session::Inner;
 use std::sync::Arc;
 use worldage_dispatch::{Sig, Ty};
-use worldage_engine::{Compiler, ExternalKey, TableId};
+use worldage_engine::{Compiler, ExternalKey, TableId, Tool};
 
 /// Changes that will be committed together, collected by [`super::Session::edit`].
 pub struct Edit<'s, C: Compiler> {
@@ -65,6 +65,13 @@ impl<'s, C: Compiler> Edit<'s, C> {
         let function = self.session.engine.types().symbol(function);
         self.changes.delete(self.table, function, sig);
         Ok(())
+    }
+
+    /// Registers a tool under a name: what stages get by `InferCx::tool`. The same tool of another
+    /// version is another fact.
+    pub fn tool(&mut self, name: &str, tool: &Tool) {
+        let bytes = Arc::from(tool.to_bytes());
+        self.changes.external(Tool::fact(name), Some(bytes));
     }
 
     /// Sets an external fact: what stages read by `InferCx::external`; `None` removes it.

@@ -81,6 +81,6 @@ pub use worldage_engine::{
     Candidate, Candidates, CodeInstance, CodegenCx, Commit, Committed, Compiler, DemandError,
     EditError, Explanation, ExternalKey, Fact, Failed, InferCx, LinkCx, Linked, Linking, Mi, MiKey,
     OneShard, Options, Part, PartDigest, Resolved, ShardId, ShardKey, StableHasher, Stage,
-    StageEvent, StageFailed, StageFault, Stop, Summarize, TableId, Unresolved, ViewId, Whole,
-    WorldGuard, digest_of, fingerprint_of,
+    StageEvent, StageFailed, StageFault, Stop, Summarize, TableId, Tool, ToolError, Unresolved,
+    ViewId, Whole, WorldGuard, digest_of, fingerprint_of,
 };
