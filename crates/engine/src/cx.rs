@@ -739,6 +739,11 @@ impl<C: Compiler> LinkCx<'_, C> {
         Err(StageFault::UndeclaredCallee { callee })
     }
 
+    /// The lattice.
+    pub fn types(&self) -> &Types {
+        &self.shared.shared.types
+    }
+
     /// The address of this code instance's own cell.
     pub fn own_cell(&self) -> *const usize {
         self.own_cell
