@@ -56,7 +56,8 @@ impl Object {
         file.write_all(bytes).map_err(|error| error.to_string())?;
         let file = file.into_temp_path();
         // SAFETY: the object was made of our own C, which has no initialisers.
-        let library = unsafe { Library::new(file.as_os_str()) }.map_err(|error| error.to_string())?;
+        let library =
+            unsafe { Library::new(file.as_os_str()) }.map_err(|error| error.to_string())?;
         // SAFETY: the symbol is that of our C.
         unsafe { library.get::<Entry>(b"kernel") }.map_err(|error| error.to_string())?;
         Ok(Object {
