@@ -24,16 +24,17 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `typed` (handles of Rust's function types), `updates` (what an edit makes of compiled code), `questions`
+//! value), `launch` (kernels), `typed` (handles of Rust's function types), `updates` (what an edit
+//! makes of compiled code), `questions`
 //! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
-//! (launches there), `dispatch` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
+//! (launches there), `dispatcher` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
 //! [`embed`] (sessions over an embedder's own compiler), [`oracle`] (the interpreter with the same questions), `bare` (what figures are measured beside).
 
 mod backend;
 mod bare;
 mod calls;
 mod devices;
-mod dispatch;
+mod dispatcher;
 mod edits;
 pub mod embed;
 mod failure;
@@ -61,6 +62,7 @@ pub use session::{Session, StageStats, StartError, Stats};
 pub use typed::{CallError, FnHandle, FnScope, FnVersion};
 pub use updates::Update;
 pub use worldage_cranelift::{Grid, HostFn, HostScalar};
+pub use worldage_dispatch as dispatch;
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};
@@ -76,3 +78,16 @@ pub use worldage_wir::value::Value;
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The code of the book.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/book/src/embed.md")]
+    struct Embed;
+    #[doc = include_str!("../../../docs/book/src/foreign.md")]
+    struct Foreign;
+    #[doc = include_str!("../../../docs/book/src/shards.md")]
+    struct Shards;
+    #[doc = include_str!("../../../docs/book/src/worlds.md")]
+    struct Worlds;
+}

@@ -1,7 +1,7 @@
 //! A session: one program under edits, its worlds, and the code of its instances.
 
 use crate::backend::{Backends, Shard};
-use crate::dispatch::Dispatcher;
+use crate::dispatcher::Dispatcher;
 use crate::edits::EditFailure;
 use crate::options::{OptLevel, SessionOptions};
 use crate::persist::{PRODUCER, Shelf};

@@ -1,0 +1,313 @@
+//! The three stages over CLIF: resolve what a function calls, generate its code, put it in place.
+//! No edge is recorded here by hand: what a stage asks its context is one.
+
+use crate::memory::Installed;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    self, ExternalName, FuncRef, Function, GlobalValueData, Inst, InstBuilder, InstructionData,
+    LibCall, MemFlagsData, Opcode, Signature, UserExternalName, UserFuncName,
+};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CodegenError, Context, FinalizedMachReloc, FinalizedRelocTarget};
+use cranelift_module::{FuncId, ModuleReloc};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use worldage::dispatch::{Decl, DeclKind, Ty, Types};
+use worldage::engine::{
+    CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
+    digest_of,
+};
+
+/// Functions in CLIF as methods: named by their name, on the types of their parameters. A shard
+/// is the name of an ISA with its settings.
+pub struct Clif {
+    /// The ISAs by shard.
+    pub isas: BTreeMap<String, OwnedTargetIsa>,
+    types: Mutex<HashMap<ir::Type, Ty>>,
+}
+
+/// A failure that is a reason to skip: right perhaps, but not here.
+#[derive(Clone, Debug)]
+pub struct Unsupported(pub String);
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn unsupported(why: &str) -> Stop {
+    Stop::failed(Unsupported(why.to_string()))
+}
+
+/// A function whose callees are known.
+#[derive(PartialEq)]
+pub struct Resolution {
+    function: Arc<Function>,
+    callees: Vec<(FuncRef, Mi)>,
+}
+
+/// Machine code that names what it needs by number; compiled of equal functions it is equal.
+pub struct Code {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) align: u64,
+    pub(crate) relocations: Vec<ModuleReloc>,
+    cells: Vec<Mi>,
+    function: Function,
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Code) -> bool {
+        self.function == other.function && self.cells == other.cells
+    }
+}
+
+/// What callers rely on; nothing is known of a function that calls itself until it is resolved.
+#[derive(Clone, PartialEq)]
+pub struct Known(Option<Signature>);
+
+const SIGNATURE: Part<Known, Option<Signature>> = Part {
+    index: 0,
+    name: "signature",
+    get: |known| known.0.clone(),
+};
+
+impl Summarize<Resolution> for Known {
+    const PARTS: &'static [PartDigest<Known>] = &[PartDigest {
+        name: SIGNATURE.name,
+        digest: |known| digest_of(&known.0),
+    }];
+
+    fn of(inferred: &Resolution) -> Known {
+        Known(Some(inferred.function.signature.clone()))
+    }
+
+    fn bottom() -> Known {
+        Known(None)
+    }
+}
+
+impl Compiler for Clif {
+    type Source = Arc<Function>;
+    type Inferred = Resolution;
+    type Summary = Known;
+    type Code = Code;
+    type Linked = Installed;
+    type Shard = String;
+
+    fn infer(
+        &self,
+        cx: &mut InferCx<'_, Self>,
+        _: Mi,
+        function: &Arc<Function>,
+    ) -> Result<Resolution, Stop> {
+        let mut callees = Vec::new();
+        for (reference, name) in callees_of(function) {
+            let types = cx.types();
+            let called = &function.dfg.ext_funcs[reference];
+            let called = &function.dfg.signatures[called.signature];
+            let symbol = types.symbol(&name.to_string());
+            let mi = match cx.lookup(symbol, self.args(types, called))? {
+                Resolved::Method(mi) => mi,
+                _ if name == UserFuncName::testcase("__cranelift_throw") => {
+                    return Err(unsupported("%__cranelift_throw: the host throws nothing"));
+                }
+                _ => {
+                    let why = format!("{} calls {name}{called}: no such function", function.name);
+                    return Err(Stop::failed(why));
+                }
+            };
+            let defined = cx.read(mi, &SIGNATURE)?;
+            if defined
+                .as_ref()
+                .is_some_and(|defined| !agree(defined, called))
+            {
+                let shown = defined
+                    .map(|defined| defined.to_string())
+                    .unwrap_or_default();
+                let why = format!("{} calls {name}{called}: it is {shown}", function.name);
+                return Err(Stop::failed(why));
+            }
+            callees.push((reference, mi));
+        }
+        let function = Arc::clone(function);
+        Ok(Resolution { function, callees })
+    }
+
+    fn codegen(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        _: Mi,
+        inferred: &Arc<Resolution>,
+    ) -> Result<Code, Stop> {
+        let cells: Vec<Mi> = inferred.callees.iter().map(|(_, mi)| *mi).collect();
+        cells.iter().for_each(|mi| cx.calls(*mi));
+        let isa = &self.isas[cx.shard()];
+        let mut function = (*inferred.function).clone();
+        call_through_cells(&mut function, &inferred.callees, isa.pointer_type());
+        let mut code = compile(function, isa)?;
+        code.cells = cells;
+        Ok(code)
+    }
+
+    fn link(&self, cx: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<Code>) -> Result<Installed, Stop> {
+        let cells: Vec<_> = code.cells.iter().map(|mi| cx.cell(*mi)).collect();
+        Installed::new(&self.isas[cx.shard().0], code, &cells).map_err(Stop::failed)
+    }
+}
+
+impl Clif {
+    /// A compiler for these ISAs.
+    pub fn new(isas: BTreeMap<String, OwnedTargetIsa>) -> Clif {
+        let types = Mutex::default();
+        Clif { isas, types }
+    }
+
+    /// The types of a signature's parameters, as a tuple.
+    pub fn args(&self, types: &Types, signature: &Signature) -> Ty {
+        let mut known = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        let params = signature.params.iter().map(|param| {
+            let ty = param.value_type;
+            *known.entry(ty).or_insert_with(|| {
+                let name = types.symbol(&ty.to_string());
+                let decl = Decl::leaf(name, DeclKind::Concrete, Ty::ANY);
+                types.leaf(types.declare(decl).expect("a type under Any"))
+            })
+        });
+        types.tuple(&params.collect::<Vec<_>>())
+    }
+}
+
+/// The functions that a function calls or takes the address of, by name.
+pub fn callees_of(function: &Function) -> Vec<(FuncRef, UserFuncName)> {
+    let mut callees: Vec<(FuncRef, UserFuncName)> = Vec::new();
+    let blocks = function.layout.blocks();
+    for inst in blocks.flat_map(|block| function.layout.block_insts(block)) {
+        let Some(reference) = named_by(function, inst) else {
+            continue;
+        };
+        let name = match &function.dfg.ext_funcs[reference].name {
+            ExternalName::TestCase(name) => UserFuncName::Testcase(name.clone()),
+            ExternalName::User(name) => {
+                UserFuncName::User(function.params.user_named_funcs()[*name].clone())
+            }
+            ExternalName::LibCall(_) | ExternalName::KnownSymbol(_) => continue,
+        };
+        if !callees.iter().any(|(known, _)| *known == reference) {
+            callees.push((reference, name));
+        }
+    }
+    callees
+}
+
+fn named_by(function: &Function, inst: Inst) -> Option<FuncRef> {
+    match function.dfg.insts[inst] {
+        InstructionData::Call { func_ref, .. }
+        | InstructionData::TryCall { func_ref, .. }
+        | InstructionData::FuncAddr { func_ref, .. } => Some(func_ref),
+        _ => None,
+    }
+}
+
+/// Whether a call with one signature reaches a function with the other.
+fn agree(defined: &Signature, called: &Signature) -> bool {
+    let types = |params: &[ir::AbiParam]| params.iter().map(|p| p.value_type).collect::<Vec<_>>();
+    defined.call_conv == called.call_conv
+        && types(&defined.params) == types(&called.params)
+        && types(&defined.returns) == types(&called.returns)
+}
+
+/// The namespace of data among external names; a cell is data, its number that of its callee.
+const DATA: u32 = 1;
+
+/// Turns each direct call into a load of the callee's cell and an indirect call: code names its
+/// callees by number, and an address appears only in link.
+fn call_through_cells(function: &mut Function, callees: &[(FuncRef, Mi)], pointer: ir::Type) {
+    let cells: HashMap<FuncRef, ir::GlobalValue> = (0u32..)
+        .zip(callees)
+        .map(|(index, (callee, _))| {
+            let name = UserExternalName::new(DATA, index);
+            let cell = GlobalValueData::Symbol {
+                name: ExternalName::user(function.declare_imported_user_function(name)),
+                offset: 0.into(),
+                colocated: false,
+                tls: false,
+            };
+            (*callee, function.create_global_value(cell))
+        })
+        .collect();
+    let mut cursor = FuncCursor::new(function);
+    while cursor.next_block().is_some() {
+        while let Some(inst) = cursor.next_inst() {
+            let callee = named_by(cursor.func, inst);
+            let Some((callee, cell)) = callee.and_then(|f| Some((f, *cells.get(&f)?))) else {
+                continue;
+            };
+            let cell = cursor.ins().symbol_value(pointer, cell);
+            let entry = cursor.ins().load(pointer, MemFlagsData::trusted(), cell, 0);
+            let data = cursor.func.dfg.insts[inst];
+            let sig = cursor.func.dfg.ext_funcs[callee].signature;
+            let args = data.arguments(&cursor.func.dfg.value_lists).to_vec();
+            let with = cursor.func.replace(inst);
+            match data {
+                InstructionData::FuncAddr { .. } => {
+                    with.iadd_imm_u(entry, 0);
+                }
+                InstructionData::TryCall { exception, .. } => {
+                    with.try_call_indirect(entry, &args, exception);
+                }
+                _ if data.opcode() == Opcode::ReturnCall => {
+                    with.return_call_indirect(sig, entry, &args);
+                }
+                _ => {
+                    with.call_indirect(sig, entry, &args);
+                }
+            }
+        }
+    }
+}
+
+/// Machine code of a function whose calls go through cells.
+pub(crate) fn compile(function: Function, isa: &OwnedTargetIsa) -> Result<Code, Stop> {
+    let mut context = Context::for_function(function);
+    let compiled = catch_unwind(AssertUnwindSafe(|| {
+        let compiled = context.compile(isa.as_ref(), &mut ControlPlane::default());
+        compiled.map(drop).map_err(|error| match &error.inner {
+            CodegenError::Unsupported(_) => {
+                unsupported("this machine's backend has no such instruction")
+            }
+            inner => Stop::failed(format!("{}: {inner}", error.func.name)),
+        })
+    }));
+    // It also panics at some instructions that it lacks.
+    compiled.unwrap_or_else(|_| Err(unsupported("this machine's backend panics at it")))?;
+    let code = context.take_compiled_code();
+    let buffer = code.expect("it was compiled just now").buffer;
+    let function = context.func;
+    let named = |relocation: &FinalizedMachReloc| match &relocation.target {
+        FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
+            function.params.user_named_funcs()[*name].namespace == DATA
+        }
+        FinalizedRelocTarget::ExternalName(name) => matches!(
+            name,
+            ExternalName::LibCall(call) if *call != LibCall::X86Pshufb
+        ),
+        FinalizedRelocTarget::Func(_) => true,
+    };
+    if !buffer.relocs().iter().all(named) {
+        return Err(unsupported(
+            "a symbol beyond functions and this run-time library",
+        ));
+    }
+    let relocation = |reloc| ModuleReloc::from_mach_reloc(reloc, &function, FuncId::from_u32(0));
+    Ok(Code {
+        bytes: buffer.data().to_vec(),
+        align: u64::from(buffer.alignment),
+        relocations: buffer.relocs().iter().map(relocation).collect(),
+        cells: Vec::new(),
+        function,
+    })
+}
