@@ -8,8 +8,9 @@ use inkwell::context::Context;
 use inkwell::memory_buffer::MemoryBuffer;
 use inkwell::module::{Linkage, Module};
 use inkwell::targets::TargetMachine;
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What Wir calls of it, without `__nv_`, each also for Float32 with an `f` at the end.
 const FUNCTIONS: &[&str] = &["sin", "cos", "tan", "exp", "log", "pow", "fmod"];
@@ -18,8 +19,11 @@ const FUNCTIONS: &[&str] = &["sin", "cos", "tan", "exp", "log", "pow", "fmod"];
 pub(super) struct Libdevice {
     path: Option<PathBuf>,
     /// The bitcode of [`FUNCTIONS`]; `None` where the file cannot be read.
-    cut: OnceLock<Option<Vec<u8>>>,
+    cut: OnceLock<Option<Arc<[u8]>>>,
 }
+
+/// What was cut down in this process, by path: sessions share it.
+static CUT: Mutex<BTreeMap<PathBuf, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
 
 impl Libdevice {
     pub(super) fn new(path: Option<PathBuf>) -> Libdevice {
@@ -34,7 +38,17 @@ impl Libdevice {
     }
 
     fn cut(&self) -> Option<&[u8]> {
-        self.cut.get_or_init(|| cut(self.path.as_ref()?)).as_deref()
+        let cut = self.cut.get_or_init(|| {
+            let path = self.path.as_ref()?;
+            let mut known = CUT.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = known.get(path) {
+                return Some(Arc::clone(known));
+            }
+            let made: Arc<[u8]> = cut(path)?.into();
+            known.insert(path.clone(), Arc::clone(&made));
+            Some(made)
+        });
+        cut.as_deref()
     }
 
     /// Adds the functions to a module that calls some of them.
@@ -64,7 +78,7 @@ fn read<'c>(context: &'c Context, bitcode: &[u8], machine: &TargetMachine) -> Op
     Some(module)
 }
 
-fn cut(path: &PathBuf) -> Option<Vec<u8>> {
+fn cut(path: &Path) -> Option<Vec<u8>> {
     let bitcode = std::fs::read(path).ok()?;
     let context = Context::create();
     let machine = passes::nvptx("sm_70", passes::OptLevel::Speed);

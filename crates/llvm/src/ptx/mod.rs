@@ -161,6 +161,8 @@ impl Generator {
                     function.set_linkage(Linkage::Internal);
                 }
             }
+            // What is not called would be optimised before it is removed.
+            passes::run(&module, "globaldce", machine);
         }
         passes::run(&module, opt.pipeline(), machine);
         module
