@@ -68,8 +68,11 @@ impl Host for Dispatcher {
         };
         let mi = match (resolved, call.target) {
             (Resolved::Method(mi), _) => mi,
-            (Resolved::Ambiguous(_), DynTarget::Function(f) | DynTarget::Invoke(f, _)) => {
+            (Resolved::Ambiguous(_), DynTarget::Function(f)) => {
                 return Err(RaiseKind::Failure(Failure::Ambiguous(f, args)));
+            }
+            (Resolved::Ambiguous(_), DynTarget::Invoke(f, sig)) => {
+                return Err(RaiseKind::Failure(Failure::Ambiguous(f, sig)));
             }
             (Resolved::NoMethod, _) => return Err(RaiseKind::Failure(missing)),
         };

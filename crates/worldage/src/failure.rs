@@ -198,7 +198,9 @@ pub(crate) fn of_failure(
             no_method(session, types.symbol_str(*function), args)
         }
         Failure::Ambiguous(function, args) => {
-            match session.engine.lookup(*function, *args, view, world) {
+            // The signature of an `invoke` need not be concrete; where it is, both answers agree.
+            let answer = session.engine.invoke(*function, *args, *args, view, world);
+            match answer {
                 Resolved::Ambiguous(methods) => {
                     ambiguous(session, *function, *args, &methods, world)
                 }
