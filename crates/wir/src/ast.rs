@@ -164,6 +164,22 @@ pub struct Block {
     pub stmts: Vec<Stmt>,
 }
 
+impl Block {
+    /// The node that gives the block's value: the last statement's expression, or what stands for
+    /// the lack of one.
+    #[must_use]
+    pub fn value_node(&self) -> NodeId {
+        match self.stmts.last() {
+            Some(Stmt {
+                kind: StmtKind::Expr(value),
+                ..
+            }) => value.id,
+            Some(stmt) => stmt.id,
+            None => self.id,
+        }
+    }
+}
+
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Stmt {

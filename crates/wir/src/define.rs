@@ -8,7 +8,7 @@
 use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
 use crate::diag::{Code, Diagnostic, FileId};
-use crate::env::{ResolveError, TypeDef, TypeDefError, TypeTable, resolve_sig, signature_types};
+use crate::env::{ResolveError, TypeDef, TypeTable, resolve_sig, sig_errors, signature_types};
 use crate::source::{MethodSource, Source};
 use crate::universe::Universe;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -18,6 +18,7 @@ use worldage_dispatch::{DeclId, Sig, Symbol, display_sig, sig_equal};
 use worldage_engine::{Edit, ExternalKey, TableId};
 
 mod replace;
+mod types;
 
 pub use replace::Unchanged;
 
@@ -92,6 +93,9 @@ pub struct Written {
     table: TypeTable,
     methods: FxHashMap<(TableId, Symbol), Vec<WrittenMethod>>,
 }
+
+/// How many errors of one edit are told.
+const MAX_ERRORS: usize = crate::syntax::MAX_ERRORS;
 
 /// What one change of a planned edit is, for logs; parallel to the edit's changes.
 #[derive(Clone, Debug)]
@@ -194,9 +198,7 @@ impl Written {
         let mut planner = Planner::new(self, table);
         let types = planner.types(items);
         let scope = types.as_ref().map_or(&self.table, |(_, table)| table);
-        if planner.errors.is_empty() {
-            planner.methods(items, scope);
-        }
+        planner.methods(items, scope);
         if let Some((_, table)) = &types
             && planner.errors.is_empty()
         {
@@ -246,6 +248,8 @@ struct Planner<'a> {
     removed: Vec<(TableId, Symbol, Sig)>,
     added: Vec<(TableId, Symbol, WrittenMethod)>,
     errors: Vec<Diagnostic>,
+    /// Types that are wrong, and those that mention one: what mentions them is not judged.
+    broken: FxHashSet<Name>,
 }
 
 impl<'a> Planner<'a> {
@@ -260,14 +264,18 @@ impl<'a> Planner<'a> {
             removed: Vec::new(),
             added: Vec::new(),
             errors: Vec::new(),
+            broken: FxHashSet::default(),
         }
     }
 
     fn finish(
-        self,
+        mut self,
         types: Option<(BTreeMap<Name, TypeDef>, TypeTable)>,
     ) -> Result<Plan, Vec<Diagnostic>> {
         if !self.errors.is_empty() {
+            // In the order of the text, whatever was looked at first.
+            let place = |error: &Diagnostic| error.place.map(|at| (at.file, at.span.lo));
+            self.errors.sort_by_key(place);
             return Err(self.errors);
         }
         let after = After {
@@ -287,125 +295,6 @@ impl<'a> Planner<'a> {
         &self.written.universe
     }
 
-    /// The type definitions after the edit, if it has any.
-    fn types(&mut self, items: &[Placed<'_>]) -> Option<(BTreeMap<Name, TypeDef>, TypeTable)> {
-        let mut new: Vec<(FileId, &Item, TypeDef)> = Vec::new();
-        for (file, item) in items {
-            let def = match &item.kind {
-                ItemKind::Abstract(def) => TypeDef::Abstract(Arc::clone(def)),
-                ItemKind::Struct(def) => TypeDef::Struct(Arc::clone(def)),
-                ItemKind::Method(_) => continue,
-            };
-            if let Some((first_file, first, _)) =
-                new.iter().find(|(_, _, d)| d.name() == def.name())
-            {
-                let name = def.name();
-                self.errors.push(
-                    Diagnostic::error(
-                        Code::DuplicateDefinition,
-                        format!("the type `{name}` is defined twice"),
-                    )
-                    .at(*file, span(item, def.id()))
-                    .subject(&**name)
-                    .label(*first_file, span(first, def.id()), "first defined here")
-                    .hint("remove one of them, or give it another name"),
-                );
-            } else {
-                new.push((*file, item, def));
-            }
-        }
-        if (new.is_empty() && !self.whole) || !self.errors.is_empty() {
-            return None;
-        }
-        let mut defs = match self.whole {
-            true => BTreeMap::new(),
-            false => self.written.types.clone(),
-        };
-        defs.extend(
-            new.iter()
-                .map(|(_, _, def)| (def.name().clone(), def.clone())),
-        );
-        let table = match TypeTable::resolve(self.universe(), defs.values()) {
-            Ok(table) => table,
-            Err(TypeDefError { name, error }) => {
-                let place = new.iter().find(|(_, _, def)| *def.name() == name);
-                let place = place.map(|(file, item, _)| (*file, *item));
-                self.error(place, error);
-                return None;
-            }
-        };
-        for (_, _, def) in &new {
-            self.type_changes(def.name(), Some(def), &table);
-        }
-        let named: FxHashSet<&Name> = new.iter().map(|(_, _, def)| def.name()).collect();
-        let mut others: Vec<&Name> = self
-            .written
-            .types
-            .keys()
-            .filter(|name| !named.contains(name))
-            .collect();
-        others.sort();
-        for name in others {
-            match self.whole {
-                true => self.type_gone(name),
-                false => self.type_changes(name, None, &table),
-            }
-        }
-        Some((defs, table))
-    }
-
-    /// The changes of the edit for one type name; `def` if the text defines it.
-    fn type_changes(&mut self, name: &Name, def: Option<&TypeDef>, table: &TypeTable) {
-        use crate::env::TypeScope;
-        let (old, new) = (self.written.table.decl(name), table.decl(name));
-        let new = new.expect("every definition was resolved");
-        if (def.is_none() || self.whole) && old == Some(new) {
-            return;
-        }
-        self.edit.external(type_fact(name), Some(decl_bytes(new)));
-        self.shown.push(match def {
-            Some(def) => Shown::Type {
-                keyword: def.keyword(),
-                name: name.clone(),
-                new: old.is_none(),
-            },
-            None => Shown::Hidden,
-        });
-        if old == Some(new) {
-            return;
-        }
-        let function = self.universe().types().symbol(name);
-        let constructor = |decl: DeclId| {
-            self.universe()
-                .struct_info(decl)
-                .and_then(|info| info.constructor.clone())
-        };
-        let (old_sig, new_sig) = (old.and_then(constructor), constructor(new));
-        if let Some(sig) = old_sig {
-            self.delete_constructor(function, sig);
-        }
-        if let Some(sig) = new_sig {
-            let number = Intrinsic::Constructor(new).number();
-            let source = Source::Constructor(new);
-            self.edit
-                .define_intrinsic(TableId::BASE, function, sig, source, number);
-            self.shown.push(Shown::Hidden);
-        }
-    }
-
-    fn delete_constructor(&mut self, function: Symbol, sig: Sig) {
-        let types = self.universe().types();
-        let written = self.written.methods(TableId::BASE, function);
-        // A method of the program may have taken the default constructor's place.
-        if !written
-            .iter()
-            .any(|method| sig_equal(types, &method.sig, &sig))
-        {
-            self.edit.delete(TableId::BASE, function, sig);
-            self.shown.push(Shown::Hidden);
-        }
-    }
-
     fn methods(&mut self, items: &[Placed<'_>], scope: &TypeTable) {
         let mut seen: FxHashMap<Symbol, Vec<(Sig, FileId, &Item, &MethodDef)>> =
             FxHashMap::default();
@@ -413,12 +302,14 @@ impl<'a> Planner<'a> {
             let ItemKind::Method(def) = &item.kind else {
                 continue;
             };
-            let sig = match resolve_sig(self.universe(), scope, def) {
-                Ok(sig) => sig,
-                Err(error) => {
+            if self.mentions_broken(def) || self.errors.len() >= MAX_ERRORS {
+                continue;
+            }
+            let Ok(sig) = resolve_sig(self.universe(), scope, def) else {
+                for error in sig_errors(self.universe(), scope, def) {
                     self.error(Some((*file, item)), error);
-                    continue;
                 }
+                continue;
             };
             let function = self.universe().types().symbol(&def.name);
             let earlier = seen.entry(function).or_default();
@@ -459,6 +350,20 @@ impl<'a> Planner<'a> {
                 continue;
             }
             earlier.push((sig.clone(), *file, item, def));
+            if let Some((struct_file, of)) = self.own_constructor(items, scope, def, &sig) {
+                let name = display_sig(types, &def.name, &sig);
+                self.errors.push(
+                    Diagnostic::error(
+                        Code::DuplicateDefinition,
+                        format!("`{name}` is the constructor that the struct has by itself"),
+                    )
+                    .at(*file, span(item, def.id))
+                    .subject(name)
+                    .label(struct_file, of.span, "the struct stands here")
+                    .hint("change its signature, or give the function another name"),
+                );
+                continue;
+            }
             if self.whole && self.is_unchanged(*file, item, def, &sig) {
                 continue;
             }
@@ -477,6 +382,37 @@ impl<'a> Planner<'a> {
             self.added
                 .push((self.table, function, WrittenMethod { sig, source }));
         }
+    }
+
+    fn mentions_broken(&self, def: &MethodDef) -> bool {
+        !self.broken.is_empty()
+            && signature_types(def)
+                .iter()
+                .any(|name| self.broken.contains(name))
+    }
+
+    /// The struct of the same text whose default constructor has just this signature.
+    fn own_constructor<'i>(
+        &self,
+        items: &[Placed<'i>],
+        scope: &TypeTable,
+        def: &MethodDef,
+        sig: &Sig,
+    ) -> Option<Placed<'i>> {
+        use crate::env::TypeScope;
+        if self.table != TableId::BASE {
+            return None;
+        }
+        let info = self.universe().struct_info(scope.decl(&def.name)?)?;
+        let types = self.universe().types();
+        if !sig_equal(types, info.constructor.as_ref()?, sig) {
+            return None;
+        }
+        let is_struct = |item: &Item| match &item.kind {
+            ItemKind::Struct(of) => of.name == def.name,
+            _ => false,
+        };
+        items.iter().copied().find(|(_, item)| is_struct(item))
     }
 
     /// Methods that stay but whose signature means something else now.

@@ -334,6 +334,37 @@ pub fn resolve_sig(
         .map_err(|error| ResolveError::from_type_error(def.id, &error))
 }
 
+/// Everything that is wrong with a signature, each parameter by itself; at least the error of
+/// [`resolve_sig`].
+#[must_use]
+pub fn sig_errors(u: &Universe, scope: &dyn TypeScope, def: &MethodDef) -> Vec<ResolveError> {
+    let first = match resolve_sig(u, scope, def) {
+        Ok(_) => return Vec::new(),
+        Err(error) => error,
+    };
+    let Ok((vars, _)) = resolve_vars(u, scope, &def.vars) else {
+        return vec![first];
+    };
+    let resolver = Resolver {
+        u,
+        scope,
+        vars: &vars,
+        bindings: None,
+    };
+    let mut errors = vec![first];
+    for (ix, param) in def.params.iter().enumerate() {
+        let wrong = match &param.ty {
+            None => None,
+            Some(ty) if &*ty.name == "Vararg" && ix + 1 == def.params.len() => {
+                resolver.vararg(ty, &mut Vec::new()).err()
+            }
+            Some(ty) => resolver.ty(ty).err(),
+        };
+        errors.extend(wrong.filter(|wrong| *wrong != errors[0]));
+    }
+    errors
+}
+
 /// Whether the last parameter of a method binds a tuple of the remaining arguments.
 #[must_use]
 pub fn has_vararg(def: &MethodDef) -> bool {

@@ -78,7 +78,7 @@ fn types_of_a_program_are_replaced_and_deleted() {
         &[
             "struct P { x: Int64 }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1)) }",
             "struct P { x: Float64 }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
-            "struct P { x: Float64 }\nnoinline fn P(x: Float64) { P{}(x + 1.0) }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1.5)) }",
+            "struct P { x: Float64 }\nnoinline fn P(x: Int64) { P(float(x) + 1.0) }\nnoinline fn get(p: P) { p.x }\nfn main() { get(P(1)) }",
             "fn main() { P(1.5) }",
             "struct P { x: Float64 }\nfn main() { P(1.5) }",
         ],
@@ -96,16 +96,17 @@ fn types_of_a_program_are_replaced_and_deleted() {
             gone get(P)
             => 1.5
             world 3
-              + P(Float64)
+              + P(Int64)
+              ~ main()
             ran [2, 2, 2] reused 1
-            => 2.5
+            => 2.0
             world 4
-              - P(Float64)
+              - P(Int64)
               - get(P)
               ~ main()
               - struct P
             ran [1, 1, 1] reused 0
-            gone P(Float64)
+            gone P(Int64)
             gone get(P)
             => error: no-matching-method: P(Float64) in world 4
             world 5

@@ -34,11 +34,11 @@ impl Written {
         let mut planner = Planner::new(self, TableId::BASE);
         planner.whole = true;
         let types = planner.types(items);
-        if let Some((_, table)) = &types
-            && planner.errors.is_empty()
-        {
+        if let Some((_, table)) = &types {
             planner.methods(items, table);
-            planner.methods_gone(table);
+            if planner.errors.is_empty() {
+                planner.methods_gone(table);
+            }
         }
         planner.finish(types)
     }

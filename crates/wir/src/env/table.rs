@@ -100,6 +100,8 @@ pub struct TypeDefError {
     pub name: Name,
     /// What is wrong; its node is one of that definition.
     pub error: ResolveError,
+    /// What is wrong with its other fields.
+    pub others: Vec<ResolveError>,
 }
 
 type Key = (Vec<TypeDef>, Vec<(Name, Option<DeclId>)>);
@@ -186,7 +188,10 @@ impl TypeTable {
         }
         for def in component {
             if let TypeDef::Struct(def_) = def {
-                let fields = resolve_fields(u, &scope, def_).map_err(|error| at(def, error))?;
+                let fields = resolve_fields(u, &scope, def_).map_err(|(error, others)| {
+                    let error = at(def, error);
+                    TypeDefError { others, ..error }
+                })?;
                 u.add_struct(scope.decls[def.name()], def.name().clone(), fields);
             }
         }
@@ -206,6 +211,7 @@ fn at(def: &TypeDef, error: ResolveError) -> TypeDefError {
     TypeDefError {
         name: def.name().clone(),
         error,
+        others: Vec::new(),
     }
 }
 
@@ -339,13 +345,14 @@ fn declare_head(u: &Universe, scope: &TypeTable, def: &TypeDef) -> Result<DeclId
         .map_err(|error| ResolveError::from_type_error(node, &error))
 }
 
+/// The fields, or the first error and those of the other fields.
 fn resolve_fields(
     u: &Universe,
     scope: &TypeTable,
     def: &StructDef,
-) -> Result<Vec<FieldInfo>, ResolveError> {
-    let (vars, _) = resolve_vars(u, scope, &def.params)?;
-    let field = |field: &crate::ast::Param| {
+) -> Result<Vec<FieldInfo>, (ResolveError, Vec<ResolveError>)> {
+    let (vars, _) = resolve_vars(u, scope, &def.params).map_err(|error| (error, Vec::new()))?;
+    let field = |field: &crate::ast::Param| -> Result<FieldInfo, ResolveError> {
         Ok(FieldInfo {
             name: field.name.clone(),
             ty: match &field.ty {
@@ -355,7 +362,18 @@ fn resolve_fields(
             node: field.id,
         })
     };
-    def.fields.iter().map(field).collect()
+    let (mut fields, mut errors) = (Vec::with_capacity(def.fields.len()), Vec::new());
+    for resolved in def.fields.iter().map(field) {
+        match resolved {
+            Ok(field) => fields.push(field),
+            Err(error) => errors.push(error),
+        }
+    }
+    let mut errors = errors.into_iter();
+    match errors.next() {
+        Some(first) => Err((first, errors.collect())),
+        None => Ok(fields),
+    }
 }
 
 /// How deep structs may contain structs as values.

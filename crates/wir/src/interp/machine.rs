@@ -215,7 +215,7 @@ impl<'a> Interp<'a> {
     #[inline(never)]
     fn body(&mut self, f: &Frame<'_>) -> Eval {
         let value = self.block(f, &f.code.body)?;
-        self.check_result(f, f.code.def.body.id, &value)?;
+        self.check_result(f, f.code.def.body.value_node(), &value)?;
         Ok(value)
     }
 

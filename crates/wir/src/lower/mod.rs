@@ -27,6 +27,6 @@ use worldage_dispatch::Types;
 pub fn lower(types: &Types, def: &MethodDef) -> Lowered {
     let mut b = Builder::new(types, def);
     let result = b.block(&def.body, true).expect("asked for a value");
-    b.ret(result, def.body.id);
+    b.ret(result, def.body.value_node());
     b.finish()
 }

@@ -122,11 +122,11 @@ totl = 2 }",
 fn f() { g(1.5) }",
         "f()",
         expect![[r#"
-    test.wir:1:18: error[type-mismatch]: the result must be of type Int64, and this is of type Float64
+    test.wir:1:20: error[type-mismatch]: the result must be of type Int64, and this is of type Float64
       |
     1 | fn g(x) -> Int64 { x }
-      |                  ^^^^^
-      called from g(Float64) at test.wir:1:18
+      |                    ^
+      called from g(Float64) at test.wir:1:20
       called from f() at test.wir:2:10
 "#]],
     );

@@ -1,0 +1,169 @@
+//! The type definitions of an edit: what all names mean after it, and what changes with them.
+
+use super::{Intrinsic, MAX_ERRORS, Placed, Planner, Shown, decl_bytes, span, type_fact};
+use crate::ast::{Item, ItemKind, Name};
+use crate::diag::{Code, Diagnostic, FileId};
+use crate::env::{TypeDef, TypeScope as _, TypeTable};
+use crate::source::Source;
+use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use worldage_dispatch::{DeclId, Sig, Symbol, sig_equal};
+use worldage_engine::TableId;
+
+/// Type definitions of a text, and where they stand.
+type NewTypes<'a> = Vec<(FileId, &'a Item, TypeDef)>;
+
+impl Planner<'_> {
+    /// The type definitions after the edit, if it has any.
+    pub(super) fn types(
+        &mut self,
+        items: &[Placed<'_>],
+    ) -> Option<(BTreeMap<Name, TypeDef>, TypeTable)> {
+        let mut new: NewTypes<'_> = Vec::new();
+        for (file, item) in items {
+            let def = match &item.kind {
+                ItemKind::Abstract(def) => TypeDef::Abstract(Arc::clone(def)),
+                ItemKind::Struct(def) => TypeDef::Struct(Arc::clone(def)),
+                ItemKind::Method(_) => continue,
+            };
+            if let Some((first_file, first, _)) =
+                new.iter().find(|(_, _, d)| d.name() == def.name())
+            {
+                let name = def.name();
+                self.errors.push(
+                    Diagnostic::error(
+                        Code::DuplicateDefinition,
+                        format!("the type `{name}` is defined twice"),
+                    )
+                    .at(*file, span(item, def.id()))
+                    .subject(&**name)
+                    .label(*first_file, span(first, def.id()), "first defined here")
+                    .hint("remove one of them, or give it another name"),
+                );
+            } else {
+                new.push((*file, item, def));
+            }
+        }
+        if new.is_empty() && !self.whole {
+            return None;
+        }
+        let mut defs = match self.whole {
+            true => BTreeMap::new(),
+            false => self.written.types.clone(),
+        };
+        defs.extend(
+            new.iter()
+                .map(|(_, _, def)| (def.name().clone(), def.clone())),
+        );
+        let table = self.resolve_types(&defs, &new);
+        if !self.errors.is_empty() {
+            return Some((defs, table));
+        }
+        for (_, _, def) in &new {
+            self.type_changes(def.name(), Some(def), &table);
+        }
+        let named: FxHashSet<&Name> = new.iter().map(|(_, _, def)| def.name()).collect();
+        let mut others: Vec<&Name> = self
+            .written
+            .types
+            .keys()
+            .filter(|name| !named.contains(name))
+            .collect();
+        others.sort();
+        for name in others {
+            match self.whole {
+                true => self.type_gone(name),
+                false => self.type_changes(name, None, &table),
+            }
+        }
+        Some((defs, table))
+    }
+
+    /// What the definitions mean. Where some are wrong: what the others mean, and every error that
+    /// does not follow from another one.
+    fn resolve_types(&mut self, defs: &BTreeMap<Name, TypeDef>, new: &NewTypes<'_>) -> TypeTable {
+        let mut left = defs.clone();
+        loop {
+            let error = match TypeTable::resolve(self.universe(), left.values()) {
+                Ok(table) => return table,
+                Err(error) => error,
+            };
+            let place = new.iter().find(|(_, _, def)| *def.name() == error.name);
+            let place = place.map(|(file, item, _)| (*file, *item));
+            for error in std::iter::once(error.error).chain(error.others) {
+                self.error(place, error);
+            }
+            left.remove(&error.name);
+            self.broken.insert(error.name);
+            if self.errors.len() >= MAX_ERRORS {
+                // Nothing more is judged.
+                self.broken.extend(defs.keys().cloned());
+                return TypeTable::default();
+            }
+            loop {
+                let follows = |(name, def): (&Name, &TypeDef)| {
+                    let mentions = def.mentions();
+                    let is_broken = mentions.iter().any(|name| self.broken.contains(*name));
+                    is_broken.then(|| name.clone())
+                };
+                let Some(name) = left.iter().find_map(follows) else {
+                    break;
+                };
+                left.remove(&name);
+                self.broken.insert(name);
+            }
+        }
+    }
+
+    /// The changes of the edit for one type name; `def` if the text defines it.
+    fn type_changes(&mut self, name: &Name, def: Option<&TypeDef>, table: &TypeTable) {
+        let (old, new) = (self.written.table.decl(name), table.decl(name));
+        let new = new.expect("every definition was resolved");
+        if (def.is_none() || self.whole) && old == Some(new) {
+            return;
+        }
+        self.edit.external(type_fact(name), Some(decl_bytes(new)));
+        self.shown.push(match def {
+            Some(def) => Shown::Type {
+                keyword: def.keyword(),
+                name: name.clone(),
+                new: old.is_none(),
+            },
+            None => Shown::Hidden,
+        });
+        if old == Some(new) {
+            return;
+        }
+        let function = self.universe().types().symbol(name);
+        let constructor = |decl: DeclId| {
+            self.universe()
+                .struct_info(decl)
+                .and_then(|info| info.constructor.clone())
+        };
+        let (old_sig, new_sig) = (old.and_then(constructor), constructor(new));
+        if let Some(sig) = old_sig {
+            self.delete_constructor(function, sig);
+        }
+        if let Some(sig) = new_sig {
+            let number = Intrinsic::Constructor(new).number();
+            let source = Source::Constructor(new);
+            self.edit
+                .define_intrinsic(TableId::BASE, function, sig, source, number);
+            self.shown.push(Shown::Hidden);
+        }
+    }
+
+    pub(super) fn delete_constructor(&mut self, function: Symbol, sig: Sig) {
+        let types = self.universe().types();
+        let written = self.written.methods(TableId::BASE, function);
+        // A method of the program may have taken the default constructor's place.
+        if !written
+            .iter()
+            .any(|method| sig_equal(types, &method.sig, &sig))
+        {
+            self.edit.delete(TableId::BASE, function, sig);
+            self.shown.push(Shown::Hidden);
+        }
+    }
+}
