@@ -17,6 +17,7 @@ use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
 use crate::holds::{Holds, PINS};
 use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
+use crate::memo::Memo;
 use crate::names::{call_name, unresolved};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -83,6 +84,7 @@ pub struct Engine<C: Compiler> {
     shared: Shared<C>,
     worlds: Mutex<Worlds<C>>,
     holds: Holds,
+    lookups: Memo,
 }
 
 thread_local! {
@@ -95,7 +97,8 @@ pub(crate) struct Evaluating;
 
 impl Evaluating {
     pub(crate) fn begin() -> Option<Evaluating> {
-        EVALUATING.with(|flag| (!flag.replace(true)).then_some(Evaluating))
+        // A value that is made and not given out would take the mark away when it is dropped.
+        EVALUATING.with(|flag| (!flag.replace(true)).then(|| Evaluating))
     }
 }
 
@@ -182,6 +185,7 @@ impl<C: Compiler> Engine<C> {
             shared,
             worlds: Mutex::new(worlds),
             holds: Holds::new(options.callable_worlds.max(1)),
+            lookups: Memo::default(),
         })
     }
 
@@ -439,18 +443,25 @@ impl<C: Compiler> Engine<C> {
             .find_exact(&self.shared.types, sig, world)
     }
 
-    /// The method for concrete argument types, from the tables (nothing is recorded).
+    /// The method for concrete argument types. Nothing is recorded; what was asked before in the
+    /// newest world is remembered.
     pub fn lookup(&self, function: Symbol, args: Ty, view: ViewId, world: World) -> Resolved {
-        self.resolve(
-            CallKey {
-                function,
-                view,
-                question: Question::Lookup,
-                args,
-            },
+        let asked = (function, args, view);
+        if let Some(known) = self.lookups.get(&asked, world) {
+            return known;
+        }
+        let key = CallKey {
+            function,
+            view,
+            question: Question::Lookup,
             args,
-            world,
-        )
+        };
+        let answer = self.resolve(key, args, world);
+        // A world that is yet to come can get another meaning.
+        if world == self.world() {
+            self.lookups.put(asked, world, &answer);
+        }
+        answer
     }
 
     /// The instance that takes a call with concrete argument types (nothing is recorded).

@@ -1,7 +1,7 @@
 //! Worlds, stages, edges, invalidation and cells: the incremental engine.
 //!
 //! Reading order: [`compiler`] and [`summary`] (what an embedder implements, with [`fingerprint`]), [`cx`] (what a stage may ask),
-//! [`engine`] (the façade), `definitions` and `answers` (what is defined, and memoised lookup),
+//! [`engine`] (the façade; `memo` keeps its lookups), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` and `solve`
 //! (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
@@ -23,6 +23,7 @@ mod graph;
 mod holds;
 pub mod ids;
 mod instances;
+mod memo;
 mod names;
 mod older;
 pub mod persist;

@@ -3,18 +3,36 @@
 //!
 //! A source is words: `type:T` (its summary), `call:g` (reads g's type), `ignore:g` (reads only
 //! whether g returns), `inline:g` (reads g's body in codegen), `body:B` (anything), `read:K` (an
-//! external fact), `same:g` (its type is that of g: recursion), `panic`.
+//! external fact), `same:g` (its type is that of g: recursion), `panic`, `edit` and `late-edit` (asks
+//! the session for an edit and a demand, in infer and in codegen).
 
 use expect_test::{Expect, expect};
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use worldage_dispatch::{Sig, Types, World};
 use worldage_engine::{
     CodegenCx, Compiler, Edit, Engine, ExternalKey, InferCx, LinkCx, Linked, Mi, Options, Part,
-    PartDigest, Resolved, Stage, Stop, Summarize, TableId, digest_of,
+    PartDigest, Resolved, ShardId, Stage, Stop, Summarize, TableId, digest_of,
 };
 
-struct Toy;
+#[derive(Default)]
+struct Toy {
+    /// The session that runs it, for stages that come back to it.
+    engine: OnceLock<Weak<Engine<Toy>>>,
+}
+
+impl Toy {
+    /// What the session says to a stage that comes back to it.
+    fn come_back(&self, mi: Mi) -> String {
+        let engine = self.engine.get().and_then(Weak::upgrade);
+        let engine = engine.expect("the session lives while a stage runs");
+        let edit = engine.commit(Edit::new()).map(drop);
+        let demand = engine.demand(mi, ShardId(0), None).map(drop);
+        let edit = edit.expect_err("a stage runs");
+        let demand = demand.expect_err("a stage runs");
+        format!("{edit} | {demand}")
+    }
+}
 
 #[derive(Clone, PartialEq)]
 struct Summary {
@@ -27,6 +45,7 @@ struct Inferred {
     body: String,
     calls: Vec<Mi>,
     inlines: Vec<Mi>,
+    late_edit: bool,
 }
 
 struct Entry(usize);
@@ -81,12 +100,13 @@ impl Compiler for Toy {
     type Linked = Entry;
     type Shard = String;
 
-    fn infer(&self, cx: &mut InferCx<'_, Self>, _: Mi, source: &String) -> Result<Inferred, Stop> {
+    fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, source: &String) -> Result<Inferred, Stop> {
         let mut inferred = Inferred {
             ty: "T".into(),
             body: String::new(),
             calls: vec![],
             inlines: vec![],
+            late_edit: false,
         };
         for word in source.split_whitespace() {
             let (verb, name) = word.split_once(':').unwrap_or((word, ""));
@@ -127,6 +147,8 @@ impl Compiler for Toy {
                     let value = cx.external(&key(name))?;
                     let _ = write!(inferred.body, "[{value:?}]");
                 }
+                "edit" => inferred.body = self.come_back(mi),
+                "late-edit" => inferred.late_edit = true,
                 "panic" => panic!("toy panic"),
                 other => return Err(Stop::failed(format!("no verb {other}"))),
             }
@@ -141,7 +163,7 @@ impl Compiler for Toy {
     fn codegen(
         &self,
         cx: &mut CodegenCx<'_, Self>,
-        _: Mi,
+        mi: Mi,
         inferred: &Arc<Inferred>,
     ) -> Result<String, Stop> {
         let mut code = format!("{} {}", inferred.ty, inferred.body);
@@ -152,6 +174,9 @@ impl Compiler for Toy {
         for mi in &inferred.inlines {
             let body = cx.inferred(*mi)?;
             let _ = write!(code, " inlined {}", body.body);
+        }
+        if inferred.late_edit {
+            let _ = write!(code, " {}", self.come_back(mi));
         }
         Ok(code)
     }
@@ -182,7 +207,10 @@ fn run(script: &str) -> String {
         threads: 2,
         ..Options::default()
     };
-    let engine = Engine::new(Toy, types, options, Edit::new()).expect("an empty prelude");
+    let engine = Engine::new(Toy::default(), types, options, Edit::new());
+    let engine = Arc::new(engine.expect("an empty prelude"));
+    let handle = engine.compiler().engine.set(Arc::downgrade(&engine));
+    handle.expect("it is set once");
     let shard = engine.shard("opt:speed".into(), engine.view(&[]));
     let mut out = String::new();
     for line in script
@@ -196,7 +224,7 @@ fn run(script: &str) -> String {
     out
 }
 
-fn command(engine: &Engine<Toy>, shard: worldage_engine::ShardId, line: &str, out: &mut String) {
+fn command(engine: &Engine<Toy>, shard: ShardId, line: &str, out: &mut String) {
     let types = engine.types();
     let sig = || Sig::closed(types, &[]);
     if let Some((name, source)) = line.split_once(" = ") {
@@ -265,13 +293,7 @@ fn resolve(engine: &Engine<Toy>, name: &str, world: World) -> Option<Mi> {
     }
 }
 
-fn call(
-    engine: &Engine<Toy>,
-    shard: worldage_engine::ShardId,
-    mi: Mi,
-    world: Option<World>,
-    out: &mut String,
-) {
+fn call(engine: &Engine<Toy>, shard: ShardId, mi: Mi, world: Option<World>, out: &mut String) {
     let result = engine.demand(mi, shard, world);
     let log = engine.take_log();
     for stage in [Stage::Infer, Stage::Codegen, Stage::Link] {
@@ -691,6 +713,52 @@ fn a_panic_is_the_error_of_its_stage() {
             => T (A) call 1
         "#]],
     );
+}
+
+#[test]
+fn a_stage_cannot_edit_the_session_that_runs_it() {
+    check(
+        "
+        g = type:A
+        f = edit
+        f()
+        f()@1
+        g()
+        ",
+        expect![[r#"
+            > g = type:A
+            world 1
+            > f = edit
+            world 2
+            > f()
+            infer    f()
+            codegen  f()
+            link     f()
+            => T edit-during-stage: a stage may not edit the session that runs it | a stage asked the session that runs it: ask the stage's context instead
+            > f()@1
+            no method
+            > g()
+            infer    g()
+            codegen  g()
+            link     g()
+            => A 
+        "#]],
+    );
+}
+
+#[test]
+fn nor_can_one_on_another_thread() {
+    // So many that codegen uses all threads.
+    let mut script = String::new();
+    let mut calls = String::new();
+    for ix in 0..64 {
+        let _ = writeln!(script, "g{ix} = type:A late-edit");
+        let _ = write!(calls, " call:g{ix}");
+    }
+    let _ = writeln!(script, "f ={calls}\nf()\ng0()\ng63()");
+    let out = run(&script);
+    let refused = "edit-during-stage: a stage may not edit the session that runs it";
+    assert_eq!(out.matches(refused).count(), 2, "{out}");
 }
 
 #[test]
