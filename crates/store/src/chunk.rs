@@ -19,7 +19,11 @@ const DIGEST: usize = 32;
 const TAGGED: u8 = 1;
 
 /// The bytes of a chunk: the same for equal artifacts in equal order.
-pub(crate) fn encode(artifacts: &[Artifact], secret: Option<&Secret>) -> Vec<u8> {
+///
+/// # Panics
+/// When they are 4 GiB or more.
+#[must_use]
+pub fn encode(artifacts: &[Artifact], secret: Option<&Secret>) -> Vec<u8> {
     let payloads: usize = artifacts
         .iter()
         .map(|artifact| artifact.payload.len())
@@ -78,7 +82,7 @@ fn len32(len: usize) -> u32 {
 ///
 /// # Errors
 /// Why none of it must be used.
-pub(crate) fn decode(bytes: Vec<u8>, secret: Option<&Secret>) -> Result<Vec<Artifact>, Reject> {
+pub fn decode(bytes: Vec<u8>, secret: Option<&Secret>) -> Result<Vec<Artifact>, Reject> {
     let body = verify(&bytes, secret)?;
     let mut rest = &bytes[body..];
     let origins = take_u32(&mut rest)? as usize;

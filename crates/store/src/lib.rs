@@ -1,7 +1,7 @@
 //! Fingerprints, artifacts and the layers that keep them.
 //!
 //! Reading order: [`fingerprint`] and [`key`] (what names things), [`codec`] (plain values as
-//! bytes), [`artifact`] (the container), `chunk` (many artifacts in one piece), [`trust`] (who
+//! bytes), [`artifact`] (the container), [`chunk`] (many artifacts in one piece), [`trust`] (who
 //! may have written it), [`layer`] (what every place can do), [`local`] (SQLite), [`shared`] (a
 //! folder of files), [`memory`] (for tests), `layered` (one behind the other), [`store`] (what a compiler sees),
 //! [`archive`] (all of it as one file), [`folder`] (where it lies), [`fault`] (failures on
@@ -12,7 +12,7 @@
 
 pub mod archive;
 pub mod artifact;
-mod chunk;
+pub mod chunk;
 pub mod codec;
 pub mod fault;
 pub mod fingerprint;

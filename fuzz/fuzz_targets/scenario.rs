@@ -1,0 +1,4 @@
+//! Scenario files as text.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| worldage_fuzz_targets::scenario::check(data));
