@@ -4,9 +4,12 @@
 
 #![expect(missing_docs, reason = "criterion's macro makes public functions")]
 
+use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use worldage::engine::Resolved;
+use worldage::{CallOptions, Session, SessionOptions};
 use worldage_dispatch::{
     CallIndex, Decl, DeclKind, MethodId, Methods, Sig, Ty, Types, World, find_all, lookup,
 };
@@ -120,6 +123,46 @@ fn lookups(c: &mut Criterion) {
     group.finish();
 }
 
+/// A session that has been asked before: the answer of the newest world is remembered.
+fn memoised(c: &mut Criterion) {
+    let mut group = c.benchmark_group("lookup");
+    for count in [10, 1_000, 10_000] {
+        let session = Session::new(SessionOptions::default()).expect("a host");
+        let mut text = String::from("abstract type Shape\nfn f(s: Shape) { 0 }\n");
+        for ix in 0..count {
+            let _ = writeln!(
+                text,
+                "struct S{ix} <: Shape {{ }}\nfn f(s: S{ix}) {{ {ix} }}"
+            );
+        }
+        session
+            .define("shapes.wir", &text, None)
+            .expect("a right program");
+        let (engine, world) = (session.engine(), session.world());
+        let types = engine.types();
+        let (function, view) = (types.symbol("f"), engine.view(&[]));
+        let scope = session.universe();
+        let calls: Vec<Ty> = (0..count)
+            .map(|ix| {
+                let args = session.call(&format!("S{ix}()"), &CallOptions::default());
+                types.tuple(&[args.result.expect("a struct").ty(scope)])
+            })
+            .collect();
+        let asked = |call: Ty| engine.lookup(function, call, view, world);
+        for call in &calls {
+            assert!(matches!(asked(*call), Resolved::Method(_)));
+        }
+        let mut next = 0;
+        group.bench_function(BenchmarkId::new("memoised", count), |b| {
+            b.iter(|| {
+                next = (next + STRIDE) % calls.len();
+                asked(black_box(calls[next]))
+            });
+        });
+    }
+    group.finish();
+}
+
 fn inserts(c: &mut Criterion) {
     let mut group = c.benchmark_group("insert");
     let mut function = Function::new(10_000);
@@ -162,5 +205,5 @@ fn inserts(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lookups, inserts);
+criterion_group!(benches, lookups, memoised, inserts);
 criterion_main!(benches);

@@ -43,7 +43,11 @@ enum Task {
         with: Vec<setup::Part>,
     },
     /// Set up, then run every check and every test, and sum up
-    Test,
+    Test {
+        /// Also the long runs: random edits, mutated inputs and killed processes by the thousand
+        #[arg(long)]
+        nightly: bool,
+    },
     /// Check the layering, the file rules and the names in documents
     Tidy,
     /// Run what miri can run; skipped where it is missing
@@ -73,7 +77,7 @@ fn run(task: Task) -> Result<bool> {
     std::env::set_current_dir(project_root()?).context("cannot enter the project root")?;
     match task {
         Task::Setup { with } => Ok(setup::run(&with)),
-        Task::Test => Ok(test::run()),
+        Task::Test { nightly } => Ok(test::run(nightly)),
         Task::Tidy => tidy::run(),
         Task::Miri => Ok(miri::run()),
         Task::Bless { args } => bless::run(&args),

@@ -10,8 +10,9 @@ use crate::tidy;
 /// Sets up, runs every step also where an earlier one failed, and prints the summary;
 /// whether nothing failed.
 ///
-/// All steps use the dev profile, so what one compiles serves the next.
-pub(crate) fn run() -> bool {
+/// All steps use the dev profile, so what one compiles serves the next; those of the nightly
+/// run use the release profile, for they run long.
+pub(crate) fn run(nightly: bool) -> bool {
     let mut report = Report::default();
     setup::steps(&mut report, &[]);
     // A driver for the CPU, so that kernels run on OpenCL too; LLVM and the assembler of CUDA.
@@ -81,6 +82,11 @@ pub(crate) fn run() -> bool {
             succeeds(&mut tests.command()).map(Outcome::from)
         });
     }
+    for long in LONG.iter().filter(|_| nightly) {
+        report.step(long.name, || {
+            succeeds(&mut long.command()).map(Outcome::from)
+        });
+    }
     report.step("doctests", || {
         succeeds(
             cargo(["test", "--locked", "--workspace", "--no-fail-fast", "--doc"]).args(&excluded),
@@ -116,6 +122,52 @@ pub(crate) fn run() -> bool {
         });
     }
     report.finish()
+}
+
+/// A test that can run as long as one likes.
+struct Long {
+    name: &'static str,
+    package: &'static str,
+    test: &'static str,
+    /// Variables that say how long.
+    sizes: &'static [(&'static str, &'static str)],
+}
+
+/// What a nightly run does beyond the usual one.
+const LONG: &[Long] = &[
+    Long {
+        name: "100,000 random edits",
+        package: "worldage-tests",
+        test: "edits",
+        sizes: &[("WORLDAGE_EDITS", "100000")],
+    },
+    Long {
+        name: "20,000 mutated inputs per fuzz target",
+        package: "worldage-fuzz-targets",
+        test: "replay",
+        sizes: &[("WORLDAGE_FUZZ_RUNS", "20000")],
+    },
+    Long {
+        name: "200 killed writers of a store",
+        package: "worldage-store",
+        test: "main",
+        sizes: &[("WORLDAGE_KILL_ROUNDS", "200")],
+    },
+    Long {
+        name: "300 random programs on a store",
+        package: "worldage",
+        test: "store",
+        sizes: &[("WORLDAGE_SEEDS", "300")],
+    },
+];
+
+impl Long {
+    fn command(&self) -> std::process::Command {
+        let mut command = cargo(["test", "--locked", "--release", "--no-fail-fast"]);
+        command.args(["-p", self.package, "--test", self.test]);
+        command.envs(self.sizes.iter().copied());
+        command
+    }
 }
 
 /// Which tests run, and how they are built.

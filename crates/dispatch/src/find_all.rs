@@ -116,12 +116,7 @@ pub fn find_all(
                 }
             }
         }
-        let sigs: Vec<&Sig> = search
-            .kept
-            .iter()
-            .map(|ix| &search.found[*ix].entry.sig)
-            .collect();
-        covered = covers(types, args, &sigs);
+        covered = search.is_covered(args);
         if covered {
             break;
         }
@@ -159,6 +154,18 @@ impl<'a> Search<'a> {
     fn beats(&self, a: &Found<'_>, b: &Found<'_>) -> bool {
         a.table < b.table
             || (a.table == b.table && more_specific(self.types, &a.entry.sig, &b.entry.sig))
+    }
+
+    /// Whether every call of `args` has a match among those that are kept.
+    fn is_covered(&self, args: Ty) -> bool {
+        let kept = || self.kept.iter().map(|ix| &self.found[*ix]);
+        // Without variables an intersection is exact.
+        let takes_all = |found: &Found<'_>| found.args == args && found.entry.sig.vars.is_empty();
+        if kept().any(takes_all) {
+            return true;
+        }
+        let sigs: Vec<&Sig> = kept().map(|found| &found.entry.sig).collect();
+        covers(self.types, args, &sigs)
     }
 
     /// Whether some of the calls of a match are not taken by better ones.
@@ -223,8 +230,11 @@ impl<'a> Search<'a> {
         self.kept.iter().enumerate().any(|(nth, a)| {
             self.kept[nth + 1..].iter().any(|b| {
                 let (a, b) = (&self.found[*a], &self.found[*b]);
+                if self.beats(a, b) || self.beats(b, a) {
+                    return false;
+                }
                 let common = sig_intersect(types, a.args, &b.entry.sig);
-                if common == Ty::BOTTOM || self.beats(a, b) || self.beats(b, a) {
+                if common == Ty::BOTTOM {
                     return false;
                 }
                 let better = self

@@ -22,6 +22,7 @@ pub struct InterpreterSession {
     sources: Sources,
     /// The program as of every world, the first edit's at 0.
     worlds: Vec<Program>,
+    tables: Vec<String>,
 }
 
 impl InterpreterSession {
@@ -32,6 +33,7 @@ impl InterpreterSession {
             program: Program::new(universe),
             sources: Sources::default(),
             worlds: Vec::new(),
+            tables: Vec::new(),
         }
     }
 
@@ -95,6 +97,7 @@ impl InterpreterSession {
 
     /// Makes a table; no world.
     pub fn table(&mut self, name: &str, over: Option<&str>) {
+        self.tables.push(name.to_owned());
         self.program.add_table(name, over);
         for program in &mut self.worlds {
             program.add_table(name, over);
@@ -130,6 +133,11 @@ impl InterpreterSession {
         };
         let program = program.unwrap_or(&self.program);
         let mut printed = String::new();
+        if let Some(view) = view.filter(|view| !self.tables.iter().any(|table| table == view)) {
+            let message = format!("there is no table `{view}`");
+            let error = RunError::new(worldage_wir::diag::Code::UnknownName, message);
+            return (printed, Err(Box::new(error.subject(view))));
+        }
         let expr = match syntax::parse_call(expr) {
             Ok(expr) => expr,
             Err(error) => {

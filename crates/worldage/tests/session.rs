@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use std::fmt::Write;
-use worldage::{CallOptions, Session, SessionOptions};
+use worldage::{CallOptions, Session, SessionOptions, Value, World};
 
 /// Runs definitions (blocks of text) and calls (`> f(1)`), and prints what they did.
 #[track_caller]
@@ -373,4 +373,72 @@ fn errors_name_inlined_calls() {
               called from k(Int64)
         "#]],
     );
+}
+
+/// Values that the host holds across a redefinition of their type.
+#[test]
+fn a_held_value_keeps_its_old_type() {
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let newest = CallOptions::default();
+    let first = CallOptions {
+        world: Some(World(1)),
+        ..CallOptions::default()
+    };
+    let define = |text: &str| session.define("test.wir", text, None).expect("it is right");
+    let value = |function: &str, args: Vec<Value>, options: &CallOptions| {
+        let report = session.call_values(function, args, options);
+        report.result.expect("the call succeeds")
+    };
+    define(
+        "
+        struct P { x: Int64; y: Int64 }
+        fn make(x: Int64) { P(x, x + 1) }
+        fn many(n: Int64) { var ps = array(P, n); for i in 0..n { ps[i] = make(i) }; ps }
+        fn sum(p: P) { p.x + p.y }
+        fn of(ps: Array{P}) { sum(ps[0]) + length(ps) }
+        fn any(x) { 1 }
+        fn same(x) { x }
+        fn is_p(x) { isa(x, P) }
+        fn x_of(x) { x.x }
+        ",
+    );
+    let hold = session.hold(None).expect("the newest world");
+    let old = value("make", vec![Value::int(3)], &newest);
+    let old_array = value("many", vec![Value::int(4)], &newest);
+    define("struct P { y: Float64; x: Float64 }\nfn make(x: Int64) { P(0.5, float(x)) }");
+
+    // It is never taken for the new type, whatever asks.
+    let refused = |function: &str, arg: &Value| {
+        let report = session.call_values(function, vec![arg.clone()], &newest);
+        report.result.expect_err("it is of the old type").log_lines
+    };
+    let unfit = "error: no-matching-method: sum(P) in world 2";
+    assert_eq!(refused("sum", &old), [unfit]);
+    let unfit = "error: no-matching-method: of(Array{P}) in world 2";
+    assert_eq!(refused("of", &old_array), [unfit]);
+    let shown = |value: &Value| value.show(session.universe()).to_string();
+    assert_eq!(shown(&value("is_p", vec![old.clone()], &newest)), "false");
+    let new = value("make", vec![Value::int(3)], &newest);
+    assert_eq!(shown(&value("is_p", vec![new.clone()], &newest)), "true");
+
+    // Its layout is the old one, in both worlds, through compiled code too.
+    assert_eq!(
+        (shown(&old), shown(&new)),
+        ("P(3, 4)".into(), "P(0.5, 3.0)".into())
+    );
+    for (value_of, x) in [(&old, "3"), (&new, "3.0")] {
+        assert_eq!(shown(&value("x_of", vec![value_of.clone()], &newest)), x);
+        let back = value("same", vec![value_of.clone()], &newest);
+        assert_eq!(shown(&back), shown(value_of));
+        assert_eq!(shown(&value("any", vec![value_of.clone()], &newest)), "1");
+    }
+    let array = value("same", vec![old_array.clone()], &newest);
+    assert_eq!(shown(&array), "[P(0, 1), P(1, 2), P(2, 3), P(3, 4)]");
+
+    // In its own world it is what it was, and the new one is none there.
+    assert_eq!(shown(&value("sum", vec![old.clone()], &first)), "7");
+    assert_eq!(shown(&value("of", vec![old_array], &first)), "5");
+    assert_eq!(shown(&value("is_p", vec![old], &first)), "true");
+    assert_eq!(shown(&value("is_p", vec![new], &first)), "false");
+    drop(hold);
 }

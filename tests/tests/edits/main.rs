@@ -6,6 +6,7 @@
 //! put it under `tests/scenarios`. `WORLDAGE_EDITS_NOTE=1` keeps the scenario of the moment in
 //! the target folder, for a failure that ends the process.
 
+mod minimal;
 mod program;
 mod series;
 

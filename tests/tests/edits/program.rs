@@ -131,6 +131,22 @@ impl Expr {
         }
     }
 
+    /// Whether there is an `invoke` in it.
+    pub(crate) fn invokes(&self) -> bool {
+        match self {
+            Expr::Int(_) | Expr::Float(_) | Expr::Fuel | Expr::Arg | Expr::External(_) => false,
+            Expr::Invoke(..) => true,
+            Expr::Call(_, e)
+            | Expr::Hide(e)
+            | Expr::Circle(e)
+            | Expr::Square(e)
+            | Expr::Field(e) => e.invokes(),
+            Expr::Add(a, b) | Expr::IfInt(a, b) | Expr::IfFuel(a, b) | Expr::Unused(a, b) => {
+                a.invokes() || b.invokes()
+            }
+        }
+    }
+
     /// The text within a method of the function `within`.
     fn text(&self, within: u8) -> String {
         let at = |e: &Expr| e.text(within);
@@ -246,6 +262,17 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn expr(&self) -> String {
         format!("f{}(2, {})", self.function, self.arg)
+    }
+
+    /// The instance that it calls.
+    pub(crate) fn instance(&self) -> String {
+        let arg = match self.arg {
+            "1" => "Int64",
+            "2.5" => "Float64",
+            "true" => "Bool",
+            record => record.split('(').next().unwrap_or(record),
+        };
+        format!("f{}(Int64, {arg})", self.function)
     }
 }
 

@@ -1,12 +1,15 @@
 //! Runs a series: every answer against the interpreter, some against a session from scratch, and
 //! the stages that ran against what the edits could touch.
 
+use crate::minimal::{self, Minimal};
 use crate::program::{Call, FUNCTIONS, Method, Op, PRELUDE, Signature, Struct, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
 use worldage::oracle::InterpreterSession;
-use worldage::{CallOptions, Linking, OptLevel, Session, SessionOptions, Universe, World};
+use worldage::{
+    CallOptions, Linking, OptLevel, Session, SessionOptions, Stage, StageEvent, Universe, World,
+};
 use worldage_testing::oracle::{Step, answer, check, comparable, interpreted};
 
 /// A session and the interpreter under the same edits, and a plain model of the program.
@@ -18,6 +21,7 @@ struct Series {
     model: Model,
     /// The program that each call of the newest world saw last, where it gave a value.
     seen: BTreeMap<String, String>,
+    minimal: Minimal,
     /// The commands so far, as a scenario.
     script: String,
     edits: usize,
@@ -32,6 +36,36 @@ struct Model {
     /// Declarations that changed a struct: each makes another type.
     struct_changes: usize,
     externals: BTreeMap<u8, i8>,
+    /// How often each signature of the base table was deleted.
+    deletions: BTreeMap<Signature, usize>,
+}
+
+impl minimal::Program for Model {
+    fn identity(&self, signature: &str) -> String {
+        let of_signature = |sig: &Signature| sig.to_string() == signature;
+        let deleted = self.deletions.iter().find(|(sig, _)| of_signature(sig));
+        format!("{signature} #{}", deleted.map_or(0, |(_, times)| *times))
+    }
+
+    fn asked(&self, signature: &str) -> String {
+        let base = self
+            .methods
+            .iter()
+            .filter(|((table, _), _)| table.is_none());
+        let base: Vec<_> = base.map(|((_, sig), method)| (*sig, method)).collect();
+        let mut callees = Vec::new();
+        if let Some((_, method)) = base.iter().find(|(sig, _)| sig.to_string() == signature) {
+            method.body.callees(&mut callees);
+        }
+        let mut out = format!("{:?}", self.externals);
+        for (sig, _) in base
+            .iter()
+            .filter(|(sig, _)| callees.contains(&sig.function))
+        {
+            let _ = write!(out, "; {}", self.identity(&sig.to_string()));
+        }
+        out
+    }
 }
 
 impl Model {
@@ -90,6 +124,7 @@ pub(crate) fn run(ops: &[Op], linking: Linking) -> Result<usize, String> {
         steps: Vec::new(),
         model: Model::default(),
         seen: BTreeMap::new(),
+        minimal: Minimal::default(),
         script: String::new(),
         edits: 0,
         calls: Vec::new(),
@@ -186,7 +221,10 @@ impl Series {
         }
         if let Some(declared) = declared {
             let before = self.model.structs.insert(declared.name, declared);
-            self.model.struct_changes += usize::from(before != Some(declared));
+            if before != Some(declared) {
+                self.model.struct_changes += 1;
+                self.minimal.forget();
+            }
         }
         let methods = methods.iter().cloned();
         let methods = methods.map(|method| ((table, method.signature), method));
@@ -197,6 +235,9 @@ impl Series {
     fn delete(&mut self, table: Table, signature: Signature) -> Result<(), String> {
         let step = Step::Delete(table.map(str::to_owned), signature.to_string());
         let there = self.model.methods.remove(&(table, signature)).is_some();
+        if there && table.is_none() {
+            *self.model.deletions.entry(signature).or_default() += 1;
+        }
         if self.edit(step)? != there {
             return Err(format!(
                 "the deletion should {}",
@@ -284,9 +325,52 @@ impl Series {
                     "nothing it could read has changed, and it ran {ran:?}"
                 ));
             }
+            if call.view.is_none() {
+                self.check_minimal(call, found.starts_with("=>"), &stages)?;
+            }
         }
         self.calls.push(call.clone());
         Ok(())
+    }
+
+    /// Whether only stages ran whose inputs changed, as sessions from scratch tell them.
+    fn check_minimal(
+        &mut self,
+        call: &Call,
+        succeeded: bool,
+        stages: &[StageEvent],
+    ) -> Result<(), String> {
+        // An instance by `invoke` has the name of another method's.
+        let mut methods = self.model.methods.values();
+        if !succeeded || methods.any(|method| method.body.invokes()) {
+            self.minimal.forget();
+            return Ok(());
+        }
+        let opt = if call.is_quick {
+            OptLevel::None
+        } else {
+            OptLevel::Speed
+        };
+        let options = SessionOptions {
+            opt,
+            ..self.options.clone()
+        };
+        let scratch = Session::new(options).map_err(|error| error.to_string())?;
+        for step in &self.steps {
+            step.take(&scratch).map_err(|error| error.to_string())?;
+        }
+        let ran: Vec<(Stage, String)> = stages
+            .iter()
+            .map(|event| (event.stage, self.session.name(event.mi)))
+            .collect();
+        let root = call.instance();
+        match minimal::reached(&scratch, &root, &self.model) {
+            Some(reached) => self.minimal.check(&root, call.is_quick, &ran, &reached),
+            None => {
+                self.minimal.forget();
+                Ok(())
+            }
+        }
     }
 
     /// The answer of the session, if it is that of the interpreter.

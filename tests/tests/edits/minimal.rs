@@ -1,0 +1,313 @@
+//! Which stages may run: a stage whose inputs are those of its last run must not run again.
+//!
+//! The inputs come from sessions from scratch, one for the world of each call: for every instance
+//! that the call reaches, its method, the methods that its functions have, what its callees
+//! return, and its typed SSA. Nothing here asks the session under test for more than the names of
+//! the stages that ran. Where the inputs cannot be told apart (a redefined type, a failing call),
+//! everything is forgotten and nothing is claimed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use worldage::{EmitStage, LookupReport, OptLevel, Session, Stage};
+
+/// What the stages of an instance read and made in one world.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Facts {
+    /// Its method, with what tells it from an earlier one of the same signature, and its text.
+    method: String,
+    /// The methods that lookups of it chose among, and the external facts.
+    asked: String,
+    /// What it calls, with the method that is meant and what that returns.
+    callees: BTreeMap<String, String>,
+    /// Its typed SSA.
+    inferred: String,
+    /// Instances whose bodies are in its code.
+    inlined: Vec<String>,
+    /// Instances that its code calls.
+    called: Vec<String>,
+}
+
+/// The facts of everything that a call reaches.
+pub(crate) type Reached = BTreeMap<String, Facts>;
+
+/// What identifies a method and what its lookups depend on, from the plain model of the program.
+pub(crate) trait Program {
+    /// What tells a method from an earlier one of the same signature.
+    fn identity(&self, signature: &str) -> String;
+    /// What lookups in a method with this text can choose among.
+    fn asked(&self, signature: &str) -> String;
+}
+
+/// The facts of what an instance reaches, from a session that has compiled nothing before;
+/// `None` where a question has no answer.
+pub(crate) fn reached(scratch: &Session, root: &str, program: &impl Program) -> Option<Reached> {
+    let mut reached = Reached::new();
+    let mut todo = vec![root.to_owned()];
+    while let Some(name) = todo.pop() {
+        if reached.contains_key(&name) {
+            continue;
+        }
+        let emit = |stage| scratch.emit(&name, stage, OptLevel::Speed).ok();
+        let signature = method_of(scratch, &name)?;
+        let inferred = emit(EmitStage::Inferred)?;
+        let composition = scratch.composition(&name).ok()?;
+        let mut callees = BTreeMap::new();
+        for callee in calls_in(&inferred) {
+            let method = method_of(scratch, &callee)?;
+            let returns = scratch.infer(&callee, None).ok()?;
+            let meant = format!("{} {returns}", program.identity(&method));
+            todo.push(callee.clone());
+            callees.insert(callee, meant);
+        }
+        let method = format!(
+            "{} {}",
+            program.identity(&signature),
+            emit(EmitStage::Source)?
+        );
+        let facts = Facts {
+            method,
+            asked: program.asked(&signature),
+            callees,
+            inferred,
+            inlined: composition.inlined,
+            called: composition.called,
+        };
+        reached.insert(name, facts);
+    }
+    Some(reached)
+}
+
+fn method_of(scratch: &Session, instance: &str) -> Option<String> {
+    match scratch.lookup(instance, None, None).ok()? {
+        LookupReport::Method(signature) => Some(signature),
+        LookupReport::NoMethod | LookupReport::Ambiguous(_) => None,
+    }
+}
+
+/// The instances that typed SSA calls: `v1: Int64 = call g(Int64) (v0)`.
+fn calls_in(inferred: &str) -> Vec<String> {
+    let calls = inferred.lines().filter_map(|line| {
+        let (_, call) = line.split_once(" = call ")?;
+        let (callee, _) = call.split_once(") (")?;
+        Some(format!("{callee})"))
+    });
+    calls.collect()
+}
+
+/// What every instance last ran with, in the default view.
+#[derive(Default)]
+pub(crate) struct Minimal {
+    inferred: Reached,
+    /// By instance and opt level: what its code was made of.
+    generated: BTreeMap<(String, bool), Vec<Facts>>,
+    /// How often code was made.
+    versions: BTreeMap<(String, bool), u64>,
+    /// By instance and opt level: the versions that it was linked to.
+    linked: BTreeMap<(String, bool), BTreeMap<String, u64>>,
+}
+
+impl Minimal {
+    /// Forgets everything: nothing is claimed of the next call.
+    pub(crate) fn forget(&mut self) {
+        *self = Minimal::default();
+    }
+
+    /// Checks the stages that a call ran, and remembers what they read.
+    ///
+    /// # Errors
+    /// A stage that ran with the inputs that it had run with before.
+    pub(crate) fn check(
+        &mut self,
+        root: &str,
+        is_quick: bool,
+        ran: &[(Stage, String)],
+        reached: &Reached,
+    ) -> Result<(), String> {
+        for (_, name) in ran.iter().filter(|(stage, _)| *stage == Stage::Infer) {
+            if reached.contains_key(name) && !self.may_infer(name, reached) {
+                return Err(format!(
+                    "infer {name} ran, and nothing that it read changed"
+                ));
+            }
+        }
+        for (_, name) in ran.iter().filter(|(stage, _)| *stage == Stage::Codegen) {
+            let key = (name.clone(), is_quick);
+            *self.versions.entry(key.clone()).or_default() += 1;
+            let before = self.generated.get(&key);
+            if let Some(inputs) = inputs_of_code(name, reached)
+                && before == Some(&inputs)
+            {
+                return Err(format!(
+                    "codegen {name} ran, and nothing that it read changed"
+                ));
+            }
+        }
+        for (_, name) in ran.iter().filter(|(stage, _)| *stage == Stage::Link) {
+            let before = self.linked.get(&(name.clone(), is_quick));
+            if reached.contains_key(name) && before == Some(&self.links(name, is_quick, reached)) {
+                return Err(format!("link {name} ran, and no code below it changed"));
+            }
+        }
+        self.remember(root, is_quick, ran, reached);
+        Ok(())
+    }
+
+    fn remember(&mut self, root: &str, is_quick: bool, ran: &[(Stage, String)], reached: &Reached) {
+        for (_, name) in ran.iter().filter(|(_, name)| !reached.contains_key(name)) {
+            // It was asked for at run time, or by an earlier iteration.
+            self.inferred.remove(name);
+            self.generated.remove(&(name.clone(), is_quick));
+            self.linked.remove(&(name.clone(), is_quick));
+        }
+        self.inferred.extend(reached.clone());
+        for name in called_from(root, reached) {
+            let key = (name.clone(), is_quick);
+            let links = self.links(&name, is_quick, reached);
+            self.linked.insert(key.clone(), links);
+            if let Some(inputs) = inputs_of_code(&name, reached) {
+                self.generated.insert(key, inputs);
+            }
+        }
+    }
+
+    /// Whether inference of an instance may run: it was not inferred before, what it read changed,
+    /// or that of another member of its recursive component did.
+    fn may_infer(&self, name: &str, reached: &Reached) -> bool {
+        let changed = |name: &String| match (self.inferred.get(name), reached.get(name)) {
+            (Some(before), Some(now)) => {
+                before.method != now.method
+                    || before.asked != now.asked
+                    || before.callees != now.callees
+            }
+            _ => true,
+        };
+        let below = self.below(name, reached);
+        let in_component = |other: &&String| self.below(other, reached).contains(name);
+        changed(&name.to_owned()) || below.iter().filter(in_component).any(changed)
+    }
+
+    /// Everything that an instance reached or reaches through calls.
+    fn below(&self, name: &str, reached: &Reached) -> BTreeSet<String> {
+        let mut below = BTreeSet::new();
+        let mut todo = vec![name.to_owned()];
+        while let Some(name) = todo.pop() {
+            for facts in [self.inferred.get(&name), reached.get(&name)]
+                .into_iter()
+                .flatten()
+            {
+                let callees = facts.callees.keys();
+                todo.extend(
+                    callees
+                        .filter(|callee| below.insert((*callee).clone()))
+                        .cloned(),
+                );
+            }
+        }
+        below
+    }
+
+    /// The versions of the code that an instance is linked to, directly or not.
+    fn links(&self, name: &str, is_quick: bool, reached: &Reached) -> BTreeMap<String, u64> {
+        let version = |name: String| {
+            let version = self.versions.get(&(name.clone(), is_quick));
+            (name, version.copied().unwrap_or(0))
+        };
+        called_from(name, reached)
+            .into_iter()
+            .map(version)
+            .collect()
+    }
+}
+
+/// What the code of an instance is made of: its own facts and those of what is inlined.
+fn inputs_of_code(name: &str, reached: &Reached) -> Option<Vec<Facts>> {
+    let own = reached.get(name)?;
+    let parts = std::iter::once(Some(own)).chain(own.inlined.iter().map(|name| reached.get(name)));
+    parts
+        .map(|facts| {
+            // What lookups chose among is read by inference alone.
+            let asked = String::new();
+            let facts = facts?.clone();
+            Some(Facts { asked, ..facts })
+        })
+        .collect()
+}
+
+/// What the code of an instance calls, directly or not, and itself.
+fn called_from(name: &str, reached: &Reached) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([name.to_owned()]);
+    let mut todo = vec![name.to_owned()];
+    while let Some(name) = todo.pop() {
+        let called = reached.get(&name).map_or(&[][..], |facts| &facts.called);
+        todo.extend(
+            called
+                .iter()
+                .filter(|name| found.insert((*name).clone()))
+                .cloned(),
+        );
+    }
+    found
+}
+
+/// `f` calls `g`, whose method returns `returns` and has the text `text`.
+fn f_and_g(returns: &str, text: &str) -> Reached {
+    let facts = |method: &str, callee: Option<&str>| Facts {
+        method: method.into(),
+        asked: String::new(),
+        callees: callee
+            .map(|name| (name.into(), format!("{name} {returns}")))
+            .into_iter()
+            .collect(),
+        inferred: format!("-> {returns}"),
+        inlined: Vec::new(),
+        called: callee.map(str::to_owned).into_iter().collect(),
+    };
+    [
+        ("f()".to_owned(), facts("f", Some("g()"))),
+        ("g()".to_owned(), facts(text, None)),
+    ]
+    .into()
+}
+
+#[test]
+fn a_stage_that_runs_for_nothing_is_found() {
+    use Stage::{Codegen, Infer, Link};
+    let all = |stages: &[Stage], names: &[&str]| -> Vec<(Stage, String)> {
+        let pairs = stages
+            .iter()
+            .flat_map(|stage| names.iter().map(|name| (*stage, (*name).to_owned())));
+        pairs.collect()
+    };
+    let begin = || {
+        let mut minimal = Minimal::default();
+        let first = all(&[Infer, Codegen, Link], &["f()", "g()"]);
+        minimal
+            .check("f()", false, &first, &f_and_g("Int64", "1"))
+            .expect("everything is new");
+        minimal
+    };
+    for stage in [Infer, Codegen, Link] {
+        for name in ["f()", "g()"] {
+            let again = begin().check(
+                "f()",
+                false,
+                &all(&[stage], &[name]),
+                &f_and_g("Int64", "1"),
+            );
+            assert!(again.is_err(), "{stage} {name}");
+        }
+    }
+    // Another body of the same type: the callee runs, its caller is linked and no more.
+    let edited = f_and_g("Int64", "2");
+    let mut ran = all(&[Infer, Codegen], &["g()"]);
+    ran.extend(all(&[Link], &["f()", "g()"]));
+    assert_eq!(begin().check("f()", false, &ran, &edited), Ok(()));
+    for stage in [Infer, Codegen] {
+        ran.push((stage, "f()".into()));
+        assert!(begin().check("f()", false, &ran, &edited).is_err());
+        ran.pop();
+    }
+    // Another type: the caller too.
+    let retyped = f_and_g("Float64", "2");
+    let ran = all(&[Infer, Codegen, Link], &["f()", "g()"]);
+    assert_eq!(begin().check("f()", false, &ran, &retyped), Ok(()));
+}
