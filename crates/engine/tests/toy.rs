@@ -734,7 +734,7 @@ fn a_stage_cannot_edit_the_session_that_runs_it() {
             infer    f()
             codegen  f()
             link     f()
-            => T edit-during-stage: a stage may not edit the session that runs it | a stage asked the session that runs it: ask the stage's context instead
+            => T edit-during-stage: a stage may not edit the session that runs it | a stage asked a session: ask the stage's context instead
             > f()@1
             no method
             > g()
