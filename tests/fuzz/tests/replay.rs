@@ -4,6 +4,7 @@
 //! series of them. A failure prints the input's bytes: put them under `fuzz/seeds/TARGET`.
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use worldage_fuzz_targets::{TARGETS, Target};
 
@@ -19,7 +20,16 @@ const PLANS: [(&str, &[&str], u64); 7] = [
     ("stored", &[], 300),
 ];
 
+thread_local! {
+    /// What panicked on this thread, also where somebody caught it: an engine makes an error of a
+    /// panic of its stage.
+    static PANICKED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 fn main() -> std::process::ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        PANICKED.with_borrow_mut(|panicked| *panicked = Some(panic.to_string()));
+    }));
     let trials = TARGETS.iter().zip(PLANS).map(|(target, plan)| {
         assert_eq!(target.0, plan.0, "every target has a plan");
         Trial::test(target.0, move || replay(*target, plan.1, plan.2))
@@ -69,15 +79,15 @@ fn files(folder: &Path) -> Result<Vec<Vec<u8>>, Failed> {
 }
 
 fn run(body: fn(&[u8]), input: &[u8]) -> Result<(), Failed> {
-    std::panic::catch_unwind(|| body(input)).map_err(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
-        let said = said.unwrap_or("a panic");
-        Failed::from(format!(
-            "{said}\nthe input is b\"{}\"",
-            input.escape_ascii()
-        ))
-    })
+    let ended = std::panic::catch_unwind(|| body(input));
+    match (ended, PANICKED.take()) {
+        (Ok(()), None) => Ok(()),
+        (_, panicked) => {
+            let said = panicked.unwrap_or_default();
+            let input = input.escape_ascii();
+            Err(Failed::from(format!("{said}\nthe input is b\"{input}\"")))
+        }
+    }
 }
 
 /// Numbers that only look random (SplitMix64).
