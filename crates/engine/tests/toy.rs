@@ -722,7 +722,6 @@ fn a_stage_cannot_edit_the_session_that_runs_it() {
         g = type:A
         f = edit
         f()
-        f()@1
         g()
         ",
         expect![[r#"
@@ -735,8 +734,6 @@ fn a_stage_cannot_edit_the_session_that_runs_it() {
             codegen  f()
             link     f()
             => T edit-during-stage: a stage may not edit the session that runs it | a stage asked a session: ask the stage's context instead
-            > f()@1
-            no method
             > g()
             infer    g()
             codegen  g()
