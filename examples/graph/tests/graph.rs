@@ -84,7 +84,7 @@ fn kernels_of_the_external_compiler_agree_and_follow_its_version() {
         Some(&ToolError::Unknown("cc".into()))
     );
     let Ok(cc) = Tool::probe("cc", &["--version"]) else {
-        println!("skipped: there is no `cc` on this machine");
+        eprintln!("skipped: there is no `cc` on this machine");
         return;
     };
     let set = |tool: &Tool| {
