@@ -152,7 +152,13 @@ impl Target {
             Target::OpenCl => return None,
             #[cfg(not(feature = "opencl"))]
             Target::OpenCl => ("OpenCL", "opencl"),
-            Target::Cuda => ("CUDA", "cuda"),
+            Target::Cuda => {
+                return Some(Failure::Missing(
+                    "no build launches on CUDA devices yet".to_string(),
+                    "--target ptx:sm_90 compiles kernels for one; --target host runs them here"
+                        .to_string(),
+                ));
+            }
             #[cfg(feature = "llvm")]
             Target::Ptx(_) => return None,
             #[cfg(not(feature = "llvm"))]

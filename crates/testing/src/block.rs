@@ -166,7 +166,9 @@ pub fn print(pieces: &[Piece]) -> String {
             Piece::Text(text) => out.push_str(text),
             Piece::Block(block) => {
                 let _ = write!(out, "{}\n{}{RULE}\n", block.written, block.body);
-                match block.expected.lines().any(|line| line.trim().is_empty()) {
+                // In the plain form a blank line ends it, and white space at a line's end is lost.
+                let is_plain = |line: &str| !line.is_empty() && line.trim_end() == line;
+                match !block.expected.lines().all(is_plain) {
                     true => {
                         let _ = write!(out, "{RULE}\n{}{RULE}\n{RULE}\n", block.expected);
                     }

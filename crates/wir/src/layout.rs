@@ -234,11 +234,13 @@ impl Layouts {
             Shape::String
         } else if let Some(element) = u.array_elem(ty) {
             Shape::Array(element)
-        } else if ty == Ty::BOTTOM || u.is_singleton(ty) {
+        } else if ty == Ty::BOTTOM {
             Shape::Fields(Arc::new([]))
         } else if u.types().is_concrete(ty) {
             match u.fields(ty) {
+                // A struct of nothing but empty structs has fields too, though only one value.
                 Some(fields) => Shape::Fields(fields.tys),
+                None if u.is_singleton(ty) => Shape::Fields(Arc::new([])),
                 None => Shape::Dynamic,
             }
         } else {
