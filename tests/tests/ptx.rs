@@ -306,7 +306,7 @@ fn refusals() -> Result<(), String> {
             "down(Int64) calls itself, and a device has no recursion",
         ),
         ("makes", "4:46", "a device cannot allocate arrays"),
-        ("plain", "5:1", "plain(Array{Int64}) is no kernel"),
+        ("plain", "6:4", "plain(Array{Int64}) is no kernel"),
     ];
     for (name, place, message) in cases {
         let sig = format!("{name}(Array{{Int64}})");

@@ -1,7 +1,7 @@
 //! A `.clif` file: its functions, the targets that it is made for, and its run lines.
 //!
-//! Invariant: nothing of the file is left out silently. What cannot be checked here is a
-//! [`Skip`] with its reason, what is wrong is an [`Error`] with its line.
+//! Invariant: nothing of the file is left out silently. What cannot be checked here is
+//! counted in [`Skips`] with its reason, what is wrong is an [`Error`] with its line.
 
 use cranelift_codegen::ir::{Function, UserFuncName};
 use cranelift_codegen::isa::{Builder, OwnedTargetIsa};
