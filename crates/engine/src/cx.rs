@@ -246,8 +246,8 @@ impl<'a, C: Compiler> InferCx<'a, C> {
     /// takes it.
     ///
     /// # Errors
-    /// [`Stop`], to be passed on: a failure of this stage that is an [`Unresolved`], unless
-    /// exactly one method takes the call.
+    /// [`Stop`], to be passed on: a failure of this stage that is an
+    /// [`Unresolved`](crate::error::Unresolved), unless exactly one method takes the call.
     pub fn callee(&mut self, function: &str, args: &[Ty]) -> Result<Mi, Stop> {
         let types = self.types();
         let (function, args) = (types.symbol(function), types.tuple(args));

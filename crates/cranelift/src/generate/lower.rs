@@ -467,13 +467,7 @@ impl<'a> Lower<'a> {
                 SmallVec::from_slice(&[value])
             }
             Op::Make(fields) => self.make(result, fields),
-            Op::TupleDyn(_) => {
-                let what = "a tuple of values whose types are known only at run time";
-                let yes = self.cur.ins().iconst(types::I8, 1);
-                self.fail_if(yes, Fault::Failure(Failure::Unsupported(what.into())));
-                let zero = self.cur.ins().iconst(types::I64, 0);
-                SmallVec::from_slice(&[zero, zero])
-            }
+            Op::TupleDyn(elements) => self.make_tuple(elements),
             Op::Field(of, n) => self.field(*of, *n, self.ty(result)),
             Op::TupleIndex(tuple, index) => self.tuple_index(*tuple, *index, self.ty(result)),
             Op::Widen(val) => self.widen(*val, self.ty(result)),
