@@ -137,6 +137,25 @@ impl<C: Compiler> Pin<'_, C> {
     }
 }
 
+/// The world that was the newest when it was entered: pinned, or guarded where all pins are taken.
+pub enum Entered<'a, C: Compiler> {
+    /// Without a lock.
+    Pin(Pin<'a, C>),
+    /// All pins were taken.
+    Guard(WorldGuard<'a, C>),
+}
+
+impl<C: Compiler> Entered<'_, C> {
+    /// The world.
+    #[inline]
+    pub fn world(&self) -> World {
+        match self {
+            Entered::Pin(pin) => pin.world,
+            Entered::Guard(guard) => guard.world,
+        }
+    }
+}
+
 impl<C: Compiler> Drop for Pin<'_, C> {
     #[inline]
     fn drop(&mut self) {
@@ -336,6 +355,21 @@ impl<C: Compiler> Engine<C> {
                     world,
                 })
             })
+    }
+
+    /// Keeps the newest world callable, without a lock where a pin is free.
+    #[inline]
+    pub fn enter(&self) -> Entered<'_, C> {
+        match self.pin() {
+            Some(pin) => Entered::Pin(pin),
+            None => Entered::Guard(self.hold_newest()),
+        }
+    }
+
+    #[cold]
+    fn hold_newest(&self) -> WorldGuard<'_, C> {
+        let held = self.hold(None);
+        held.unwrap_or_else(|_| unreachable!("the newest world is callable"))
     }
 
     fn check_exists(&self, asked: World) -> Result<(), DemandError> {

@@ -29,9 +29,7 @@ impl Stop {
     pub fn failed(error: impl StageError) -> Stop {
         Stop::Failed(Failed(Arc::new(error)))
     }
-}
 
-impl Stop {
     /// The failure that it is for a stage which is never suspended by the engine.
     pub(crate) fn into_failed(self, stage: Stage) -> Failed {
         match self {

@@ -40,7 +40,7 @@ pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey,
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};
-pub use engine::{DemandError, Engine, Options, Pin, WorldGuard};
+pub use engine::{DemandError, Engine, Entered, Options, Pin, WorldGuard};
 pub use error::{Failed, StageFault, Stop, Unresolved};
 pub use events::{Origin, Stage, StageEvent};
 pub use explain::{Cause, ChangeKind, Explanation, StageExplanation};

@@ -8,10 +8,9 @@ use crate::cx::ExternalKey;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a run may take.
@@ -64,8 +63,8 @@ impl Tool {
     /// # Errors
     /// [`ToolError`]: there is no such program, or it does not know its version.
     pub fn probe(path: &str, version_args: &[&str]) -> Result<Tool, ToolError> {
-        let folder = Folder::new().map_err(|error| environment(path, &error))?;
-        let version = execute(path, version_args, &folder.0)?;
+        let folder = tempfile::tempdir().map_err(|error| environment(path, &error))?;
+        let version = execute(path, version_args, folder.path())?;
         let path = path.into();
         Ok(Tool { path, version })
     }
@@ -108,12 +107,12 @@ impl Tool {
         output: &str,
     ) -> Result<Vec<u8>, ToolError> {
         let failed = |error: io::Error| environment(&self.path, &error);
-        let folder = Folder::new().map_err(failed)?;
+        let folder = tempfile::tempdir().map_err(failed)?;
         for (name, bytes) in inputs {
-            fs::write(folder.0.join(name), bytes).map_err(failed)?;
+            fs::write(folder.path().join(name), bytes).map_err(failed)?;
         }
-        execute(&self.path, args, &folder.0)?;
-        fs::read(folder.0.join(output)).map_err(failed)
+        execute(&self.path, args, folder.path())?;
+        fs::read(folder.path().join(output)).map_err(failed)
     }
 }
 
@@ -160,27 +159,6 @@ fn execute(path: &str, args: &[&str], folder: &Path) -> Result<String, ToolError
         return Err(ToolError::Failed { path, said });
     }
     read(".stdout").map_err(failed)
-}
-
-/// A folder that is gone when this is.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> io::Result<Folder> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("worldage-tool-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path)?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed is the system's to remove.
-        drop(fs::remove_dir_all(&self.0));
-    }
 }
 
 #[cfg(all(test, unix))]

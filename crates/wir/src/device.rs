@@ -8,7 +8,7 @@
 pub mod memory;
 pub mod reach;
 
-use crate::ir::Failure;
+use crate::ir::{Failure, Op};
 use crate::layout::{Layouts, Shape};
 use crate::module::At;
 use crate::prim::Scalar;
@@ -120,6 +120,24 @@ impl NoData {
                 )
             }
         }
+    }
+}
+
+/// Why a device cannot do an operation: one sentence without a final point.
+#[must_use]
+pub fn refusal(op: &Op) -> &'static str {
+    match op {
+        Op::Print(_) => "a device cannot print",
+        Op::ArrayNew(_) => {
+            "a device cannot allocate arrays: pass them, or use `shared(T, n)` for the work-group"
+        }
+        Op::StrEq(..) | Op::StrLen(_) => "a device has no strings",
+        Op::CallDyn(..) | Op::CallValue(..) | Op::InvokeDyn(..) => {
+            "the method of this call is known only at run time, and a device has no run-time dispatch"
+        }
+        Op::Latest(..) => "a device cannot call in the newest world",
+        Op::CallHost(..) => "a device cannot call the host",
+        _ => "the type of this value is known only at run time, and a device has no dynamic values",
     }
 }
 

@@ -76,6 +76,25 @@ impl Module {
         &self.functions[0]
     }
 
+    /// The entry as a kernel.
+    ///
+    /// # Errors
+    /// It is an ordinary function.
+    ///
+    /// # Panics
+    /// As [`Module::entry`].
+    pub fn kernel(&self) -> Result<&Function, Unsupported> {
+        let entry = self.entry();
+        if entry.kernel {
+            return Ok(entry);
+        }
+        let (mi, node) = (entry.mi, NodeId(0));
+        Err(Unsupported {
+            what: format!("{} is no kernel: define it with `kernel fn`", entry.shown),
+            trace: vec![At { mi, node }],
+        })
+    }
+
     /// The function of an instance.
     #[must_use]
     pub fn function(&self, mi: Mi) -> Option<&Function> {

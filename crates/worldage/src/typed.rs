@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use worldage_cranelift::{self as cranelift, Context, HostFn, HostScalar, TypedCallee};
 use worldage_dispatch::{Symbol, Ty, World};
-use worldage_engine::{Linking, Pin, Unresolved, WorldGuard};
+use worldage_engine::{Entered, Linking, Unresolved};
 use worldage_wir::error::RunError;
 use worldage_wir::ir::Failure;
 
@@ -66,15 +66,9 @@ struct InWorld<F> {
 /// The newest world at the time of [`Session::enter`]; it stays callable until the scope ends.
 pub struct FnScope<'s> {
     session: &'s Arc<Inner>,
-    held: Held<'s>,
+    entered: Entered<'s, SessionCompiler>,
     context: RefCell<Option<Box<(ContextKey, Context)>>>,
     key: ContextKey,
-}
-
-enum Held<'s> {
-    Pin(Pin<'s, SessionCompiler>),
-    /// All pins are taken.
-    Guard(WorldGuard<'s, SessionCompiler>),
 }
 
 /// What a handle means in the world of a scope.
@@ -114,13 +108,9 @@ impl<'s> FnScope<'s> {
     fn new(session: &'s Arc<Inner>) -> Self {
         let live = session.engine.linking() == Linking::Live;
         let key = (session.base.0, live);
-        let held = match session.engine.pin() {
-            Some(pin) => Held::Pin(pin),
-            None => Held::Guard(hold_newest(session)),
-        };
         FnScope {
             session,
-            held,
+            entered: session.engine.enter(),
             context: RefCell::new(None),
             key,
         }
@@ -129,10 +119,7 @@ impl<'s> FnScope<'s> {
     /// The world.
     #[inline]
     pub fn world(&self) -> World {
-        match &self.held {
-            Held::Pin(pin) => pin.world,
-            Held::Guard(guard) => guard.world,
-        }
+        self.entered.world()
     }
 
     /// What a handle means in this world. No lock where the handle was asked in it before.
@@ -161,9 +148,9 @@ impl<'s> FnScope<'s> {
     /// The context of this pin, or another one.
     #[inline]
     fn idle_context(&self) -> Result<Box<(ContextKey, Context)>, CallError> {
-        let idle = match &self.held {
-            Held::Pin(pin) => self.session.slots.take(pin.slot()),
-            Held::Guard(_) => None,
+        let idle = match &self.entered {
+            Entered::Pin(pin) => self.session.slots.take(pin.slot()),
+            Entered::Guard(_) => None,
         };
         match idle.filter(|context| context.0 == self.key) {
             Some(context) => Ok(context),
@@ -191,18 +178,12 @@ impl<'s> FnScope<'s> {
 impl Drop for FnScope<'_> {
     #[inline]
     fn drop(&mut self) {
-        match (&self.held, self.context.get_mut().take()) {
-            (Held::Pin(pin), Some(context)) => self.session.slots.put(pin.slot(), context),
-            (Held::Guard(_), Some(context)) => self.session.give_back(context.0, context.1),
+        match (&self.entered, self.context.get_mut().take()) {
+            (Entered::Pin(pin), Some(context)) => self.session.slots.put(pin.slot(), context),
+            (Entered::Guard(_), Some(context)) => self.session.give_back(context.0, context.1),
             (_, None) => {}
         }
     }
-}
-
-#[cold]
-fn hold_newest(session: &Inner) -> WorldGuard<'_, SessionCompiler> {
-    let held = session.engine.hold(None);
-    held.unwrap_or_else(|_| unreachable!("the newest world is callable"))
 }
 
 impl<F: HostFn> FnVersion<'_, F> {

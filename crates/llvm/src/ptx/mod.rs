@@ -34,7 +34,7 @@ use worldage_wir::ast::NodeId;
 use worldage_wir::device::{self, Elem, FailKind, FailSite, Leaf, NoData};
 use worldage_wir::ir::{Body, Op, Pos};
 use worldage_wir::layout::Layouts;
-use worldage_wir::module::{At, Module, Unsupported, trace};
+use worldage_wir::module::{Module, Unsupported, trace};
 
 /// The portable artifact of a kernel.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,16 +225,7 @@ impl<'a> Writer<'a> {
     }
 
     fn run(mut self) -> Result<Written, Unsupported> {
-        let entry = self.module.entry();
-        if !entry.kernel {
-            return Err(Unsupported {
-                what: format!("{} is no kernel: define it with `kernel fn`", entry.shown),
-                trace: vec![At {
-                    mi: entry.mi,
-                    node: NodeId(0),
-                }],
-            });
-        }
+        let entry = self.module.kernel()?;
         let mut leaves = Vec::new();
         for ty in &entry.params {
             let param = device::leaves(self.layouts, *ty);

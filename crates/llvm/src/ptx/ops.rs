@@ -4,7 +4,7 @@ use super::function::{Emit, Slot, llvm_type, memory_type};
 use super::helpers::{AtomicOp, Helper};
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
-use worldage_wir::device::{Elem, FailKind, Leaf};
+use worldage_wir::device::{self, Elem, FailKind, Leaf};
 use worldage_wir::ir::{Atomic, GridQuery, Inst, Op, Pos, Val};
 use worldage_wir::module::{Unsupported, trace};
 use worldage_wir::prim::Scalar;
@@ -52,7 +52,7 @@ impl Emit<'_, '_> {
             }
             Op::Shared(length) => self.share(*length, result),
             Op::Atomic(atomic, args) => self.atomic(*atomic, args, result, pos)?,
-            other => return Err(self.refusal(pos, refusal_of(other))),
+            other => return Err(self.refusal(pos, device::refusal(other))),
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Emit<'_, '_> {
 
     fn field(&mut self, of: Val, n: u32, result: Val, pos: Pos) -> Result<(), Unsupported> {
         let fields = self.w.layouts.universe().fields(self.ty(of));
-        let fields = fields.ok_or_else(|| self.refusal(pos, DYNAMIC))?;
+        let fields = fields.ok_or_else(|| self.refusal(pos, device::refusal(&Op::Field(of, n))))?;
         let mut before = 0;
         for ty in fields.tys.iter().take(n as usize) {
             before += self.w.leaves(self.body, pos, *ty)?.len();
@@ -422,25 +422,5 @@ impl Emit<'_, '_> {
         }
         self.set(result, slots);
         Ok(())
-    }
-}
-
-const DYNAMIC: &str =
-    "the type of this value is known only at run time, and a device has no dynamic values";
-
-/// Why a device cannot do it.
-fn refusal_of(op: &Op) -> &'static str {
-    match op {
-        Op::Print(_) => "a device cannot print",
-        Op::ArrayNew(_) => {
-            "a device cannot allocate arrays: pass them, or use `shared(T, n)` for the work-group"
-        }
-        Op::StrEq(..) | Op::StrLen(_) => "a device has no strings",
-        Op::CallDyn(..) | Op::CallValue(..) | Op::InvokeDyn(..) => {
-            "the method of this call is known only at run time, and a device has no run-time dispatch"
-        }
-        Op::Latest(..) => "a device cannot call in the newest world",
-        Op::CallHost(..) => "a device cannot call the host",
-        _ => DYNAMIC,
     }
 }

@@ -29,7 +29,7 @@ use worldage_wir::ast::NodeId;
 use worldage_wir::device::{FailKind, FailSite};
 use worldage_wir::ir::{Body, Op, Pos, Term};
 use worldage_wir::layout::Layouts;
-use worldage_wir::module::{At, Function, Module, Unsupported, trace};
+use worldage_wir::module::{Function, Module, Unsupported, trace};
 use worldage_wir::prim::Scalar;
 
 /// Makes the text of a kernel. Law: a pure function of its arguments.
@@ -38,16 +38,7 @@ use worldage_wir::prim::Scalar;
 /// What a device cannot do, with its place.
 pub fn generate(layouts: &Layouts, module: &Module) -> Result<Code, Unsupported> {
     let mut generator = Generator::new(layouts, module);
-    let entry = module.entry();
-    if !entry.kernel {
-        return Err(Unsupported {
-            what: format!("{} is no kernel: define it with `kernel fn`", entry.shown),
-            trace: vec![At {
-                mi: entry.mi,
-                node: NodeId(0),
-            }],
-        });
-    }
+    let entry = module.kernel()?;
     let mut leaves = Vec::new();
     for ty in &entry.params {
         let param = data::leaves(layouts, *ty);

@@ -6,7 +6,7 @@ use super::helpers::{AtomicOp, Helper};
 use crate::data::{Elem, Leaf, Space, c_memory_type, c_type};
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
-use worldage_wir::device::FailKind;
+use worldage_wir::device::{FailKind, refusal};
 use worldage_wir::ir::{Atomic, GridQuery, Inst, Op, Pos, Val};
 use worldage_wir::module::{Unsupported, trace};
 use worldage_wir::prim::Scalar;
@@ -541,21 +541,4 @@ fn place(scalar: Scalar, text: &str) -> Operand {
         Scalar::Bool => format!("({text} != 0)"),
         _ => text.to_string(),
     })
-}
-
-/// Why a device cannot do it.
-fn refusal(op: &Op) -> &'static str {
-    match op {
-        Op::Print(_) => "a device cannot print",
-        Op::ArrayNew(_) => {
-            "a device cannot allocate arrays: pass them, or use `shared(T, n)` for the work-group"
-        }
-        Op::StrEq(..) | Op::StrLen(_) => "a device has no strings",
-        Op::CallDyn(..) | Op::CallValue(..) | Op::InvokeDyn(..) => {
-            "the method of this call is known only at run time, and a device has no run-time dispatch"
-        }
-        Op::Latest(..) => "a device cannot call in the newest world",
-        Op::CallHost(..) => "a device cannot call the host",
-        _ => "the type of this value is known only at run time, and a device has no dynamic values",
-    }
 }

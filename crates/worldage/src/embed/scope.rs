@@ -4,19 +4,13 @@ use super::error::Error;
 use super::handle::{Handle, Version};
 use super::session::{Inner, Session};
 use worldage_dispatch::World;
-use worldage_engine::{Compiler, Pin, WorldGuard};
+use worldage_engine::{Compiler, Entered};
 
 /// The newest world at the time when [`Session::enter`] was called; it stays callable, and what
 /// it reaches is kept, until the scope ends.
 pub struct Scope<'s, C: Compiler> {
     session: &'s Inner<C>,
-    held: Held<'s, C>,
-}
-
-enum Held<'s, C: Compiler> {
-    Pin(Pin<'s, C>),
-    /// All pins are taken.
-    Guard(WorldGuard<'s, C>),
+    entered: Entered<'s, C>,
 }
 
 impl<'s, C: Compiler> Scope<'s, C> {
@@ -27,11 +21,8 @@ impl<'s, C: Compiler> Scope<'s, C> {
 
     #[inline]
     pub(super) fn of(session: &'s Inner<C>) -> Self {
-        let held = match session.engine.pin() {
-            Some(pin) => Held::Pin(pin),
-            None => Held::Guard(hold_newest(session)),
-        };
-        Scope { session, held }
+        let entered = session.engine.enter();
+        Scope { session, entered }
     }
 
     #[inline]
@@ -42,10 +33,7 @@ impl<'s, C: Compiler> Scope<'s, C> {
     /// The world.
     #[inline]
     pub fn world(&self) -> World {
-        match &self.held {
-            Held::Pin(pin) => pin.world,
-            Held::Guard(guard) => guard.world,
-        }
+        self.entered.world()
     }
 
     /// What a handle means in this world. No lock where the handle was asked in it before.
@@ -57,10 +45,4 @@ impl<'s, C: Compiler> Scope<'s, C> {
     pub fn get(&self, handle: &Handle<C>) -> Result<Version<C>, Error> {
         handle.version(self)
     }
-}
-
-#[cold]
-fn hold_newest<C: Compiler>(session: &Inner<C>) -> WorldGuard<'_, C> {
-    let held = session.engine.hold(None);
-    held.unwrap_or_else(|_| unreachable!("the newest world is callable"))
 }
