@@ -156,6 +156,16 @@ impl Session {
         names
     }
 
+    /// Bytes of machine code of what is up to date in the session's own shard, constants included.
+    pub fn machine_code_bytes(&self) -> usize {
+        let inner = &*self.inner;
+        let (shard, _) = inner.base;
+        let code = |mi: &Mi| inner.engine.demand(*mi, shard, None).ok();
+        let valid = inner.engine.valid(shard);
+        let bytes = valid.iter().filter_map(code);
+        bytes.map(|ci| ci.code().host().bytes.len()).sum()
+    }
+
     /// Makes everything that is up to date again from nothing and compares: names what differs.
     /// For tests and for finding mistakes in a compiler's stages.
     pub fn differences_from_scratch(&self) -> Vec<String> {
