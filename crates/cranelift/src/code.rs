@@ -101,8 +101,8 @@ pub enum Site {
     Latest,
     /// A generic function by explicit signature.
     Invoke(Symbol, Ty),
-    /// A registered host function and the type of its result.
-    Host(u32, Ty),
+    /// The host's function that is the body of an instance, and the type of its result.
+    Host(Mi, Ty),
     /// Whether a value's type is a subtype of this one.
     IsA(Ty),
     /// A field by name of a value of unknown type.

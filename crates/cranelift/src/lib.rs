@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`isa`] (the target), [`generate`] (typed SSA to the portable artifact of
 //! [`code`]), [`load`] (the artifact into the code memory of `arena`), [`runtime`] (contexts:
-//! a heap and a stack in which the host calls loaded code), [`heap`].
+//! a heap and a stack in which the host calls loaded code), [`heap`]. Beside all that, `native` is
+//! for embedders whose functions are in CLIF.
 //!
 //! Unsafe code is this crate's job: it makes, links and runs machine code. It is allowed here and
 //! nowhere else.
@@ -24,6 +25,8 @@ pub mod heap;
 pub mod isa;
 pub mod load;
 mod memory;
+#[cfg(feature = "native")]
+pub mod native;
 mod portable;
 pub mod runtime;
 mod unwind;
@@ -37,7 +40,7 @@ pub use isa::{HostIsa, OptLevel};
 pub use load::{LoadError, Loaded, Loader};
 pub use memory::CodeMemory;
 pub use runtime::context::{CallError, Context, Handle, Options};
-pub use runtime::host::{Callee, DynCall, DynTarget, Host};
+pub use runtime::host::{Callee, DynCall, DynTarget, Host, HostCall};
 pub use runtime::launch::Grid;
 pub use runtime::raise::{RaiseKind, Raised, TraceFrame};
 pub use runtime::typed::{ContextSlots, HostFn, HostScalar, TypedCallee};

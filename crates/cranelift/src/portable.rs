@@ -23,10 +23,6 @@ impl Portable for Code {
             params,
             ret,
         } = self;
-        // Host functions have numbers of the session.
-        if sites.iter().any(|site| matches!(site, Site::Host(..))) {
-            w.unnamed();
-        }
         w.bytes(bytes);
         align.write(w);
         relocs.write(w);
@@ -136,7 +132,7 @@ portable!(enum Target {
 portable!(enum Convention { 0 Tail, 1 System });
 portable!(enum Content { 0 Box, 1 Array });
 portable!(enum Site {
-    0 Call(function), 1 Value, 2 Latest, 3 Invoke(function, sig), 4 Host(number, ty), 5 IsA(ty),
+    0 Call(function), 1 Value, 2 Latest, 3 Invoke(function, sig), 4 Host(mi, ty), 5 IsA(ty),
     6 Field(name),
 });
 portable!(enum Fault {

@@ -144,6 +144,9 @@ impl<B: Backend> Compiler for Wir<B> {
         };
         let lowered = method.lowered(self.universe().types());
         let mut ask = Asking { cx };
+        if method.host.is_some() {
+            return crate::infer::infer_host(&self.intrinsics, &mut ask, mi, &method.def, lowered);
+        }
         crate::infer::infer(&self.intrinsics, &mut ask, mi, &method.def, lowered)
     }
 
@@ -225,7 +228,7 @@ impl<B: Backend> Compiler for Wir<B> {
     }
 
     fn write_inferred(&self, inferred: &Inferred, w: &mut Writer<'_>) {
-        portable::write_inferred(inferred, w);
+        inferred.write(w);
     }
 
     fn read_inferred(&self, r: &mut Reader<'_>) -> Result<Inferred, Malformed> {

@@ -8,7 +8,9 @@
 use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
 use crate::diag::{Code, Diagnostic, FileId};
-use crate::env::{ResolveError, TypeDef, TypeTable, resolve_sig, sig_errors, signature_types};
+use crate::env::{ResolveError, TypeDef, TypeTable};
+use crate::env::{resolve_sig, resolve_type, sig_errors, signature_types, var_names};
+use crate::host::HostBody;
 use crate::source::{MethodSource, Source};
 use crate::universe::Universe;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -207,6 +209,25 @@ impl Written {
         planner.finish(types)
     }
 
+    /// What a declaration changes whose body is the host's.
+    ///
+    /// # Errors
+    /// As [`Written::plan`].
+    pub fn plan_host(
+        &self,
+        declaration: Placed<'_>,
+        table: TableId,
+        body: Arc<HostBody>,
+    ) -> Result<Plan, Vec<Diagnostic>> {
+        let mut planner = Planner::new(self, table);
+        planner.host = Some(body);
+        planner.methods(&[declaration], &self.table);
+        if let ItemKind::Method(def) = &declaration.1.kind {
+            planner.check_result_type(declaration, def);
+        }
+        planner.finish(None)
+    }
+
     /// Takes over what a committed plan changed.
     pub fn apply(&mut self, after: After) {
         if let Some((types, table)) = after.types {
@@ -242,6 +263,8 @@ struct Planner<'a> {
     table: TableId,
     /// The text is the whole program: what it lacks is deleted.
     whole: bool,
+    /// The text is one declaration, and this its body.
+    host: Option<Arc<HostBody>>,
     unchanged: Vec<Unchanged>,
     edit: Edit<Source>,
     shown: Vec<Shown>,
@@ -258,6 +281,7 @@ impl<'a> Planner<'a> {
             written,
             table,
             whole: false,
+            host: None,
             unchanged: Vec::new(),
             edit: Edit::new(),
             shown: Vec::new(),
@@ -367,7 +391,10 @@ impl<'a> Planner<'a> {
             if self.whole && self.is_unchanged(*file, item, def, &sig) {
                 continue;
             }
-            let source = Arc::new(MethodSource::new(Arc::clone(def)));
+            let source = Arc::new(match &self.host {
+                Some(host) => MethodSource::of_host(Arc::clone(def), Arc::clone(host)),
+                None => MethodSource::new(Arc::clone(def)),
+            });
             self.edit.define(
                 self.table,
                 function,
@@ -381,6 +408,16 @@ impl<'a> Planner<'a> {
             });
             self.added
                 .push((self.table, function, WrittenMethod { sig, source }));
+        }
+    }
+
+    /// The result of a method that the host runs is all that callers know of it.
+    fn check_result_type(&mut self, declaration: Placed<'_>, def: &MethodDef) {
+        let (u, vars) = (self.universe(), var_names(def));
+        let ret = def.ret.as_ref();
+        let wrong = ret.and_then(|ret| resolve_type(u, &self.written.table, &vars, ret).err());
+        if let Some(error) = wrong {
+            self.error(Some(declaration), error);
         }
     }
 
@@ -431,6 +468,10 @@ impl<'a> Planner<'a> {
         keys.sort();
         for (of, function) in keys {
             for method in &self.written.methods[&(of, function)] {
+                if self.whole && of == self.table && method.source.host.is_none() {
+                    // The text has said what it is now.
+                    continue;
+                }
                 let def = &method.source.def;
                 if !signature_types(def)
                     .iter()

@@ -78,6 +78,8 @@ codes! {
     TypeLimit = "type-limit",
     /// A call in a world that nothing holds any more.
     WorldExpired = "world-expired",
+    /// A function of the host failed or panicked.
+    HostError = "host-error",
     /// A construct that the chosen target cannot run.
     UnsupportedOnTarget = "unsupported-on-target",
     /// `--strict`: a stage would have run.

@@ -196,8 +196,9 @@ pub enum Op {
     InvokeDyn(Symbol, Ty, Box<[Val]>),
     /// `latest(f, …)`: like [`Op::CallValue`] in the newest world.
     Latest(Val, Box<[Val]>),
-    /// A call of a registered host function (its number in the session), typed by the result.
-    CallHost(u32, Box<[Val]>),
+    /// A call of the host's function that stands for the body of an instance, typed by the
+    /// result. Only that instance itself has it.
+    CallHost(Mi, Box<[Val]>),
     /// `print(…)`: any types; result `Nothing`.
     Print(Box<[Val]>),
     /// A coordinate of the work-item in dimension `.1` (Int64 value); Int64.

@@ -4,7 +4,7 @@
 //! (types), [`prim`] (what scalar operations mean), `builtins` (built-in functions), `lower`
 //! (AST to untyped SSA, once per method), `infer` (untyped SSA to typed SSA, once per method
 //! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), [`module`] (a body
-//! with its callees, for devices), [`device`] (what their backends share), `portable` (all of it beyond the session), `interp` (the
+//! with its callees, for devices), [`device`] (what their backends share), `portable` (all of it beyond the session), [`host`] (methods that the host runs), `interp` (the
 //! reference semantics, on the AST).
 
 pub mod ast;
@@ -15,6 +15,7 @@ pub mod device;
 pub mod diag;
 pub mod env;
 pub mod error;
+pub mod host;
 pub mod infer;
 pub mod inferred;
 pub mod inline;

@@ -4,7 +4,7 @@
 
 use crate::ast::{Inlining, NodeId};
 use crate::define::{Intrinsic, TYPE_FACT, decl_of_bytes, type_fact};
-use crate::inferred::{Abi, Inferred, Inline};
+use crate::inferred::{Abi, Inline};
 use crate::ir::{
     Atomic, Blk, Block, Body, Const, Failure, Frame, GridQuery, Inst, Op, Pos, Target, Term,
     UnknownKind, Val,
@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use worldage_dispatch::{Arg, DeclId, Ty, TyKind};
-use worldage_engine::persist::Writer;
 use worldage_engine::{ExternalKey, Fact, portable};
 
 /// The kinds of external facts that inference asks for.
@@ -118,8 +117,14 @@ pub(crate) fn source_identity(u: &Universe, source: &Source) -> Option<[u8; 32]>
         Source::Builtin(id) => ("builtin", id.0).hash(&mut digest),
         Source::Constructor(decl) => ("constructor", decl_identity(u, *decl)?).hash(&mut digest),
         Source::Method(method) => {
+            // What the host does is no part of any result: its declaration says it all.
+            let kind = if method.host.is_some() {
+                "host"
+            } else {
+                "method"
+            };
             return Some(method.digest(|def| {
-                ("method", def).hash(&mut digest);
+                (kind, def).hash(&mut digest);
                 digest.0.finalize().into()
             }));
         }
@@ -171,17 +176,6 @@ impl Hasher for Digest {
     }
 }
 
-/// Host functions have numbers of the session.
-pub(crate) fn write_inferred(inferred: &Inferred, w: &mut Writer<'_>) {
-    use worldage_engine::persist::Portable as _;
-    let body = inferred.body();
-    let mut insts = body.blocks.iter().flat_map(|block| &block.insts);
-    if insts.any(|inst| matches!(inst.op, Op::CallHost(..))) {
-        w.unnamed();
-    }
-    inferred.write(w);
-}
-
 portable!(newtype Val);
 portable!(newtype Blk);
 portable!(newtype NodeId);
@@ -225,7 +219,7 @@ portable!(enum Op {
     21 CallValue(v, args),
     22 InvokeDyn(function, sig, args),
     23 Latest(v, args),
-    24 CallHost(number, args),
+    24 CallHost(mi, args),
     25 Print(args),
     26 Grid(query, dim),
     27 Barrier,

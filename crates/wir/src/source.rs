@@ -4,6 +4,7 @@
 
 use crate::ast::MethodDef;
 use crate::builtins::BuiltinId;
+use crate::host::HostBody;
 use crate::lower::{Lowered, lower};
 use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{DeclId, Types};
@@ -24,6 +25,8 @@ pub enum Source {
 pub struct MethodSource {
     /// Its definition.
     pub def: Arc<MethodDef>,
+    /// What runs in place of a body, for a method of the host.
+    pub host: Option<Arc<HostBody>>,
     /// Its untyped SSA, made when the first instance is inferred.
     lowered: OnceLock<Lowered>,
     /// What it is called beyond the session.
@@ -36,8 +39,18 @@ impl MethodSource {
     pub fn new(def: Arc<MethodDef>) -> MethodSource {
         MethodSource {
             def,
+            host: None,
             lowered: OnceLock::new(),
             digest: OnceLock::new(),
+        }
+    }
+
+    /// A declaration that the host runs.
+    #[must_use]
+    pub fn of_host(def: Arc<MethodDef>, body: Arc<HostBody>) -> MethodSource {
+        MethodSource {
+            host: Some(body),
+            ..MethodSource::new(def)
         }
     }
 
@@ -54,6 +67,11 @@ impl MethodSource {
 
 impl PartialEq for MethodSource {
     fn eq(&self, other: &Self) -> bool {
-        self.def == other.def
+        let same_host = match (&self.host, &other.host) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        same_host && self.def == other.def
     }
 }

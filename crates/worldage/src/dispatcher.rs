@@ -2,7 +2,7 @@
 
 use crate::session::Inner;
 use std::sync::{Arc, Weak};
-use worldage_cranelift::{Callee, Context, DynCall, DynTarget, Host, RaiseKind};
+use worldage_cranelift::{Callee, Context, DynCall, DynTarget, Host, HostCall, RaiseKind};
 use worldage_dispatch::{Ty, World};
 use worldage_engine::{CodeInstance, Mi, Resolved, ShardId};
 use worldage_wir::ir::Failure;
@@ -89,10 +89,12 @@ impl Host for Dispatcher {
         session.engine.world().0
     }
 
-    fn call_host(&self, _: &mut Context, number: u32, _: &[Value]) -> Result<Value, RaiseKind> {
-        Err(RaiseKind::Unsupported(
-            format!("there is no host function {number}").into(),
-        ))
+    fn call_host(&self, _: &mut Context, call: HostCall<'_>) -> Result<Value, RaiseKind> {
+        let session = self
+            .session
+            .upgrade()
+            .expect("a context does not outlive its session");
+        session.call_host(call)
     }
 
     fn print(&self, text: &str) {

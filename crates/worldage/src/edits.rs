@@ -110,7 +110,7 @@ impl Session {
     }
 
     /// Reads files, plans an edit from what they define, and commits it.
-    fn edit_text(
+    pub(crate) fn edit_text(
         &self,
         files: Vec<(String, Vec<u8>)>,
         plan: impl FnOnce(&Written, &[(FileId, &Item)]) -> Result<Plan, Vec<Diagnostic>>,

@@ -160,6 +160,9 @@ pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Ra
                 show(*index)
             ),
         ),
+        RaiseKind::Host(error) if error.is::<RunError>() => {
+            error.downcast_ref::<RunError>().expect("just seen").clone()
+        }
         RaiseKind::Host(error) => {
             let message = error.downcast_ref::<String>().cloned();
             RunError::new(
@@ -170,7 +173,7 @@ pub(crate) fn of_raised(session: &Inner, view: ViewId, world: World, raised: &Ra
         RaiseKind::Unsupported(what) => RunError::new(Code::UnsupportedOnTarget, &**what),
     };
     for frame in &raised.trace {
-        if !session.is_intrinsic(frame.mi) {
+        if !session.is_intrinsic(frame.mi) && !session.is_host(frame.mi, failed_in) {
             let method = session.engine.key(frame.mi).method;
             let site = Site {
                 method,

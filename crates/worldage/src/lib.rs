@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `typed` (handles of Rust's function types), `updates` (what an edit
+//! value), `launch` (kernels), `typed` (handles of Rust's function types), `host` (Rust closures as methods), `updates` (what an edit
 //! makes of compiled code), `questions`
 //! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
 //! (launches there), `dispatcher` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
@@ -38,6 +38,7 @@ mod dispatcher;
 mod edits;
 pub mod embed;
 mod failure;
+mod host;
 mod launch;
 mod options;
 pub mod oracle;
@@ -54,6 +55,7 @@ pub use calls::{CallFailure, CallOptions, CallReport};
 pub use devices::{DeviceCheck, DeviceError, default_device_cache};
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
+pub use host::{HostCallable, HostResult, HostValue};
 pub use launch::MAX_LOCAL_SIZE;
 pub use options::{OptLevel, SessionOptions};
 pub use persist::{PRODUCER, keys_of};
@@ -71,6 +73,7 @@ pub use worldage_llvm::{self as llvm, PtxTarget};
 pub use worldage_store as store;
 pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};
+pub use worldage_wir::host::HostError;
 pub use worldage_wir::universe::Universe;
 pub use worldage_wir::value::Value;
 

@@ -6,9 +6,9 @@
 use crate::edits::{EditFailure, unresolved};
 use std::sync::Arc;
 use worldage_dispatch::World;
-use worldage_wir::ast::ExprKind;
+use worldage_wir::ast::{ExprKind, Item};
 use worldage_wir::compiler::external_literal;
-use worldage_wir::diag::{Diagnostic, LineCol, Place, Sources};
+use worldage_wir::diag::{Diagnostic, FileId, LineCol, Place, Sources};
 use worldage_wir::env::resolve_sig;
 use worldage_wir::error::RunError;
 use worldage_wir::interp::Program;
@@ -51,6 +51,19 @@ impl InterpreterSession {
         text: &str,
         table: Option<&str>,
     ) -> Result<(), EditFailure> {
+        self.edit(file_name, text, |program, items, file| {
+            let result = program.define(table, items, file);
+            result.map_err(|error| unresolved(error.error))
+        })
+    }
+
+    /// Reads a text and changes the program by what it defines; one world.
+    pub(crate) fn edit(
+        &mut self,
+        file_name: &str,
+        text: &str,
+        change: impl FnOnce(&mut Program, &[Item], FileId) -> Result<(), EditFailure>,
+    ) -> Result<(), EditFailure> {
         let file = self.sources.add(file_name, text);
         let parsed = syntax::parse_file(&self.sources, file);
         if parsed.diagnostics.iter().any(Diagnostic::is_error) {
@@ -58,8 +71,7 @@ impl InterpreterSession {
                 diagnostics: parsed.diagnostics,
             });
         }
-        let result = self.program.define(table, &parsed.file.items, file);
-        result.map_err(|error| unresolved(error.error))?;
+        change(&mut self.program, &parsed.file.items, file)?;
         self.commit();
         Ok(())
     }

@@ -242,6 +242,10 @@ impl Session {
         let method = inner.engine.key(mi).method;
         if stage == EmitStage::Source {
             return Ok(match inner.engine.source(method, world).as_deref() {
+                Some(Source::Method(source)) if source.host.is_some() => {
+                    let name = inner.engine.method_name(method, world);
+                    format!("# run by the host: {name}\n")
+                }
                 Some(Source::Method(source)) => {
                     syntax::print_item(&ItemKind::Method(source.def.clone()))
                 }

@@ -189,9 +189,7 @@ impl Lower<'_> {
                 Site::Latest,
                 std::iter::once(*f).chain(args.iter().copied()).collect(),
             ),
-            Op::CallHost(number, args) => {
-                (Site::Host(*number, ret), args.iter().copied().collect())
-            }
+            Op::CallHost(mi, args) => (Site::Host(*mi, ret), args.iter().copied().collect()),
             other => unreachable!("{other:?} is not dispatched at run time"),
         };
         let count = self.int(args.len() as i64);

@@ -9,7 +9,7 @@
 use super::VmCtx;
 use super::asm::{saved_registers, shims, suspend};
 use super::context::{Context, on_host_stack};
-use super::host::{DynCall, DynTarget, Key, Target};
+use super::host::{DynCall, DynTarget, HostCall, Key, Target};
 use super::launch::Launch;
 use super::raise::{RaiseKind, raise, raise_site};
 use super::values::{Exporter, Importer, read_leaf, string_at, write_leaves};
@@ -323,7 +323,7 @@ unsafe extern "C-unwind" fn call_host(
 ) {
     // SAFETY: the running context, a site of loaded code, and values in its frame.
     unsafe {
-        let Site::Host(number, ty) = *site else {
+        let Site::Host(mi, ty) = *site else {
             unreachable!("a site of a host function")
         };
         let args = std::slice::from_raw_parts(args, count);
@@ -332,7 +332,14 @@ unsafe extern "C-unwind" fn call_host(
             let mut exporter = Exporter::new(&loader);
             let values: Vec<Value> = args.iter().map(|&arg| exporter.dynamic(arg)).collect();
             let mut cx = Context::borrowed(ctx);
-            let value = host.call_host(&mut cx, number, &values)?;
+            let call = HostCall {
+                mi,
+                args: &values,
+                ret: ty,
+                world: (*ctx).world,
+                live: (*ctx).live,
+            };
+            let value = host.call_host(&mut cx, call)?;
             let layouts = loader.generator().layouts();
             let actual = value.ty(layouts.universe());
             if !layouts.types().subtype(actual, ty) {

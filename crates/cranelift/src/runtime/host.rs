@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
+use worldage_engine::Mi;
 use worldage_wir::value::Value;
 
 /// The engine's side of a context. Its methods run on the host's stack and may call back into
@@ -22,8 +23,8 @@ pub trait Host: Send + Sync {
     /// The world after the newest edit.
     fn newest_world(&self) -> u64;
 
-    /// A call of a registered host function.
-    fn call_host(&self, cx: &mut Context, number: u32, args: &[Value]) -> Result<Value, RaiseKind>;
+    /// A call, in a world, of the host's function that is the body of an instance.
+    fn call_host(&self, cx: &mut Context, call: HostCall<'_>) -> Result<Value, RaiseKind>;
 
     /// Output of `print`: one line with its newline.
     fn print(&self, text: &str);
@@ -38,6 +39,21 @@ pub struct DynCall<'a> {
     pub args: &'a [Ty],
     /// The world.
     pub world: u64,
+}
+
+/// A call of a function of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct HostCall<'a> {
+    /// The instance whose body it is.
+    pub mi: Mi,
+    /// The arguments.
+    pub args: &'a [Value],
+    /// What the code was promised to get.
+    pub ret: Ty,
+    /// The world of the running code.
+    pub world: u64,
+    /// Whether calls follow the newest world.
+    pub live: bool,
 }
 
 /// What a run-time dispatched call names.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use worldage_cranelift::{
-    Callee, Context, DynCall, DynTarget, Generator, Host, HostIsa, Loaded, Loader, OptLevel,
-    Options, RaiseKind,
+    Callee, Context, DynCall, DynTarget, Generator, Host, HostCall, HostIsa, Loaded, Loader,
+    OptLevel, Options, RaiseKind,
 };
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
@@ -141,9 +141,9 @@ impl Host for TestHost {
         1
     }
 
-    fn call_host(&self, cx: &mut Context, number: u32, args: &[Value]) -> Result<Value, RaiseKind> {
-        let function = self.functions.lock()[number as usize];
-        function(cx, args)
+    fn call_host(&self, cx: &mut Context, call: HostCall<'_>) -> Result<Value, RaiseKind> {
+        let function = self.functions.lock()[call.mi.0 as usize];
+        function(cx, call.args)
     }
 
     fn print(&self, text: &str) {

@@ -213,7 +213,7 @@ fn printing_boxes_and_shows_like_the_interpreter() {
 fn add_host_call(program: &mut Program) {
     let int = program.u.prelude().int64;
     let (mut b, p) = Builder::new(&[int], int);
-    let result = b.op(int, Op::CallHost(0, [p[0]].into()));
+    let result = b.op(int, Op::CallHost(Mi(0), [p[0]].into()));
     b.term(Term::Return(result));
     program.add(Mi(0), b);
 }

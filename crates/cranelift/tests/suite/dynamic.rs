@@ -240,7 +240,7 @@ fn entries_nest_and_traces_cross_the_host() {
         b.term(Term::Return(x));
         program.add(Mi(1), b);
         let (mut b, p) = Builder::new(&[int], int);
-        let result = b.op(int, Op::CallHost(0, [p[0]].into()));
+        let result = b.op(int, Op::CallHost(Mi(0), [p[0]].into()));
         b.term(Term::Return(result));
         program.add(Mi(0), b);
         *INNER.lock() = Some(program.callee(Mi(1)));

@@ -1,7 +1,7 @@
 //! A whole program in place of the one before: what is as it was stays untouched, what is gone is
 //! deleted, all in one edit.
 
-use super::{Intrinsic, Placed, Plan, Planner, Shown, Written, type_fact};
+use super::{Intrinsic, Placed, Plan, Planner, Shown, Written, WrittenMethod, type_fact};
 use crate::ast::{Item, MethodDef, Name, Span};
 use crate::diag::{Diagnostic, FileId};
 use crate::env::{TypeScope, TypeTable};
@@ -38,10 +38,15 @@ impl Written {
             planner.methods(items, table);
             if planner.errors.is_empty() {
                 planner.methods_gone(table);
+                planner.resolve_again(table);
             }
         }
         planner.finish(types)
     }
+}
+
+fn is_text(method: &WrittenMethod, def: &Arc<MethodDef>) -> bool {
+    method.source.host.is_none() && method.source.def == *def
 }
 
 /// The methods of one function that the text has: with a source where it is a new one.
@@ -60,7 +65,7 @@ impl Planner<'_> {
         let methods = self.written.methods(self.table, function);
         let same = methods
             .iter()
-            .any(|method| method.sig == *sig && method.source.def == *def);
+            .any(|method| method.sig == *sig && is_text(method, def));
         if same {
             self.unchanged.push(Unchanged {
                 function,
@@ -75,7 +80,7 @@ impl Planner<'_> {
     /// Whether the program has this method with a signature that means something else by now.
     pub(super) fn is_moved(&self, function: Symbol, def: &Arc<MethodDef>) -> bool {
         let methods = self.written.methods(self.table, function);
-        self.whole && methods.iter().any(|method| method.source.def == *def)
+        self.whole && methods.iter().any(|method| is_text(method, def))
     }
 
     /// A type that the text lacks: its name and its constructor go.
@@ -117,7 +122,9 @@ impl Planner<'_> {
         functions.sort_by_key(|function| types.symbol_str(*function));
         for function in functions {
             let kept = kept.remove(&function).unwrap_or_default();
-            for method in written.methods(self.table, function) {
+            // What the host defined is no part of the text.
+            let methods = written.methods(self.table, function).iter();
+            for method in methods.filter(|method| method.source.host.is_none()) {
                 let same = |other: &Sig| {
                     *other == method.sig
                         || (other.arity(types) == method.sig.arity(types)

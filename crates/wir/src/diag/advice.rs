@@ -63,6 +63,7 @@ impl Code {
             Code::OutOfMemory => "make smaller arrays, or keep fewer of them",
             Code::TypeLimit => "end the recursion before its types grow without end",
             Code::WorldExpired => "hold a world as long as it is called",
+            Code::HostError => "look at the function that the host gave, or at its arguments",
             Code::UnsupportedOnTarget => "choose another target",
             Code::NotCached => "run once without --strict to fill the store",
         }

@@ -24,8 +24,11 @@ pub use intrinsics::Intrinsics;
 
 use crate::ast::MethodDef;
 use crate::inferred::Inferred;
+use crate::ir::{Op, Term, Val};
 use crate::lower::Lowered;
+use crate::lower::untyped::TyIx;
 use emit::Emit;
+use out::Out;
 use solve::{Solver, State};
 use std::cell::RefCell;
 use worldage_dispatch::{Ty, TyKind};
@@ -60,6 +63,45 @@ pub fn infer(
         }
     });
     result
+}
+
+/// Infers an instance of a method that the host runs: it hands its arguments over, and returns
+/// what is declared.
+///
+/// # Errors
+/// As [`infer`].
+pub fn infer_host(
+    intr: &Intrinsics,
+    ask: &mut dyn Ask,
+    mi: Mi,
+    def: &MethodDef,
+    low: &Lowered,
+) -> Result<Inferred, Stop> {
+    let u = &**intr.universe();
+    let args = ask.key(mi).args;
+    let mut state = State::default();
+    let mut solver = Solver::new(intr, ask, mi, def, low, &mut state);
+    // The only type in a body without statements is that of the annotation.
+    let ret = match def.ret {
+        Some(_) => solver.named(TyIx(0))?,
+        None => Ok(Ty::ANY),
+    };
+    let mut out = Out::new();
+    let entry = out.cur();
+    let args = u.tuple_elems(args).unwrap_or_default();
+    let args: Vec<Val> = args.iter().map(|ty| out.param(entry, *ty)).collect();
+    let body = match ret {
+        Ok(ret) => {
+            let result = out.inst(Op::CallHost(mi, args.into()), ret, def.id);
+            out.term(Term::Return(result), def.id);
+            out.finish(ret, mi)
+        }
+        Err(failure) => {
+            out.term(Term::Fail(failure), def.id);
+            out.finish(Ty::BOTTOM, mi)
+        }
+    };
+    Ok(Inferred::new(u, body, def))
 }
 
 fn infer_with(

@@ -7,6 +7,7 @@ use crate::ast::{self, Expr, MethodDef};
 use crate::builtins::{Recipe, recipe};
 use crate::env::{ResolveError, resolve_bound, var_names};
 use crate::error::RunError;
+use crate::host::HostBody;
 use crate::value::{Record, Value};
 use smallvec::SmallVec;
 use std::rc::Rc;
@@ -23,6 +24,17 @@ pub(super) enum Target {
     Method(Instance),
     Builtin(Recipe),
     Constructor(Ty),
+    Host(HostMethod),
+}
+
+/// A method of the host on concrete argument types.
+#[derive(Debug)]
+pub(super) struct HostMethod {
+    function: Symbol,
+    args: Tys,
+    body: Arc<HostBody>,
+    /// What it must return; `None`: anything.
+    ret: Option<Ty>,
 }
 
 /// A method on concrete argument types.
@@ -100,6 +112,23 @@ impl Interp<'_> {
             }
             Some(program::Body::User(ix)) => {
                 let bindings = bindings();
+                let method = self.p.method(*ix);
+                if let Some(body) = &method.host {
+                    let (def, body) = (&method.def, Arc::clone(body));
+                    let vars = var_names(def);
+                    let ret = def.ret.as_ref();
+                    let ret = ret
+                        .map(|ty| resolve_bound(self.u, &self.p.types, &vars, &bindings, ty))
+                        .transpose()
+                        .map_err(|error| Box::new(RunError::new(error.code, error.message)))?;
+                    let (function, args) = (function, tys.clone());
+                    return Ok(Target::Host(HostMethod {
+                        function,
+                        args,
+                        body,
+                        ret,
+                    }));
+                }
                 let code = self.code(*ix);
                 let vars = var_names(&code.def);
                 let types = code.types.iter();
@@ -177,6 +206,20 @@ impl Interp<'_> {
             Target::Method(instance) => self.run(instance, args),
             Target::Builtin(recipe) => self.builtin(recipe, args),
             Target::Constructor(ty) => self.record(*ty, args),
+            Target::Host(method) => self.run_host(method, &args),
+        }
+    }
+
+    fn run_host(&self, method: &HostMethod, args: &[Value]) -> Run {
+        let value = method.body.run(args);
+        let instance = || self.call_text(method.function, &method.args);
+        let value = value.map_err(|fault| Box::new(fault.error(instance())))?;
+        let ty = value.ty(self.u);
+        match method.ret {
+            Some(ret) if !self.u.types().subtype(ty, ret) => {
+                Err(self.mismatch("the result", ret, ty))
+            }
+            _ => Ok(value),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::builtins::{Builtin, BuiltinId, builtins};
 use crate::diag::{Code, FileId, Place};
 use crate::env::{ResolveError, TypeDef, TypeTable, resolve_sig};
 use crate::error::{RunError, Site};
+use crate::host::HostBody;
 use crate::universe::Universe;
 use crate::value::Value;
 use rustc_hash::FxHashMap;
@@ -38,6 +39,7 @@ pub(super) enum Body {
 #[derive(Clone, Debug)]
 pub(super) struct UserMethod {
     pub(super) def: Arc<MethodDef>,
+    pub(super) host: Option<Arc<HostBody>>,
     table: usize,
     sig: Option<Sig>,
     file: FileId,
@@ -155,6 +157,30 @@ impl Program {
         items: &[Item],
         file: FileId,
     ) -> Result<(), EditError> {
+        self.define_as(table, items, file, None)
+    }
+
+    /// Defines a method by its declaration; the host runs it.
+    ///
+    /// # Errors
+    /// As [`Program::define`].
+    pub fn define_host(
+        &mut self,
+        table: Option<&str>,
+        declaration: &Item,
+        file: FileId,
+        body: &Arc<HostBody>,
+    ) -> Result<(), EditError> {
+        self.define_as(table, std::slice::from_ref(declaration), file, Some(body))
+    }
+
+    fn define_as(
+        &mut self,
+        table: Option<&str>,
+        items: &[Item],
+        file: FileId,
+        host: Option<&Arc<HostBody>>,
+    ) -> Result<(), EditError> {
         let table = self.table_number(table);
         let mut type_defs = self.type_defs.clone();
         let mut new = Vec::new();
@@ -168,6 +194,7 @@ impl Program {
                 }
                 ItemKind::Method(def) => new.push(UserMethod {
                     def: def.clone(),
+                    host: host.cloned(),
                     table,
                     sig: None,
                     file,

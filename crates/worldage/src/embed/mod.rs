@@ -56,6 +56,10 @@
 /// Canonical digests of labelled graphs.
 pub use worldage_fingerprint as graph;
 
+/// Machine code of functions in CLIF: made, put into memory, called (feature `native`).
+#[cfg(feature = "native")]
+pub use worldage_cranelift::native;
+
 mod edit;
 mod error;
 mod handle;
