@@ -4,11 +4,16 @@
 //! (part of) the answer of [`lookup`](crate::lookup()), up to what closed types can say about
 //! diagonal signatures. In a stack, a match hides what lower tables have for the same calls.
 
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+use smallvec::SmallVec;
+
 use crate::index::{Query, Wanted};
 use crate::matching::sig_matches;
 use crate::methods::{MethodEntry, MethodId, Methods};
 use crate::sig::Sig;
-use crate::specificity::more_specific;
+use crate::specificity::{more_specific, specificity};
 use crate::subtype::{Cx, widest};
 use crate::ty::{Ty, TyKind};
 use crate::types::Types;
@@ -17,6 +22,8 @@ use crate::world::World;
 
 /// How many parts of the arguments a question of cover may look at.
 const COVER_STEPS: u32 = 1 << 12;
+/// So few methods are looked at one by one.
+const FEW: usize = 8;
 
 /// A method that some of the calls mean.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -77,18 +84,15 @@ pub fn find_all(
     limit: usize,
     world: World,
 ) -> Matches {
-    let mut search = Search {
-        types,
-        found: Vec::new(),
-        kept: Vec::new(),
-    };
+    let mut search = Search::new(types);
     let mut covered = false;
     for (table, methods) in stack.iter().enumerate() {
         let Some(query) = Query::new(types, args, Wanted::Overlapping) else {
             break;
         };
         let from = search.found.len();
-        for entry in methods.candidates(query, world) {
+        let candidates = methods.candidates(&query, world);
+        for entry in candidates.iter().copied() {
             let common = sig_intersect(types, args, &entry.sig);
             if common == Ty::BOTTOM {
                 continue;
@@ -100,7 +104,7 @@ pub fn find_all(
             });
             // Answers for concrete calls are final: many of them decide early.
             if types.is_concrete(common)
-                && search.survives_index(methods, common, entry, table, world)
+                && search.survives_call(methods, &candidates, common, entry, table, world)
             {
                 search.kept.push(search.found.len() - 1);
                 if search.kept.len() > limit {
@@ -144,16 +148,53 @@ pub fn find_all(
 
 struct Search<'a> {
     types: &'a Types,
-    found: Vec<Found<'a>>,
+    found: SmallVec<[Found<'a>; 4]>,
     /// Places in `found`.
-    kept: Vec<usize>,
+    kept: SmallVec<[usize; 8]>,
+    /// How the first [`FEW`] of `found` are ordered, as far as it was asked.
+    orders: [[Cell<Order>; FEW]; FEW],
+}
+
+/// Which of two methods is preferred where both match.
+#[derive(Clone, Copy, Default)]
+enum Order {
+    #[default]
+    NotAsked,
+    Known(Option<Ordering>),
 }
 
 impl<'a> Search<'a> {
-    /// Whether `a` is preferred where both match.
-    fn beats(&self, a: &Found<'_>, b: &Found<'_>) -> bool {
-        a.table < b.table
-            || (a.table == b.table && more_specific(self.types, &a.entry.sig, &b.entry.sig))
+    fn new(types: &'a Types) -> Self {
+        Search {
+            types,
+            found: SmallVec::new(),
+            kept: SmallVec::new(),
+            orders: Default::default(),
+        }
+    }
+
+    /// Whether `a` is preferred where both match; both are places in `found`.
+    fn beats(&self, a: usize, b: usize) -> bool {
+        let (first, second) = (a.min(b), a.max(b));
+        let wins = if a < b {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        };
+        let order = || {
+            let (first, second) = (&self.found[first], &self.found[second]);
+            match first.table.cmp(&second.table) {
+                Ordering::Equal => specificity(self.types, &first.entry.sig, &second.entry.sig),
+                upper => Some(upper),
+            }
+        };
+        let Some(remembered) = self.orders.get(first).and_then(|row| row.get(second)) else {
+            return order() == Some(wins);
+        };
+        if let Order::NotAsked = remembered.get() {
+            remembered.set(Order::Known(order()));
+        }
+        matches!(remembered.get(), Order::Known(Some(order)) if order == wins)
     }
 
     /// Whether every call of `args` has a match among those that are kept.
@@ -164,26 +205,26 @@ impl<'a> Search<'a> {
         if kept().any(takes_all) {
             return true;
         }
-        let sigs: Vec<&Sig> = kept().map(|found| &found.entry.sig).collect();
+        let sigs: SmallVec<[&Sig; 8]> = kept().map(|found| &found.entry.sig).collect();
         covers(self.types, args, &sigs)
     }
 
     /// Whether some of the calls of a match are not taken by better ones.
     fn survives(&self, ix: usize) -> bool {
         let this = &self.found[ix];
-        let better = self.found.iter().filter(|other| {
-            other.entry.id != this.entry.id
-                && self.types.overlaps(other.args, this.args)
-                && self.beats(other, this)
+        let better = self.found.iter().enumerate().filter(|(place, other)| {
+            *place != ix && self.types.overlaps(other.args, this.args) && self.beats(*place, ix)
         });
-        let better: Vec<&Sig> = better.map(|other| &other.entry.sig).collect();
+        let better: SmallVec<[&Sig; 8]> = better.map(|(_, other)| &other.entry.sig).collect();
         !covers(self.types, this.args, &better)
     }
 
-    /// [`Search::survives`] for one concrete call, before all matches are known.
-    fn survives_index(
+    /// [`Search::survives`] for one concrete call, before all matches are known: the methods that
+    /// accept it are among `candidates`, and the index has them if those are many.
+    fn survives_call(
         &self,
         methods: &'a Methods,
+        candidates: &[&MethodEntry],
         call: Ty,
         entry: &MethodEntry,
         table: usize,
@@ -197,26 +238,35 @@ impl<'a> Search<'a> {
         if hidden {
             return false;
         }
-        let Some(query) = Query::new(types, call, Wanted::Covering) else {
-            return false;
-        };
-        !methods.candidates(query, world).iter().any(|other| {
+        // A signature of just these concrete types is below every other match.
+        if entry.sig.params == call {
+            return true;
+        }
+        let beats = |other: &&MethodEntry| {
             other.id != entry.id
                 && sig_matches(types, call, &other.sig)
                 && more_specific(types, &other.sig, &entry.sig)
-        })
+        };
+        if candidates.len() <= FEW {
+            return !candidates.iter().any(beats);
+        }
+        Query::new(types, call, Wanted::Covering)
+            .is_some_and(|query| !methods.candidates(&query, world).iter().any(beats))
     }
 
     /// Most specific first where comparable, else by number.
-    fn ordered(&self) -> Vec<usize> {
-        let mut rest: Vec<usize> = self.kept.clone();
+    fn ordered(&self) -> SmallVec<[usize; 8]> {
+        let mut rest = self.kept.clone();
+        if rest.len() < 2 {
+            return rest;
+        }
         rest.sort_unstable_by_key(|ix| (self.found[*ix].table, self.found[*ix].entry.id));
-        let mut order = Vec::with_capacity(rest.len());
+        let mut order = SmallVec::with_capacity(rest.len());
         while !rest.is_empty() {
             let unbeaten = rest.iter().position(|ix| {
                 !rest
                     .iter()
-                    .any(|other| other != ix && self.beats(&self.found[*other], &self.found[*ix]))
+                    .any(|other| other != ix && self.beats(*other, *ix))
             });
             // In a circle of preferences, the number decides.
             order.push(rest.remove(unbeaten.unwrap_or(0)));
@@ -229,19 +279,18 @@ impl<'a> Search<'a> {
         let types = self.types;
         self.kept.iter().enumerate().any(|(nth, a)| {
             self.kept[nth + 1..].iter().any(|b| {
-                let (a, b) = (&self.found[*a], &self.found[*b]);
-                if self.beats(a, b) || self.beats(b, a) {
+                if self.beats(*a, *b) || self.beats(*b, *a) {
                     return false;
                 }
-                let common = sig_intersect(types, a.args, &b.entry.sig);
+                let common = sig_intersect(types, self.found[*a].args, &self.found[*b].entry.sig);
                 if common == Ty::BOTTOM {
                     return false;
                 }
-                let better = self
-                    .found
-                    .iter()
-                    .filter(|other| self.beats(other, a) || self.beats(other, b));
-                let better: Vec<&Sig> = better.map(|other| &other.entry.sig).collect();
+                let better = (0..self.found.len()).filter(|other| {
+                    let beats = |this: usize| *other != this && self.beats(*other, this);
+                    beats(*a) || beats(*b)
+                });
+                let better: Vec<&Sig> = better.map(|other| &self.found[other].entry.sig).collect();
                 !covers(types, common, &better)
             })
         })
@@ -258,6 +307,13 @@ pub(crate) fn covers(types: &Types, args: Ty, sigs: &[&Sig]) -> bool {
     if sigs.iter().all(|sig| sig.vars.is_empty())
         && let Some(row) = types.tuple_parts(args)
     {
+        if sigs.iter().any(|sig| cx.le(args, sig.params)) {
+            return true;
+        }
+        // One of the calls lies in no other type but supertypes of the whole (see `subtype`).
+        if !types.data(args).splittable {
+            return false;
+        }
         let rows: Vec<_> = sigs
             .iter()
             .filter_map(|sig| types.tuple_parts(sig.params))

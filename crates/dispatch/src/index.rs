@@ -31,13 +31,13 @@ impl Head {
     }
 
     /// The heads from the root of its declarations down to this one.
+    #[inline]
     pub(crate) fn path(self, types: &Types) -> impl Iterator<Item = Head> + '_ {
         let declared: &[DeclId] = match self {
-            Head::TUPLE => &[],
+            Head::TUPLE => &[DeclId(u32::MAX)],
             Head(decl) => &types.decl_data(DeclId(decl)).path,
         };
-        let tuple = (self == Head::TUPLE).then_some(self);
-        declared.iter().map(|decl| Head::of(*decl)).chain(tuple)
+        declared.iter().map(|decl| Head::of(*decl))
     }
 }
 
@@ -118,7 +118,7 @@ impl<'a> Query<'a> {
 
 #[derive(Clone, Debug)]
 enum Node {
-    Leaf(Vec<u32>),
+    Leaf(SmallVec<[u32; 4]>),
     Split(Box<Split>),
 }
 
@@ -132,7 +132,7 @@ struct Split {
 
 impl Default for Node {
     fn default() -> Self {
-        Node::Leaf(Vec::new())
+        Node::Leaf(SmallVec::new())
     }
 }
 
@@ -176,7 +176,7 @@ impl SigIndex {
     }
 
     /// Calls `found` for each candidate.
-    pub(crate) fn search(&self, query: Query<'_>, found: &mut impl FnMut(u32)) {
+    pub(crate) fn search(&self, query: &Query<'_>, found: &mut impl FnMut(u32)) {
         if query.tail.is_none() {
             if let Some(node) = self.fixed.get(&query.elems.len()) {
                 node.search(query, 0, found);
@@ -201,7 +201,7 @@ impl SigIndex {
             Some(_) => Some(&self.open),
         };
         if let Some(node) = node {
-            node.search(query, 0, found);
+            node.search(&query, 0, found);
         }
     }
 }
@@ -252,7 +252,7 @@ impl Node {
         }
     }
 
-    fn search(&self, query: Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
+    fn search(&self, query: &Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
         match self {
             Node::Leaf(entries) => entries.iter().for_each(|ix| found(*ix)),
             Node::Split(split) => split.search(query, column, found),
@@ -308,7 +308,7 @@ impl Split {
         }
     }
 
-    fn search(&self, query: Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
+    fn search(&self, query: &Query<'_>, column: usize, found: &mut impl FnMut(u32)) {
         self.wide.search(query, column + 1, found);
         if self.by_head.is_empty() {
             return;
@@ -338,11 +338,20 @@ impl Split {
     /// Searches under the heads at and above `heads`, and below where that is wanted.
     fn search_related(
         &self,
-        query: Query<'_>,
+        query: &Query<'_>,
         heads: &[Head],
         column: usize,
         found: &mut impl FnMut(u32),
     ) {
+        if let ([head], Wanted::Covering) = (heads, query.wanted) {
+            for node in head
+                .path(query.types)
+                .filter_map(|head| self.by_head.get(&head))
+            {
+                node.search(query, column + 1, found);
+            }
+            return;
+        }
         let mut related: SmallVec<[Head; 16]> = SmallVec::new();
         for head in heads {
             related.extend(head.path(query.types));

@@ -1,5 +1,7 @@
 //! Intersection of closed types, exact: nominal types form a tree, so two of them are nested or disjoint.
 
+use smallvec::SmallVec;
+
 use crate::ty::{Ty, TyKind};
 use crate::types::Types;
 
@@ -49,15 +51,20 @@ impl Types {
                 let at = |elems: &[Ty], tail: &Option<Ty>, ix: usize| {
                     elems.get(ix).copied().or(*tail).unwrap_or(Ty::BOTTOM)
                 };
-                let mut common = Vec::with_capacity(length);
+                let mut common: SmallVec<[Ty; 8]> = SmallVec::with_capacity(length);
                 for ix in 0..length {
                     match self.intersect(at(elems, tail, ix), at(others, other, ix)) {
                         Ty::BOTTOM => return Ty::BOTTOM,
                         ty => common.push(ty),
                     }
                 }
-                let tail = tail.zip(*other).map(|(a, b)| self.intersect(a, b));
-                self.tuple_with_tail(&common, tail)
+                let rest = tail.zip(*other).map(|(a, b)| self.intersect(a, b));
+                // Most often one of the two is the answer: it is interned already.
+                match common.as_slice() {
+                    same if same == &**elems && rest == *tail => a,
+                    same if same == &**others && rest == *other => b,
+                    common => self.tuple_with_tail(common, rest),
+                }
             }
             _ if self.subtype(a, b) => a,
             _ if self.subtype(b, a) => b,

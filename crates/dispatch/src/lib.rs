@@ -4,7 +4,7 @@
 //! (`subst`, `union`, `display` build and print it; `subtype`, `intersect` order it); [`sig`] adds
 //! method-level variables (`matching` solves them, `unify` and `widen` meet them,
 //! `specificity` ranks them);
-//! [`methods`] holds the methods of a function (through `index`), [`mod@lookup`], [`mod@find_all`] and
+//! [`methods`] holds the methods of a function (in `group`s, through `index`), [`mod@lookup`], [`mod@find_all`] and
 //! [`ambiguity`] answer calls from them, and [`calls`] says which recorded calls an edit can affect.
 //!
 //! Invariants:
@@ -35,6 +35,7 @@ pub mod calls;
 mod display;
 pub mod error;
 pub mod find_all;
+mod group;
 mod index;
 mod intersect;
 pub mod lookup;

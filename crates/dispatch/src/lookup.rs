@@ -3,6 +3,7 @@
 //! The answer is the one match that no other match beats. It need not beat all others itself, for
 //! *more specific* is not transitive.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -10,7 +11,7 @@ use smallvec::SmallVec;
 use crate::index::{Query, Wanted};
 use crate::matching::sig_matches;
 use crate::methods::{MethodEntry, MethodId, Methods};
-use crate::specificity::more_specific;
+use crate::specificity::{more_specific, specificity};
 use crate::ty::Ty;
 use crate::types::Types;
 use crate::world::World;
@@ -64,26 +65,32 @@ fn covering(types: &Types, methods: &Methods, args: Ty, world: World) -> Lookup 
     let Some(query) = Query::new(types, args, Wanted::Covering) else {
         return Lookup::NoMethod;
     };
-    let mut matches = methods.candidates(query, world);
+    let mut matches = methods.candidates(&query, world);
     matches.retain(|entry| sig_matches(types, args, &entry.sig));
     decide(types, &matches)
 }
 
 /// The answer among the matches of one table.
 fn decide(types: &Types, matches: &[&MethodEntry]) -> Lookup {
-    let (champion, rest) = match matches {
+    let (mut champion, rest) = match matches {
         [] => return Lookup::NoMethod,
         [first, rest @ ..] => (*first, rest),
     };
     let beats = |a: &MethodEntry, b: &MethodEntry| more_specific(types, &a.sig, &b.sig);
-    let champion = rest.iter().fold(
-        champion,
-        |best, entry| if beats(entry, best) { entry } else { best },
-    );
-    if matches
-        .iter()
-        .all(|entry| entry.id == champion.id || beats(champion, entry))
-    {
+    // Matches that the champion is not known to beat.
+    let mut others: SmallVec<[&MethodEntry; 8]> = SmallVec::new();
+    for (seen, entry) in (1..).zip(rest) {
+        match specificity(types, &champion.sig, &entry.sig) {
+            Some(Ordering::Less) => {}
+            Some(Ordering::Greater) => {
+                let lost = std::mem::replace(&mut champion, entry);
+                others = matches[..seen].iter().copied().collect();
+                others.retain(|other| other.id != lost.id);
+            }
+            _ => others.push(entry),
+        }
+    }
+    if others.iter().all(|entry| beats(champion, entry)) {
         return Lookup::Method(champion.id);
     }
     let unbeaten = matches

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::group::Group;
 use crate::index::{Query, SigIndex, Wanted};
 use crate::matching::sig_equal;
 use crate::sig::Sig;
@@ -29,35 +30,6 @@ pub struct MethodEntry {
     pub sig: Sig,
     /// When it exists.
     pub range: WorldRange,
-}
-
-/// Methods with type-equal signatures, one after the other.
-#[derive(Clone, Debug)]
-struct Group {
-    sig: Sig,
-    versions: VecDeque<MethodEntry>,
-}
-
-impl Group {
-    fn at(&self, world: World) -> Option<&MethodEntry> {
-        let next = self
-            .versions
-            .partition_point(|entry| entry.range.first <= world);
-        self.versions
-            .get(next.checked_sub(1)?)
-            .filter(|entry| entry.range.contains(world))
-    }
-
-    fn place(&self, id: MethodId, first: World) -> Option<usize> {
-        let start = self
-            .versions
-            .partition_point(|entry| entry.range.first < first);
-        self.versions
-            .iter()
-            .skip(start)
-            .position(|entry| entry.id == id)
-            .map(|ix| start + ix)
-    }
 }
 
 /// A version of a method whose range is closed.
@@ -122,14 +94,7 @@ impl Methods {
             range: WorldRange::since(world),
         };
         if let Some(group) = &mut self.groups[group as usize] {
-            debug_assert!(
-                group
-                    .versions
-                    .back()
-                    .is_none_or(|last| last.range.first <= world),
-                "worlds never fall"
-            );
-            group.versions.push_back(entry);
+            group.push(entry);
         }
         self.by_id.insert(id, (group, world));
         self.record(world, Change::Inserted(id));
@@ -155,8 +120,7 @@ impl Methods {
     #[must_use]
     pub fn get(&self, id: MethodId) -> Option<&MethodEntry> {
         let (group, first) = *self.by_id.get(&id)?;
-        let group = self.group(group);
-        group.place(id, first).map(|place| &group.versions[place])
+        self.group(group).get(id, first)
     }
 
     /// The methods that exist in a world, in no particular but a reproducible order.
@@ -180,10 +144,11 @@ impl Methods {
                     }
                 }
                 Change::Ended(id) => {
-                    if let Some((group, place)) = self.locate(id)
+                    if let Some((group, first)) = self.by_id.get(&id).copied()
                         && let Some(group) = &mut self.groups[group as usize]
+                        && let Some(entry) = group.get_mut(id, first)
                     {
-                        group.versions[place].range.last = World::MAX;
+                        entry.range.last = World::MAX;
                     }
                     self.ended.pop_back();
                 }
@@ -220,7 +185,11 @@ impl Methods {
     }
 
     /// The methods of a world that the index cannot rule out, each once, in a reproducible order.
-    pub(crate) fn candidates(&self, query: Query<'_>, world: World) -> SmallVec<[&MethodEntry; 8]> {
+    pub(crate) fn candidates(
+        &self,
+        query: &Query<'_>,
+        world: World,
+    ) -> SmallVec<[&MethodEntry; 8]> {
         let mut found: SmallVec<[u32; 16]> = SmallVec::new();
         self.index.search(query, &mut |ix| found.push(ix));
         found.sort_unstable();
@@ -239,18 +208,13 @@ impl Methods {
         world: World,
     ) -> SmallVec<[&MethodEntry; 8]> {
         Query::of_sig(types, sig, Wanted::Overlapping)
-            .map_or_else(SmallVec::new, |query| self.candidates(query, world))
+            .map_or_else(SmallVec::new, |query| self.candidates(&query, world))
     }
 
     fn group(&self, ix: u32) -> &Group {
         self.groups[ix as usize]
             .as_ref()
             .expect("an indexed group exists")
-    }
-
-    fn locate(&self, id: MethodId) -> Option<(u32, usize)> {
-        let (group, first) = *self.by_id.get(&id)?;
-        Some((group, self.group(group).place(id, first)?))
     }
 
     fn group_of(&self, types: &Types, sig: &Sig) -> Option<u32> {
@@ -268,10 +232,7 @@ impl Methods {
     }
 
     fn add_group(&mut self, types: &Types, sig: &Sig) -> u32 {
-        let group = Some(Group {
-            sig: sig.clone(),
-            versions: VecDeque::new(),
-        });
+        let group = Some(Group::new(sig.clone()));
         let ix = match self.free.pop() {
             Some(ix) => {
                 self.groups[ix as usize] = group;
@@ -297,7 +258,7 @@ impl Methods {
     }
 
     fn end(&mut self, group: u32, world: World) -> Option<MethodId> {
-        let last = self.groups[group as usize].as_mut()?.versions.back_mut()?;
+        let last = self.groups[group as usize].as_mut()?.newest_mut()?;
         if !last.range.contains(world) {
             return None;
         }
@@ -326,16 +287,14 @@ impl Methods {
         let Some(group) = &mut self.groups[ix as usize] else {
             return;
         };
-        let Some(place) = group.place(id, first) else {
+        if !group.remove(id, first) {
             return;
-        };
-        group.versions.remove(place);
-        if group.versions.is_empty() {
+        }
+        if group.is_empty() {
             self.hollow.push(ix);
         }
         // The number stays that of another version, if there is one.
-        let left = group.versions.iter().rev().find(|entry| entry.id == id);
-        match left.map(|entry| entry.range.first) {
+        match group.first_of(id) {
             Some(first) => self.by_id.insert(id, (ix, first)),
             None => self.by_id.remove(&id),
         };
@@ -343,8 +302,7 @@ impl Methods {
 
     fn drop_hollow(&mut self, types: &Types) {
         for ix in std::mem::take(&mut self.hollow) {
-            let Some(group) = self.groups[ix as usize].take_if(|group| group.versions.is_empty())
-            else {
+            let Some(group) = self.groups[ix as usize].take_if(|group| group.is_empty()) else {
                 continue;
             };
             self.index.remove(types, &group.sig, ix);

@@ -1,5 +1,7 @@
 //! Which of two signatures is more specific. Not transitive: never sort by it.
 
+use std::cmp::Ordering;
+
 use crate::matching::sig_subtype;
 use crate::sig::Sig;
 use crate::ty::{Ty, TyKind};
@@ -13,13 +15,22 @@ use crate::unify::sig_disjoint;
 /// other, at least one in favour of `a` and none in favour of `b`. If all are equal, a fixed arity
 /// beats a Vararg, and then a diagonal beats a non-diagonal.
 pub fn more_specific(types: &Types, a: &Sig, b: &Sig) -> bool {
+    specificity(types, a, b) == Some(Ordering::Less)
+}
+
+/// Both directions of [`more_specific`] at once: `Less` = `a` is more specific, `Greater` = `b` is.
+/// Never both, for each way to win is asymmetric.
+pub(crate) fn specificity(types: &Types, a: &Sig, b: &Sig) -> Option<Ordering> {
     if a == b {
-        return false;
+        return None;
     }
     match (sig_subtype(types, a, b), sig_subtype(types, b, a)) {
-        (true, equal) => !equal,
-        (false, true) => false,
-        (false, false) => !sig_disjoint(types, a, b) && wins_by_parameters(types, a, b),
+        (true, true) => None,
+        (true, false) => Some(Ordering::Less),
+        (false, true) => Some(Ordering::Greater),
+        (false, false) if sig_disjoint(types, a, b) => None,
+        (false, false) if wins_by_parameters(types, a, b) => Some(Ordering::Less),
+        (false, false) => wins_by_parameters(types, b, a).then_some(Ordering::Greater),
     }
 }
 
@@ -43,9 +54,9 @@ fn wins_by_parameters(types: &Types, a: &Sig, b: &Sig) -> bool {
     let mut better = false;
     for (x, y) in pairs {
         match compare(types, a, x, b, y) {
-            Some(std::cmp::Ordering::Less) => better = true,
-            Some(std::cmp::Ordering::Equal) => {}
-            Some(std::cmp::Ordering::Greater) | None => return false,
+            Some(Ordering::Less) => better = true,
+            Some(Ordering::Equal) => {}
+            Some(Ordering::Greater) | None => return false,
         }
     }
     better
@@ -57,8 +68,7 @@ fn wins_by_parameters(types: &Types, a: &Sig, b: &Sig) -> bool {
 }
 
 /// `Less` = the parameter `x` of `a` is strictly narrower than the parameter `y` of `b`.
-fn compare(types: &Types, a: &Sig, x: Ty, b: &Sig, y: Ty) -> Option<std::cmp::Ordering> {
-    use std::cmp::Ordering;
+fn compare(types: &Types, a: &Sig, x: Ty, b: &Sig, y: Ty) -> Option<Ordering> {
     if !types.has_vars(x) && !types.has_vars(y) {
         return match (types.subtype(x, y), types.subtype(y, x)) {
             (true, true) => Some(Ordering::Equal),

@@ -113,10 +113,12 @@ impl<'a> Cx<'a> {
     }
 
     /// `a` is a subtype of `b`.
+    #[inline]
     pub(crate) fn le(&self, a: Ty, b: Ty) -> bool {
-        if a == b || b == Ty::ANY || a == Ty::BOTTOM {
-            return true;
-        }
+        a == b || b == Ty::ANY || a == Ty::BOTTOM || self.le_by_kind(a, b)
+    }
+
+    fn le_by_kind(&self, a: Ty, b: Ty) -> bool {
         if !self.step() {
             return false;
         }
@@ -136,6 +138,9 @@ impl<'a> Cx<'a> {
             ) => {
                 if decl == to {
                     return self.eq_args(args, want);
+                }
+                if want.is_empty() {
+                    return types.descends(*decl, *to);
                 }
                 types
                     .lift(a, *decl, *to)
@@ -179,18 +184,12 @@ impl<'a> Cx<'a> {
     }
 
     fn le_product(&self, a: Row<'_>, b: Row<'_>) -> bool {
-        let lengths = match (a.1, b.1) {
-            (_, Some(_)) => a.0.len() >= b.0.len(),
-            (None, None) => a.0.len() == b.0.len(),
-            (Some(_), None) => false,
+        let Some((fixed, rest)) = a.0.split_at_checked(b.0.len()) else {
+            return false;
         };
-        lengths
-            && a.0
-                .iter()
-                .enumerate()
-                .all(|(column, ty)| self.le(*ty, at(b, column)))
-            && a.1
-                .is_none_or(|tail| self.le(tail, b.1.unwrap_or(Ty::BOTTOM)))
+        let in_tail = |ty: &Ty| b.1.is_some_and(|tail| self.le(*ty, tail));
+        fixed.iter().zip(b.0).all(|(ty, to)| self.le(*ty, *to))
+            && rest.iter().chain(&a.1).all(in_tail)
     }
 
     /// `a` and `b` have the same values.

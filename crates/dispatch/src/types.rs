@@ -37,7 +37,7 @@ pub(crate) struct TypeData {
 pub(crate) struct DeclData {
     decl: Decl,
     /// The declarations from the root down to this one: `d` descends from `a` iff `d.path[a.level] == a`.
-    pub(crate) path: Box<[DeclId]>,
+    pub(crate) path: SmallVec<[DeclId; 4]>,
 }
 
 /// All types, declarations and symbols of a session. Shared by reference between threads.
@@ -152,11 +152,13 @@ impl Types {
         &self.decl_data(decl).decl
     }
 
+    #[inline]
     pub(crate) fn decl_data(&self, decl: DeclId) -> &DeclData {
         &self.decls[decl.0 as usize]
     }
 
     /// Whether `decl` is `ancestor` or declared under it. O(1).
+    #[inline]
     pub fn descends(&self, decl: DeclId, ancestor: DeclId) -> bool {
         let level = self.decl_data(ancestor).path.len() - 1;
         self.decl_data(decl).path.get(level) == Some(&ancestor)
@@ -257,6 +259,7 @@ impl Types {
         &self.data(ty).kind
     }
 
+    #[inline]
     pub(crate) fn data(&self, ty: Ty) -> &TypeData {
         &self.data[ty.index()]
     }

@@ -111,7 +111,7 @@ impl Types {
                 }
                 _ => {
                     if let Some(query) = Query::new(self, *ty, Wanted::Covering) {
-                        index.search(query, &mut |other| {
+                        index.search(&query, &mut |other| {
                             gone = gone || redundant(this, other as usize)
                         });
                     }
