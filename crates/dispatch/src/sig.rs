@@ -92,6 +92,15 @@ impl Sig {
         }
     }
 
+    /// Other parameters over the same variables, which stand for what they stand for here.
+    pub(crate) fn with_params(&self, params: Ty) -> Sig {
+        Sig {
+            params,
+            vars: Arc::clone(&self.vars),
+            kinds: Arc::clone(&self.kinds),
+        }
+    }
+
     /// The number of fixed parameters.
     pub fn arity(&self, types: &Types) -> usize {
         types

@@ -195,7 +195,8 @@ fn concrete_columns_match(types: &Types, args: Ty, sig: &Sig) -> bool {
     if known.is_empty() {
         return true;
     }
-    let part = Sig::of(types, types.tuple(&their_params), sig.vars.to_vec());
+    // What a variable stands for is decided by all of the signature.
+    let part = sig.with_params(types.tuple(&their_params));
     sig_matches(types, types.tuple(&known), &part)
 }
 

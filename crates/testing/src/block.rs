@@ -40,7 +40,9 @@ const RULE: &str = "----";
 /// # Errors
 /// The line and what is wrong with it.
 pub fn parse(text: &str) -> Result<Vec<Piece>, (usize, String)> {
-    let lines: Vec<&str> = text.lines().collect();
+    // Carriage returns at a line's end are none of it, however many an editor made of them.
+    let lines = text.lines().map(|line| line.trim_end_matches('\r'));
+    let lines: Vec<&str> = lines.collect();
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut at = 0;

@@ -5,6 +5,7 @@
 //! file says, so all engines agree.
 
 use crate::{Outcome, diff};
+use worldage::engine::Mi;
 use worldage::oracle::InterpreterSession;
 use worldage::wir::syntax::{bless_parse_test, check_parse_test};
 use worldage::{
@@ -354,9 +355,17 @@ impl Subject for Host {
                     true => ("inlined", "<-"),
                     false => ("calls", "->"),
                 };
-                let found = match self.session.composition(sig) {
-                    Ok(found) if inlined => found.inlined.join("; "),
-                    Ok(found) => found.called.join("; "),
+                let composition = self.session.instance(sig);
+                let composition = composition.and_then(|mi| self.session.composition(mi));
+                let names = |mis: Vec<Mi>| {
+                    let mut names: Vec<String> =
+                        mis.into_iter().map(|mi| self.session.name(mi)).collect();
+                    names.dedup();
+                    names.join("; ")
+                };
+                let found = match composition {
+                    Ok(found) if inlined => names(found.inlined),
+                    Ok(found) => names(found.called),
                     Err(failure) => failure.to_string(),
                 };
                 Some(vec![

@@ -312,6 +312,12 @@ fn intersections_with_variables() {
     );
     check_intersection("T, T where T", "Number, String", expect!["Union{}"]);
     check_intersection("T, T where T", "Int64, Any", expect!["Tuple{Int64, Int64}"]);
+    // Fixed by an invariant use, even where the tail that has it is empty.
+    check_intersection(
+        "T, T, Vararg{Array{T}} where T",
+        "Int64, String, Vararg{Any}",
+        expect!["Tuple{Int64, String, Vararg{Any}}"],
+    );
     check_intersection(
         "Array{T}, T where T",
         "Any, Number",
