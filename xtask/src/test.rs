@@ -50,6 +50,14 @@ pub(crate) fn run(nightly: bool) -> bool {
         };
         succeeds(tests.command().args(&excluded)).map(Outcome::from)
     });
+    report.step("interleavings of threads in the engine", || {
+        // Whoever else is compiled with this feature would wait for shuttle: the one package alone.
+        let tests = Selection {
+            packages: &["-pworldage-engine", "interleavings"],
+            features: Some("shuttle"),
+        };
+        succeeds(&mut tests.command()).map(Outcome::from)
+    });
     report.step("tests with the portable code memory", || {
         let tests = Selection {
             packages: &["-pworldage-cranelift", "-pworldage", "-pworldage-tests"],

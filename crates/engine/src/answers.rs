@@ -9,8 +9,8 @@
 
 use crate::definitions::{Answer, CallKey, Definitions};
 use crate::ids::TableId;
+use crate::sync::RwLock;
 use dashmap::DashMap;
-use parking_lot::RwLock;
 use salsa::Setter;
 use std::sync::Arc;
 use worldage_dispatch::Symbol;

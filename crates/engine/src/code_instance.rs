@@ -8,8 +8,9 @@
 
 use crate::compiler::{Compiler, Linked};
 use crate::ids::{Mi, ShardId};
+use crate::sync::AtomicBool;
 use arc_swap::ArcSwapOption;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// The word through which compiled code calls, with what is promised of it.

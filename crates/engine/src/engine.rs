@@ -19,11 +19,11 @@ use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
 use crate::memo::Memo;
 use crate::names::{call_name, unresolved};
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, RwLock, thread_local};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use worldage_dispatch::{Lookup, MethodId, Methods, Sig, Symbol, Ty, Types, World, display_sig};
 
 /// How a session behaves.

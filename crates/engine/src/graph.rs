@@ -19,11 +19,11 @@ use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
 use crate::persist::{ArtifactStore, Identities, Stored};
 use crate::retire::{Retired, question};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, RwLock};
 use crate::walk::Walk;
-use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
 

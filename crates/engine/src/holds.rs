@@ -5,14 +5,14 @@
 //! and *then* looks at guards and pins; whoever pins writes its slot and *then* looks whether the
 //! world is still the newest. All four are sequentially consistent, so one sees the other.
 
-use parking_lot::Mutex;
+use crate::sync::{AtomicU64, Mutex, thread_local};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use worldage_dispatch::World;
 
 /// How many pins there can be at a time.
-pub const PINS: usize = 64;
+pub const PINS: usize = if cfg!(feature = "shuttle") { 4 } else { 64 };
 
 thread_local! {
     /// Where this thread begins to look for a free slot.
@@ -23,12 +23,12 @@ thread_local! {
 #[inline]
 pub(crate) fn first_slot() -> usize {
     static THREADS: AtomicUsize = AtomicUsize::new(0);
-    let first = FIRST.get();
+    let first = FIRST.with(Cell::get);
     if first != usize::MAX {
         return first;
     }
     let first = THREADS.fetch_add(1, Ordering::Relaxed) % PINS;
-    FIRST.set(first);
+    FIRST.with(|known| known.set(first));
     first
 }
 

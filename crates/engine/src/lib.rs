@@ -23,6 +23,8 @@ mod graph;
 mod holds;
 pub mod ids;
 mod instances;
+#[cfg(all(test, feature = "shuttle"))]
+mod interleavings;
 mod memo;
 mod names;
 mod older;
@@ -31,6 +33,7 @@ mod retire;
 mod settle;
 mod solve;
 pub mod summary;
+mod sync;
 pub mod tool;
 mod twin;
 mod walk;
