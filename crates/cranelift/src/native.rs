@@ -77,12 +77,6 @@ impl NativeCode {
         let buffer = context.take_compiled_code().map(|code| code.buffer);
         let buffer = buffer.ok_or(Refused("no code came of it".into()))?;
         let function = context.func;
-        let id = FuncId::from_u32(0);
-        let relocations: Vec<ModuleReloc> = buffer
-            .relocs()
-            .iter()
-            .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &function, id))
-            .collect();
         let known = buffer.relocs().iter().all(|reloc| match &reloc.target {
             FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) => {
                 *call != LibCall::X86Pshufb
@@ -94,6 +88,12 @@ impl NativeCode {
             let why = "a symbol beyond functions and this run-time library";
             return Err(Unsupported(why));
         }
+        let id = FuncId::from_u32(0);
+        let relocations: Vec<ModuleReloc> = buffer
+            .relocs()
+            .iter()
+            .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &function, id))
+            .collect();
         Ok(NativeCode {
             bytes: buffer.data().to_vec(),
             align: u64::from(buffer.alignment),

@@ -240,14 +240,14 @@ impl Session {
     /// array, the program does not see.
     ///
     /// ```
-    /// use worldage::{CallOptions, Session, SessionOptions, Value};
+    /// use worldage::{CallOptions, HostError, HostValue, Session, SessionOptions, Value};
     ///
     /// let session = Session::new(SessionOptions::default()).unwrap();
     /// session.define("p.wir", "struct P { x: Float64, y: Float64 }\nfn f(p) { norm(p) + 1 }", None).unwrap();
     /// session.host_method("norm(p: P) -> Float64", None, |args| {
     ///     let Value::Struct(p) = &args[0] else { unreachable!() };
-    ///     let field = |ix: usize| p.parts()[ix].as_scalar().and_then(|x| x.as_f64()).unwrap_or(0.0);
-    ///     Ok(Value::float(field(0).hypot(field(1))))
+    ///     let field = |ix: usize| f64::from_value(&p.parts()[ix]).ok_or(HostError::new("no float"));
+    ///     Ok(Value::float(field(0)?.hypot(field(1)?)))
     /// }).unwrap();
     /// assert_eq!(session.call("f(P(3.0, 4.0))", &CallOptions::default()).shown(&session), "6.0");
     /// ```

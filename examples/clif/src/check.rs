@@ -5,7 +5,6 @@
 
 use crate::compiler::{Clif, Unsupported, callees_of};
 use crate::file::{Error, File, Skips, skip};
-use crate::memory::Caller;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::data_value::{DataValue, DisplayDataValues};
 use cranelift_codegen::ir::{
@@ -15,6 +14,7 @@ use cranelift_reader::{Comparison, RunCommand};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use worldage::dispatch::{Sig, Symbol, Ty, Types};
+use worldage::embed::native::NativeCaller;
 use worldage::engine::{
     DemandError, Edit, Engine, Linked, Mi, Options, Resolved, ShardId, Stage, TableId,
 };
@@ -73,7 +73,7 @@ pub fn check(file: &File, running: &mut dyn FnMut(usize)) -> Report {
 struct Session<'a> {
     file: &'a File,
     engine: Engine<Clif>,
-    shards: Vec<(ShardId, String, Caller)>,
+    shards: Vec<(ShardId, String, NativeCaller)>,
     calls: Calls,
     report: Report,
 }
@@ -85,7 +85,7 @@ impl<'a> Session<'a> {
         let engine = engine.expect("nothing is defined yet");
         let shards = file.isas.iter().map(|(name, isa)| {
             let id = engine.shard(name.clone(), engine.view(&[]));
-            (id, name.clone(), Caller::new(Arc::clone(isa)))
+            (id, name.clone(), NativeCaller::new(Arc::clone(isa)))
         });
         Session {
             file,
@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
                     let actual = unsafe { caller.call(entry, signature, &call.args) };
                     let actual = match actual {
                         Ok(actual) => actual,
-                        Err(why) => return Err((*root, Unsupported(why))),
+                        Err(error) => return Err((*root, Unsupported(error.to_string()))),
                     };
                     let shown = DisplayDataValues(&actual);
                     if !holds(run, &actual) {

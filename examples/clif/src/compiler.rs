@@ -1,21 +1,17 @@
 //! The three stages over CLIF: resolve what a function calls, generate its code, put it in place.
 //! No edge is recorded here by hand: what a stage asks its context is one.
 
-use crate::memory::Installed;
-use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
     self, ExternalName, FuncRef, Function, GlobalValueData, Inst, InstBuilder, InstructionData,
-    LibCall, MemFlagsData, Opcode, Signature, UserExternalName, UserFuncName,
+    MemFlagsData, Opcode, Signature, UserExternalName, UserFuncName,
 };
 use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_codegen::{CodegenError, Context, FinalizedMachReloc, FinalizedRelocTarget};
-use cranelift_module::{FuncId, ModuleReloc};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use worldage::dispatch::{Decl, DeclKind, Ty, Types};
+use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
 use worldage::engine::{
     CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
     digest_of,
@@ -43,6 +39,13 @@ fn unsupported(why: &str) -> Stop {
     Stop::failed(Unsupported(why.to_string()))
 }
 
+fn stop(error: NativeError) -> Stop {
+    match error {
+        NativeError::Unsupported(why) => unsupported(why),
+        other => Stop::failed(other.to_string()),
+    }
+}
+
 /// A function whose callees are known.
 #[derive(PartialEq)]
 pub struct Resolution {
@@ -50,19 +53,11 @@ pub struct Resolution {
     callees: Vec<(FuncRef, Mi)>,
 }
 
-/// Machine code that names what it needs by number; compiled of equal functions it is equal.
+/// Machine code, and the callees whose cells it names by number.
+#[derive(PartialEq)]
 pub struct Code {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) align: u64,
-    pub(crate) relocations: Vec<ModuleReloc>,
+    native: NativeCode,
     cells: Vec<Mi>,
-    function: Function,
-}
-
-impl PartialEq for Code {
-    fn eq(&self, other: &Code) -> bool {
-        self.function == other.function && self.cells == other.cells
-    }
 }
 
 /// What callers rely on; nothing is known of a function that calls itself until it is resolved.
@@ -95,7 +90,7 @@ impl Compiler for Clif {
     type Inferred = Resolution;
     type Summary = Known;
     type Code = Code;
-    type Linked = Installed;
+    type Linked = NativeFunction;
     type Shard = String;
 
     fn infer(
@@ -148,14 +143,17 @@ impl Compiler for Clif {
         let isa = &self.isas[cx.shard()];
         let mut function = (*inferred.function).clone();
         call_through_cells(&mut function, &inferred.callees, isa.pointer_type());
-        let mut code = compile(function, isa)?;
-        code.cells = cells;
-        Ok(code)
+        let native = NativeCode::compile(isa, function).map_err(stop)?;
+        Ok(Code { native, cells })
     }
 
-    fn link(&self, cx: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<Code>) -> Result<Installed, Stop> {
-        let cells: Vec<_> = code.cells.iter().map(|mi| cx.cell(*mi)).collect();
-        Installed::new(&self.isas[cx.shard().0], code, &cells).map_err(Stop::failed)
+    fn link(&self, cx: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<Code>) -> Result<NativeFunction, Stop> {
+        let cell = |name: &UserExternalName| match name.namespace {
+            CELL => cx.cell(code.cells[name.index as usize]).cast(),
+            _ => std::ptr::null(),
+        };
+        let installed = code.native.install(&self.isas[cx.shard().0], cell);
+        installed.map_err(stop)
     }
 }
 
@@ -220,8 +218,8 @@ fn agree(defined: &Signature, called: &Signature) -> bool {
         && types(&defined.returns) == types(&called.returns)
 }
 
-/// The namespace of data among external names; a cell is data, its number that of its callee.
-const DATA: u32 = 1;
+/// The namespace of cells among external names, apart from those of the file.
+const CELL: u32 = u32::MAX;
 
 /// Turns each direct call into a load of the callee's cell and an indirect call: code names its
 /// callees by number, and an address appears only in link.
@@ -229,7 +227,7 @@ fn call_through_cells(function: &mut Function, callees: &[(FuncRef, Mi)], pointe
     let cells: HashMap<FuncRef, ir::GlobalValue> = (0u32..)
         .zip(callees)
         .map(|(index, (callee, _))| {
-            let name = UserExternalName::new(DATA, index);
+            let name = UserExternalName::new(CELL, index);
             let cell = GlobalValueData::Symbol {
                 name: ExternalName::user(function.declare_imported_user_function(name)),
                 offset: 0.into(),
@@ -268,46 +266,4 @@ fn call_through_cells(function: &mut Function, callees: &[(FuncRef, Mi)], pointe
             }
         }
     }
-}
-
-/// Machine code of a function whose calls go through cells.
-pub(crate) fn compile(function: Function, isa: &OwnedTargetIsa) -> Result<Code, Stop> {
-    let mut context = Context::for_function(function);
-    let compiled = catch_unwind(AssertUnwindSafe(|| {
-        let compiled = context.compile(isa.as_ref(), &mut ControlPlane::default());
-        compiled.map(drop).map_err(|error| match &error.inner {
-            CodegenError::Unsupported(_) => {
-                unsupported("this machine's backend has no such instruction")
-            }
-            inner => Stop::failed(format!("{}: {inner}", error.func.name)),
-        })
-    }));
-    // It also panics at some instructions that it lacks.
-    compiled.unwrap_or_else(|_| Err(unsupported("this machine's backend panics at it")))?;
-    let code = context.take_compiled_code();
-    let buffer = code.expect("it was compiled just now").buffer;
-    let function = context.func;
-    let named = |relocation: &FinalizedMachReloc| match &relocation.target {
-        FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
-            function.params.user_named_funcs()[*name].namespace == DATA
-        }
-        FinalizedRelocTarget::ExternalName(name) => matches!(
-            name,
-            ExternalName::LibCall(call) if *call != LibCall::X86Pshufb
-        ),
-        FinalizedRelocTarget::Func(_) => true,
-    };
-    if !buffer.relocs().iter().all(named) {
-        return Err(unsupported(
-            "a symbol beyond functions and this run-time library",
-        ));
-    }
-    let relocation = |reloc| ModuleReloc::from_mach_reloc(reloc, &function, FuncId::from_u32(0));
-    Ok(Code {
-        bytes: buffer.data().to_vec(),
-        align: u64::from(buffer.alignment),
-        relocations: buffer.relocs().iter().map(relocation).collect(),
-        cells: Vec::new(),
-        function,
-    })
 }
