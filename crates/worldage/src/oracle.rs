@@ -41,7 +41,7 @@ impl InterpreterSession {
         self.worlds.push(self.program.clone());
     }
 
-    /// Defines what a text says; one world.
+    /// Defines what a text says; one world, if it says anything.
     ///
     /// # Errors
     /// What is wrong with it; nothing changes.
@@ -72,7 +72,9 @@ impl InterpreterSession {
             });
         }
         change(&mut self.program, &parsed.file.items, file)?;
-        self.commit();
+        if !parsed.file.items.is_empty() {
+            self.commit();
+        }
         Ok(())
     }
 
@@ -114,6 +116,12 @@ impl InterpreterSession {
         for program in &mut self.worlds {
             program.add_table(name, over);
         }
+    }
+
+    /// The newest world: how many edits there were.
+    #[must_use]
+    pub fn world(&self) -> World {
+        World(self.worlds.len() as u64)
     }
 
     /// The types that the program's values live in.

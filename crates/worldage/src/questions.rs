@@ -11,7 +11,7 @@ use worldage_llvm::PtxTarget;
 use worldage_wir::ast::{ItemKind, NodeId};
 use worldage_wir::diag::{Code, Diagnostic, Place};
 use worldage_wir::error::Site;
-use worldage_wir::ir::Failure;
+use worldage_wir::ir::{Body, Failure, Op};
 use worldage_wir::source::Source;
 use worldage_wir::syntax;
 
@@ -26,13 +26,15 @@ pub enum LookupReport {
     Ambiguous(Vec<String>),
 }
 
-/// What the code of an instance is made of.
+/// What the code of an instance is made of. Each list is sorted by name and method, each instance once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composition {
+    /// Instances that its typed SSA calls, before inlining.
+    pub callees: Vec<Mi>,
     /// Instances that were inlined.
-    pub inlined: Vec<String>,
+    pub inlined: Vec<Mi>,
     /// Instances that are called through their cells.
-    pub called: Vec<String>,
+    pub called: Vec<Mi>,
 }
 
 /// A stage that can be shown.
@@ -190,55 +192,82 @@ impl Session {
         })
     }
 
-    /// The instances whose bodies stand in an instance's code, and those that it calls: named,
-    /// sorted, each once.
+    /// The instance that a call with these argument types means: `f(Int64, Float64)`.
     ///
     /// # Errors
     /// If the signature is wrong or no method takes it.
-    pub fn composition(&self, sig: &str) -> Result<Composition, EditFailure> {
+    pub fn instance(&self, sig: &str) -> Result<Mi, EditFailure> {
+        let inner = &*self.inner;
+        inner.instance(sig, inner.view_id(None)?, inner.engine.world())
+    }
+
+    /// The signature of an instance's method. It tells instances of one name apart: `invoke`
+    /// calls methods that a lookup of the same argument types does not find.
+    pub fn method_of(&self, mi: Mi) -> String {
+        let engine = &self.inner.engine;
+        engine.method_name(engine.key(mi).method, engine.world())
+    }
+
+    /// What an instance calls, and what its code is made of.
+    ///
+    /// # Errors
+    /// If a stage fails.
+    pub fn composition(&self, mi: Mi) -> Result<Composition, EditFailure> {
         let inner = &*self.inner;
         let view = inner.view_id(None)?;
-        let mi = inner.instance(sig, view, inner.engine.world())?;
         let shard = inner.shard(inner.options.opt, view);
-        let asked = inner
-            .engine
-            .with_codegen(mi, shard, |compiler, cx, inferred| {
-                let body = compiler.optimized(cx, mi, inferred)?;
-                let insts = body.blocks.iter().flat_map(|block| &block.insts);
-                let called = insts.filter_map(|inst| match inst.op {
-                    worldage_wir::ir::Op::Call(callee, _) => Some(callee),
-                    _ => None,
-                });
-                let inlined = body.frames[1..].iter().map(|frame| frame.mi);
-                Ok((inlined.collect::<Vec<_>>(), called.collect::<Vec<_>>()))
-            });
-        let (inlined, called) = asked.map_err(|error| {
+        let unsupported = |error: &dyn std::fmt::Display| {
             EditFailure::of(Diagnostic::error(
                 Code::UnsupportedOnTarget,
                 error.to_string(),
             ))
-        })?;
-        let names = |mis: Vec<Mi>| {
-            let mut names: Vec<String> = mis.into_iter().map(|mi| inner.engine.name(mi)).collect();
-            names.sort();
-            names.dedup();
-            names
+        };
+        let called_in = |body: &Body| -> Vec<Mi> {
+            let insts = body.blocks.iter().flat_map(|block| &block.insts);
+            let called = insts.filter_map(|inst| match inst.op {
+                Op::Call(callee, _) => Some(callee),
+                _ => None,
+            });
+            called.collect()
+        };
+        let inferred = inner.engine.inferred(mi, view, None);
+        let inferred = inferred.map_err(|error| unsupported(&error))?;
+        let asked = inner
+            .engine
+            .with_codegen(mi, shard, |compiler, cx, inferred| {
+                let body = compiler.optimized(cx, mi, inferred)?;
+                let inlined: Vec<Mi> = body.frames[1..].iter().map(|frame| frame.mi).collect();
+                Ok((inlined, called_in(&body)))
+            });
+        let (inlined, called) = asked.map_err(|error| unsupported(&error))?;
+        let sorted = |mut mis: Vec<Mi>| {
+            mis.sort_by_cached_key(|mi| (self.name(*mi), self.method_of(*mi), *mi));
+            mis.dedup();
+            mis
         };
         Ok(Composition {
-            inlined: names(inlined),
-            called: names(called),
+            callees: sorted(called_in(&inferred.body())),
+            inlined: sorted(inlined),
+            called: sorted(called),
         })
     }
 
     /// One stage of an instance as text.
     ///
     /// # Errors
-    /// If the signature is wrong or no method takes it.
+    /// If the signature is wrong or no method takes it, or a stage fails.
     pub fn emit(&self, sig: &str, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
+        self.emit_of(self.instance(sig)?, stage, opt)
+    }
+
+    /// [`Session::emit`] of an instance that is known.
+    ///
+    /// # Errors
+    /// If a stage fails.
+    pub fn emit_of(&self, mi: Mi, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
         let inner = &*self.inner;
         let view = inner.view_id(None)?;
         let world = inner.engine.world();
-        let mi = inner.instance(sig, view, world)?;
         let method = inner.engine.key(mi).method;
         if stage == EmitStage::Source {
             return Ok(match inner.engine.source(method, world).as_deref() {
@@ -300,7 +329,7 @@ impl Session {
                 let body = compiler.optimized(cx, mi, inferred)?;
                 let mut rets = Vec::new();
                 for inst in body.blocks.iter().flat_map(|block| &block.insts) {
-                    if let worldage_wir::ir::Op::Call(callee, _) = &inst.op {
+                    if let Op::Call(callee, _) = &inst.op {
                         rets.push((*callee, cx.peek(*callee, |summary| summary.ret)?));
                     }
                 }

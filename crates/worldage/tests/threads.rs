@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Barrier, OnceLock};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use worldage::{CallOptions, Linking, Session, SessionOptions, World};
 
 fn session(linking: Linking) -> Session {
@@ -186,4 +187,48 @@ fn pinned_callers_see_only_what_their_world_allows() {
 #[test]
 fn live_callers_see_only_what_their_world_allows() {
     callers_see_only_what_their_world_allows(Linking::Live);
+}
+
+/// What a loop prints whose callee is redefined while it runs, after its first line.
+fn loop_under_edit(linking: Linking) -> Vec<String> {
+    let session = session(linking);
+    let text = "
+        noinline fn step(i: Int64) { i }
+        fn run(n: Int64) { for i in 0..n { print(step(i)) } }
+    ";
+    session.define("loop.wir", text, None).expect("it parses");
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let (runs, has_begun) = sync_channel(0);
+    let (edited, is_edited) = sync_channel(0);
+    session.on_print(Box::new({
+        let lines = Arc::clone(&lines);
+        move |line| {
+            let mut lines = lines.lock().expect("nobody panics");
+            lines.push(line.trim_end().to_owned());
+            if lines.len() == 1 {
+                runs.send(()).expect("somebody edits");
+                is_edited.recv().expect("somebody edits");
+            }
+        }
+    }));
+    std::thread::scope(|scope| {
+        scope.spawn(|| session.call("run(3)", &CallOptions::default()));
+        has_begun.recv().expect("the loop prints");
+        let text = "noinline fn step(i: Int64) { i + 10 }";
+        let report = session.define("edit.wir", text, None);
+        assert_eq!(report.expect("it parses").world, World(2));
+        edited.send(()).expect("the loop waits");
+    });
+    let lines = lines.lock().expect("nobody panics");
+    lines.clone()
+}
+
+#[test]
+fn a_pinned_loop_keeps_its_world() {
+    assert_eq!(loop_under_edit(Linking::Pinned), ["0", "1", "2"]);
+}
+
+#[test]
+fn a_live_loop_calls_the_new_body() {
+    assert_eq!(loop_under_edit(Linking::Live), ["0", "11", "12"]);
 }

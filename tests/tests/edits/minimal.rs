@@ -3,11 +3,22 @@
 //! The inputs come from sessions from scratch, one for the world of each call: for every instance
 //! that the call reaches, its method, the methods that its functions have, what its callees
 //! return, and its typed SSA. Nothing here asks the session under test for more than the names of
-//! the stages that ran. Where the inputs cannot be told apart (a redefined type, a failing call),
-//! everything is forgotten and nothing is claimed.
+//! the stages that ran. An instance is known by its name and its method, for `invoke` calls
+//! methods that its argument types alone do not mean.
+//!
+//! A call that fails is held to the same: its error is a value of the program, and what it is
+//! compiled to is known. One that ends before that (no method takes it, its arguments cannot be
+//! made) runs no stage at all. Only where a stage itself fails is everything forgotten and nothing
+//! claimed.
+//!
+//! A redefined struct is another type of the same name: what is written with that name (the
+//! instance, its method, its typed SSA, what its callees return) counts as changed, and nothing
+//! else. What `semantics.md` leaves open, and this therefore allows: running again what mentions a
+//! struct that got its old fields back before the next call (R1 speaks of methods only).
 
 use std::collections::{BTreeMap, BTreeSet};
-use worldage::{EmitStage, LookupReport, OptLevel, Session, Stage};
+use worldage::engine::Mi;
+use worldage::{CallOptions, EmitStage, OptLevel, Session, Stage};
 
 /// What the stages of an instance read and made in one world.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +37,7 @@ pub(crate) struct Facts {
     called: Vec<String>,
 }
 
-/// The facts of everything that a call reaches.
+/// The facts of everything that a call reaches, by [`instance`].
 pub(crate) type Reached = BTreeMap<String, Facts>;
 
 /// What identifies a method and what its lookups depend on, from the plain model of the program.
@@ -35,62 +46,99 @@ pub(crate) trait Program {
     fn identity(&self, signature: &str) -> String;
     /// What lookups in a method with this text can choose among.
     fn asked(&self, signature: &str) -> String;
+    /// What tells the types that a text names from earlier ones of the same names.
+    fn types_in(&self, text: &str) -> String;
 }
 
-/// The facts of what an instance reaches, from a session that has compiled nothing before;
-/// `None` where a question has no answer.
-pub(crate) fn reached(scratch: &Session, root: &str, program: &impl Program) -> Option<Reached> {
+/// What a call of the host means in a session from scratch.
+pub(crate) enum Meant {
+    /// No instance: no stage may run.
+    Nothing,
+    /// An instance by [`instance`], and the facts of what it reaches.
+    Call(String, Reached),
+    /// A stage has no answer.
+    Unknown,
+}
+
+/// The name of an instance and its method: what it is called by here.
+pub(crate) fn instance(session: &Session, mi: Mi) -> String {
+    format!("{} of {}", session.name(mi), session.method_of(mi))
+}
+
+/// What a call of the host means, whose instance is `call` if there is one: from a session that has
+/// compiled nothing before.
+pub(crate) fn meant(
+    scratch: &Session,
+    expr: &str,
+    call: &str,
+    options: &CallOptions,
+    program: &impl Program,
+) -> Meant {
+    // No method takes it, or its arguments cannot be made: it ends before any stage.
+    scratch.call(expr, options);
+    if scratch.take_stages().is_empty() {
+        return Meant::Nothing;
+    }
+    let Ok(root) = scratch.instance(call) else {
+        return Meant::Unknown;
+    };
+    match reached(scratch, root, program) {
+        Some(reached) => Meant::Call(instance(scratch, root), reached),
+        None => Meant::Unknown,
+    }
+}
+
+fn reached(scratch: &Session, root: Mi, program: &impl Program) -> Option<Reached> {
     let mut reached = Reached::new();
-    let mut todo = vec![root.to_owned()];
-    while let Some(name) = todo.pop() {
+    let mut todo = vec![root];
+    while let Some(mi) = todo.pop() {
+        let name = instance(scratch, mi);
         if reached.contains_key(&name) {
             continue;
         }
-        let emit = |stage| scratch.emit(&name, stage, OptLevel::Speed).ok();
-        let signature = method_of(scratch, &name)?;
-        let inferred = emit(EmitStage::Inferred)?;
-        let composition = scratch.composition(&name).ok()?;
+        let with_types = |text: String| {
+            let types = program.types_in(&text);
+            text + &types
+        };
+        let emit = |stage| scratch.emit_of(mi, stage, OptLevel::Speed).ok();
+        let signature = scratch.method_of(mi);
+        let composition = scratch.composition(mi).ok()?;
         let mut callees = BTreeMap::new();
-        for callee in calls_in(&inferred) {
-            let method = method_of(scratch, &callee)?;
-            let returns = scratch.infer(&callee, None).ok()?;
-            let meant = format!("{} {returns}", program.identity(&method));
-            todo.push(callee.clone());
-            callees.insert(callee, meant);
+        for callee in &composition.callees {
+            let method = scratch.method_of(*callee);
+            let meant = format!(
+                "{} {}",
+                program.identity(&method),
+                returns(scratch, *callee)?
+            );
+            callees.insert(instance(scratch, *callee), with_types(meant));
         }
         let method = format!(
-            "{} {}",
+            "{name} {} {}",
             program.identity(&signature),
             emit(EmitStage::Source)?
         );
+        let names = |mis: &[Mi]| mis.iter().map(|mi| instance(scratch, *mi)).collect();
         let facts = Facts {
-            method,
-            asked: program.asked(&signature),
+            method: with_types(method),
+            asked: with_types(program.asked(&signature)),
             callees,
-            inferred,
-            inlined: composition.inlined,
-            called: composition.called,
+            inferred: with_types(emit(EmitStage::Inferred)?),
+            inlined: names(&composition.inlined),
+            called: names(&composition.called),
         };
+        todo.extend(composition.callees);
         reached.insert(name, facts);
     }
     Some(reached)
 }
 
-fn method_of(scratch: &Session, instance: &str) -> Option<String> {
-    match scratch.lookup(instance, None, None).ok()? {
-        LookupReport::Method(signature) => Some(signature),
-        LookupReport::NoMethod | LookupReport::Ambiguous(_) => None,
-    }
-}
-
-/// The instances that typed SSA calls: `v1: Int64 = call g(Int64) (v0)`.
-fn calls_in(inferred: &str) -> Vec<String> {
-    let calls = inferred.lines().filter_map(|line| {
-        let (_, call) = line.split_once(" = call ")?;
-        let (callee, _) = call.split_once(") (")?;
-        Some(format!("{callee})"))
-    });
-    calls.collect()
+/// What an instance returns: the last line of its typed SSA, `-> Int64`.
+fn returns(scratch: &Session, mi: Mi) -> Option<String> {
+    let inferred = scratch
+        .emit_of(mi, EmitStage::Inferred, OptLevel::Speed)
+        .ok()?;
+    inferred.lines().next_back().map(str::to_owned)
 }
 
 /// What every instance last ran with, in the default view.

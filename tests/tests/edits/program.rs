@@ -131,22 +131,6 @@ impl Expr {
         }
     }
 
-    /// Whether there is an `invoke` in it.
-    pub(crate) fn invokes(&self) -> bool {
-        match self {
-            Expr::Int(_) | Expr::Float(_) | Expr::Fuel | Expr::Arg | Expr::External(_) => false,
-            Expr::Invoke(..) => true,
-            Expr::Call(_, e)
-            | Expr::Hide(e)
-            | Expr::Circle(e)
-            | Expr::Square(e)
-            | Expr::Field(e) => e.invokes(),
-            Expr::Add(a, b) | Expr::IfInt(a, b) | Expr::IfFuel(a, b) | Expr::Unused(a, b) => {
-                a.invokes() || b.invokes()
-            }
-        }
-    }
-
     /// The text within a method of the function `within`.
     fn text(&self, within: u8) -> String {
         let at = |e: &Expr| e.text(within);

@@ -1,7 +1,7 @@
 //! Runs a series: every answer against the interpreter, some against a session from scratch, and
 //! the stages that ran against what the edits could touch.
 
-use crate::minimal::{self, Minimal};
+use crate::minimal::{self, Meant, Minimal};
 use crate::program::{Call, FUNCTIONS, Method, Op, PRELUDE, Signature, Struct, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -34,7 +34,7 @@ struct Model {
     methods: BTreeMap<(Table, Signature), Method>,
     structs: BTreeMap<&'static str, Struct>,
     /// Declarations that changed a struct: each makes another type.
-    struct_changes: usize,
+    struct_changes: BTreeMap<&'static str, usize>,
     externals: BTreeMap<u8, i8>,
     /// How often each signature of the base table was deleted.
     deletions: BTreeMap<Signature, usize>,
@@ -45,6 +45,16 @@ impl minimal::Program for Model {
         let of_signature = |sig: &Signature| sig.to_string() == signature;
         let deleted = self.deletions.iter().find(|(sig, _)| of_signature(sig));
         format!("{signature} #{}", deleted.map_or(0, |(_, times)| *times))
+    }
+
+    fn types_in(&self, text: &str) -> String {
+        let mentioned = self
+            .struct_changes
+            .iter()
+            .filter(|(name, _)| text.contains(**name));
+        mentioned
+            .map(|(name, times)| format!(" {name} #{times}"))
+            .collect()
     }
 
     fn asked(&self, signature: &str) -> String {
@@ -87,7 +97,7 @@ impl Model {
             of_function.for_each(|(_, method)| method.body.callees(&mut callees));
             todo.extend(callees.into_iter().filter(|callee| reached.insert(*callee)));
         }
-        let mut out = format!("{} {:?}\n", self.struct_changes, self.externals);
+        let mut out = format!("{:?} {:?}\n", self.struct_changes, self.externals);
         for ((table, sig), method) in visible {
             if reached.contains(&sig.function) {
                 let _ = writeln!(out, "{table:?} {method}");
@@ -222,8 +232,7 @@ impl Series {
         if let Some(declared) = declared {
             let before = self.model.structs.insert(declared.name, declared);
             if before != Some(declared) {
-                self.model.struct_changes += 1;
-                self.minimal.forget();
+                *self.model.struct_changes.entry(declared.name).or_default() += 1;
             }
         }
         let methods = methods.iter().cloned();
@@ -251,6 +260,9 @@ impl Series {
     fn duplicate(&mut self, step: &Step) -> Result<(), String> {
         self.write(step, "!");
         let before = self.session.world();
+        if step.take_interpreted(&mut self.interpreter).is_ok() {
+            return Err("the interpreter defines a method twice in one edit".into());
+        }
         match step.take(&self.session) {
             Ok(_) => Err("a method is defined twice in one edit".into()),
             Err(_) if self.session.world() != before => Err("a failed edit made a world".into()),
@@ -326,7 +338,7 @@ impl Series {
                 ));
             }
             if call.view.is_none() {
-                self.check_minimal(call, found.starts_with("=>"), &stages)?;
+                self.check_minimal(call, &stages)?;
             }
         }
         self.calls.push(call.clone());
@@ -334,18 +346,7 @@ impl Series {
     }
 
     /// Whether only stages ran whose inputs changed, as sessions from scratch tell them.
-    fn check_minimal(
-        &mut self,
-        call: &Call,
-        succeeded: bool,
-        stages: &[StageEvent],
-    ) -> Result<(), String> {
-        // An instance by `invoke` has the name of another method's.
-        let mut methods = self.model.methods.values();
-        if !succeeded || methods.any(|method| method.body.invokes()) {
-            self.minimal.forget();
-            return Ok(());
-        }
+    fn check_minimal(&mut self, call: &Call, stages: &[StageEvent]) -> Result<(), String> {
         let opt = if call.is_quick {
             OptLevel::None
         } else {
@@ -361,12 +362,14 @@ impl Series {
         }
         let ran: Vec<(Stage, String)> = stages
             .iter()
-            .map(|event| (event.stage, self.session.name(event.mi)))
+            .map(|event| (event.stage, minimal::instance(&self.session, event.mi)))
             .collect();
-        let root = call.instance();
-        match minimal::reached(&scratch, &root, &self.model) {
-            Some(reached) => self.minimal.check(&root, call.is_quick, &ran, &reached),
-            None => {
+        let called = (call.expr(), call.instance(), call_options(call, None));
+        match minimal::meant(&scratch, &called.0, &called.1, &called.2, &self.model) {
+            Meant::Nothing if ran.is_empty() => Ok(()),
+            Meant::Nothing => Err(format!("no instance is called, and it ran {ran:?}")),
+            Meant::Call(root, reached) => self.minimal.check(&root, call.is_quick, &ran, &reached),
+            Meant::Unknown => {
                 self.minimal.forget();
                 Ok(())
             }

@@ -2,18 +2,18 @@
 //! definitions and deletions in order.
 
 use super::machine::{Interp, Limits};
-use crate::ast::{File, Item, ItemKind, MethodDef, Name, Span};
-use crate::builtins::{Builtin, BuiltinId, builtins};
+use crate::ast::{File, Item, ItemKind, MethodDef, Name, NodeId, Span};
+use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
 use crate::diag::{Code, FileId, Place};
-use crate::env::{ResolveError, TypeDef, TypeTable, resolve_sig};
+use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable, resolve_sig};
 use crate::error::{RunError, Site};
 use crate::host::HostBody;
 use crate::universe::Universe;
 use crate::value::Value;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use worldage_dispatch::{DeclId, MethodId, Methods, Sig, Symbol, World};
+use worldage_dispatch::{DeclId, MethodId, Methods, Sig, Symbol, World, display_sig, sig_equal};
 
 /// The only world of the method tables: a program is one world.
 pub(super) const NOW: World = World::FIRST;
@@ -150,7 +150,8 @@ impl Program {
     /// signature that exists is replaced. Types have no table. `file` is where the items' spans are.
     ///
     /// # Errors
-    /// A type or signature that cannot be resolved, also of an older method whose types changed.
+    /// A type or signature that cannot be resolved, also of an older method whose types changed; a
+    /// method that is there twice, or that would hide a built-in function of the base table.
     pub fn define(
         &mut self,
         table: Option<&str>,
@@ -184,23 +185,28 @@ impl Program {
         let table = self.table_number(table);
         let mut type_defs = self.type_defs.clone();
         let mut new = Vec::new();
+        let mut named = FxHashSet::default();
         for item in items {
-            match &item.kind {
-                ItemKind::Abstract(def) => {
-                    type_defs.insert(def.name.clone(), TypeDef::Abstract(def.clone()));
+            let def = match &item.kind {
+                ItemKind::Abstract(def) => TypeDef::Abstract(def.clone()),
+                ItemKind::Struct(def) => TypeDef::Struct(def.clone()),
+                ItemKind::Method(def) => {
+                    new.push(UserMethod {
+                        def: def.clone(),
+                        host: host.cloned(),
+                        table,
+                        sig: None,
+                        file,
+                        spans: item.spans.clone(),
+                    });
+                    continue;
                 }
-                ItemKind::Struct(def) => {
-                    type_defs.insert(def.name.clone(), TypeDef::Struct(def.clone()));
-                }
-                ItemKind::Method(def) => new.push(UserMethod {
-                    def: def.clone(),
-                    host: host.cloned(),
-                    table,
-                    sig: None,
-                    file,
-                    spans: item.spans.clone(),
-                }),
+            };
+            let name = def.name().clone();
+            if !named.insert(name.clone()) {
+                return Err(EditError::duplicate(&name, def.id(), &name));
             }
+            type_defs.insert(name, def);
         }
         let types = TypeTable::resolve(&self.u, type_defs.values()).map_err(|error| EditError {
             name: error.name,
@@ -216,17 +222,80 @@ impl Program {
             })?;
             sigs.push(sig);
         }
+        let added = &sigs[sigs.len() - new.len()..];
+        self.check_duplicates(table, &types, &new, added, items)?;
+        let constructors = self.new_constructors(&types);
+        let is_replaced = |method: &UserMethod, sig: &Sig| {
+            let lattice = self.u.types();
+            let mut replacing = constructors.iter();
+            method.table == 0
+                && replacing
+                    .any(|(name, of)| *name == method.def.name && sig_equal(lattice, of, sig))
+        };
         let mut left = sigs.into_iter();
         for method in self
             .methods
             .iter_mut()
             .filter(|method| method.sig.is_some())
         {
-            method.sig = left.next();
+            method.sig = left.next().filter(|sig| !is_replaced(method, sig));
         }
         new.iter_mut().for_each(|method| method.sig = left.next());
         self.type_defs = type_defs;
         self.rebuild(types, new);
+        Ok(())
+    }
+
+    /// The constructors of structs that this edit declares anew: each replaces a method that was
+    /// there before.
+    fn new_constructors(&self, types: &TypeTable) -> Vec<(Name, Sig)> {
+        let declared = types
+            .iter()
+            .filter(|(name, decl)| self.types.decl(name) != Some(*decl));
+        declared
+            .filter_map(|(name, decl)| {
+                let constructor = self.u.struct_info(decl)?.constructor.clone()?;
+                Some((name.clone(), constructor))
+            })
+            .collect()
+    }
+
+    /// Whether the new methods, whose signatures are `sigs`, are of functions and signatures that
+    /// this edit may define.
+    fn check_duplicates(
+        &self,
+        table: usize,
+        types: &TypeTable,
+        new: &[UserMethod],
+        sigs: &[Sig],
+        items: &[Item],
+    ) -> Result<(), EditError> {
+        let lattice = self.u.types();
+        let is_struct = |item: &Item, name: &Name| match &item.kind {
+            ItemKind::Struct(def) => def.name == *name,
+            ItemKind::Abstract(_) | ItemKind::Method(_) => false,
+        };
+        for (place, (method, sig)) in new.iter().zip(sigs).enumerate() {
+            let def = &method.def;
+            let of_function = |other: &UserMethod| other.def.name == def.name;
+            let twice = new[..place]
+                .iter()
+                .zip(sigs)
+                .any(|(other, before)| of_function(other) && sig_equal(lattice, before, sig));
+            let hides =
+                table == 0 && hidden_by(&self.u, &self.intrinsics, &def.name, sig).is_some();
+            let is_constructor = table == 0
+                && items.iter().any(|item| is_struct(item, &def.name))
+                && types
+                    .decl(&def.name)
+                    .and_then(|decl| self.u.struct_info(decl))
+                    .and_then(|info| info.constructor.clone())
+                    .is_some_and(|constructor| sig_equal(lattice, &constructor, sig));
+            if twice || hides || is_constructor {
+                let shown = display_sig(lattice, &def.name, sig);
+                return Err(EditError::duplicate(&def.name, def.id, &shown));
+            }
+        }
         Ok(())
     }
 
@@ -385,6 +454,19 @@ impl Program {
 }
 
 impl EditError {
+    fn duplicate(name: &Name, node: NodeId, shown: &str) -> EditError {
+        EditError {
+            name: name.clone(),
+            error: ResolveError {
+                code: Code::DuplicateDefinition,
+                node,
+                message: format!("`{shown}` is defined already"),
+                subject: Some(shown.to_owned()),
+                hint: None,
+            },
+        }
+    }
+
     /// The code, for `error: CODE: SUBJECT`.
     #[must_use]
     pub fn code(&self) -> Code {
