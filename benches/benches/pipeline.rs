@@ -41,6 +41,17 @@ fn nested_loop(k: usize) -> String {
 }
 
 fn main() {
+    if std::env::var_os("LOOP").is_some() {
+        beside_bare(
+            "nested loop",
+            OptLevel::None,
+            ("n", "Int64"),
+            &[Value::int(10)],
+            "1.3",
+            &nested_loop,
+        );
+        return;
+    }
     for opt in [OptLevel::None, OptLevel::Speed] {
         let args = [Value::float(1.5), Value::int(2)];
         beside_bare(
@@ -76,7 +87,11 @@ fn beside_bare(
     target: &str,
     text: &dyn Fn(usize) -> String,
 ) {
-    let session = Session::new(SessionOptions::default()).expect("a host");
+    let one_thread = SessionOptions {
+        threads: 1,
+        ..SessionOptions::default()
+    };
+    let session = Session::new(one_thread).expect("a host");
     // Each batch has one function that calls its others: one demand compiles them all.
     let mut program: String = (0..BATCHES * BATCH).map(text).collect();
     for batch in 0..BATCHES {

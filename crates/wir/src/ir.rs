@@ -8,6 +8,7 @@
 
 use crate::ast::NodeId;
 use crate::prim::Prim;
+use smallvec::SmallVec;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
@@ -15,6 +16,9 @@ use worldage_engine::Mi;
 /// An SSA value of one [`Body`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Val(pub u32);
+
+/// A few values, most often without an allocation.
+pub type Vals = SmallVec<[Val; 4]>;
 
 /// A basic block of one [`Body`]; `Blk(0)` is the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -62,7 +66,7 @@ pub struct Body {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Block {
     /// Parameters, defined on entry.
-    pub params: Vec<Val>,
+    pub params: Vals,
     /// Operations in order.
     pub insts: Vec<Inst>,
     /// How the block ends.
@@ -137,12 +141,12 @@ pub enum Op {
     /// A constant of the result's type.
     Const(Const),
     /// A scalar operation; may fail as `Prim::failure` says.
-    Prim(Prim, Box<[Val]>),
+    Prim(Prim, Vals),
     /// A struct or tuple of the result's type from its fields (exactly of the field types).
-    Make(Box<[Val]>),
+    Make(Vals),
     /// A tuple with the run-time types of its elements, some of which are dynamic; the result
     /// is dynamic: the tuple type of the static types.
-    TupleDyn(Box<[Val]>),
+    TupleDyn(Vals),
     /// Field `n` of a struct or tuple.
     Field(Val, u32),
     /// Element of a tuple at a run-time index (Int64); the result type is the join of the
@@ -184,23 +188,23 @@ pub enum Op {
     /// type. A result that nothing uses has type `Any` whatever the callee returns: inference
     /// did not ask, so the backend reads the callee's ABI and drops what comes back. A callee
     /// that never returns gives `Ty::BOTTOM`.
-    Call(Mi, Box<[Val]>),
+    Call(Mi, Vals),
     /// Run-time dispatch of a generic function on the arguments' run-time types. Arguments of
     /// any type (concrete ones are passed with their type); the result is `Any`, or
     /// `Ty::BOTTOM` where no method is left that could take them (the call makes the error).
-    CallDyn(Symbol, Box<[Val]>),
+    CallDyn(Symbol, Vals),
     /// Run-time call of a function value (dynamic); otherwise like [`Op::CallDyn`].
-    CallValue(Val, Box<[Val]>),
+    CallValue(Val, Vals),
     /// `invoke(f, (T…), …)` whose arguments are not all concrete: run-time dispatch of the
     /// argument types on the method that answers the signature (a closed tuple type).
-    InvokeDyn(Symbol, Ty, Box<[Val]>),
+    InvokeDyn(Symbol, Ty, Vals),
     /// `latest(f, …)`: like [`Op::CallValue`] in the newest world.
-    Latest(Val, Box<[Val]>),
+    Latest(Val, Vals),
     /// A call of the host's function that stands for the body of an instance, typed by the
     /// result. Only that instance itself has it.
-    CallHost(Mi, Box<[Val]>),
+    CallHost(Mi, Vals),
     /// `print(…)`: any types; result `Nothing`.
-    Print(Box<[Val]>),
+    Print(Vals),
     /// A coordinate of the work-item in dimension `.1` (Int64 value); Int64.
     Grid(GridQuery, Val),
     /// `barrier()`
@@ -208,7 +212,7 @@ pub enum Op {
     /// `shared(T, n)`: result `Array{T}` shared by the work-group, constant length.
     Shared(u64),
     /// An atomic on an array element: array, index, operand(s).
-    Atomic(Atomic, Box<[Val]>),
+    Atomic(Atomic, Vals),
 }
 
 /// A jump with arguments for the target's parameters.
@@ -217,7 +221,7 @@ pub struct Target {
     /// The block.
     pub block: Blk,
     /// One argument per parameter, exactly of its type.
-    pub args: Vec<Val>,
+    pub args: Vals,
 }
 
 /// How a block ends.

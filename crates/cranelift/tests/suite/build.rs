@@ -11,7 +11,7 @@ use worldage_cranelift::{
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
 use worldage_wir::ast::NodeId;
-use worldage_wir::ir::{Blk, Block, Body, Const, Frame, Inst, Op, Pos, Target, Term, Val};
+use worldage_wir::ir::{Blk, Block, Body, Const, Frame, Inst, Op, Pos, Target, Term, Val, Vals};
 use worldage_wir::layout::Layouts;
 use worldage_wir::prim::Scalar;
 use worldage_wir::universe::Universe;
@@ -62,7 +62,7 @@ impl Builder {
         let params: Vec<Val> = params.iter().map(|&ty| self.val(ty)).collect();
         let term_pos = self.pos();
         let block = Block {
-            params: params.clone(),
+            params: params.as_slice().into(),
             insts: Vec::new(),
             term: Term::Unreachable,
             term_pos,
@@ -103,14 +103,14 @@ impl Builder {
     pub(crate) fn jump(&mut self, block: Blk, args: &[Val]) {
         self.term(Term::Jump(Target {
             block,
-            args: args.to_vec(),
+            args: args.into(),
         }));
     }
 
     pub(crate) fn branch(&mut self, cond: Val, then: Blk, other: Blk) {
         let to = |block| Target {
             block,
-            args: Vec::new(),
+            args: Vals::new(),
         };
         self.term(Term::Branch(cond, to(then), to(other)));
     }

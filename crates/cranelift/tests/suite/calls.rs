@@ -2,6 +2,7 @@
 
 use crate::build::{Builder, LEVELS, Program};
 use expect_test::{Expect, expect};
+use smallvec::smallvec;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use worldage_cranelift::{OptLevel, RaiseKind};
@@ -18,15 +19,15 @@ fn add_recursion(program: &mut Program) {
     let (int, bool) = (program.u.prelude().int64, program.u.prelude().bool);
     let (mut b, p) = Builder::new(&[int], int);
     let one = b.int(&program.u, 1);
-    let end = b.op(bool, Op::Prim(Prim::Lt(I64), [p[0], one].into()));
+    let end = b.op(bool, Op::Prim(Prim::Lt(I64), smallvec![p[0], one]));
     let ((stop, _), (go, _)) = (b.block(&[]), b.block(&[]));
     b.branch(end, stop, go);
     b.at(stop);
     b.term(Term::Return(p[0]));
     b.at(go);
-    let less = b.op(int, Op::Prim(Prim::Sub(I64), [p[0], one].into()));
-    let below = b.op(int, Op::Call(Mi(0), [less].into()));
-    let sum = b.op(int, Op::Prim(Prim::Add(I64), [below, one].into()));
+    let less = b.op(int, Op::Prim(Prim::Sub(I64), smallvec![p[0], one]));
+    let below = b.op(int, Op::Call(Mi(0), smallvec![less]));
+    let sum = b.op(int, Op::Prim(Prim::Add(I64), smallvec![below, one]));
     b.term(Term::Return(sum));
     program.returns(Mi(0), int);
     program.add(Mi(0), b);
@@ -79,13 +80,13 @@ fn add_inlined_failure(program: &mut Program) {
         call: Some(call),
     });
     b.frame = 1;
-    let bad = b.op(int, Op::Prim(Prim::Div(I64), [p[0], zero].into()));
+    let bad = b.op(int, Op::Prim(Prim::Div(I64), smallvec![p[0], zero]));
     b.frame = 0;
     b.term(Term::Return(bad));
     program.add(Mi(1), b);
     let (mut b, p) = Builder::new(&[int], int);
-    let below = b.op(int, Op::Call(Mi(1), [p[0]].into()));
-    let sum = b.op(int, Op::Prim(Prim::Add(I64), [below, below].into()));
+    let below = b.op(int, Op::Call(Mi(1), smallvec![p[0]]));
+    let sum = b.op(int, Op::Prim(Prim::Add(I64), smallvec![below, below]));
     b.term(Term::Return(sum));
     program.add(Mi(0), b);
 }
@@ -109,7 +110,7 @@ fn an_unread_result_of_any_abi_is_dropped() {
             b.term(Term::Return(x));
             program.add(Mi(1), b);
             let (mut b, _) = Builder::new(&[], int);
-            b.op(Ty::ANY, Op::Call(Mi(1), [].into()));
+            b.op(Ty::ANY, Op::Call(Mi(1), smallvec![]));
             let x = b.int(&program.u, 3);
             b.term(Term::Return(x));
             program.add(Mi(0), b);
@@ -134,12 +135,15 @@ fn many_leaves_go_in_and_out() {
             let mut fields: Vec<Val> = (0..count)
                 .map(|ix| b.op(types[ix], Op::Field(p[0], ix as u32)))
                 .collect();
-            fields[0] = b.op(int, Op::Prim(Prim::Add(I64), [fields[0], fields[0]].into()));
+            fields[0] = b.op(
+                int,
+                Op::Prim(Prim::Add(I64), smallvec![fields[0], fields[0]]),
+            );
             let made = b.op(tuple, Op::Make(fields.into()));
             b.term(Term::Return(made));
             program.add(Mi(1), b);
             let (mut b, p) = Builder::new(&[tuple], tuple);
-            let once = b.op(tuple, Op::Call(Mi(1), [p[0]].into()));
+            let once = b.op(tuple, Op::Call(Mi(1), smallvec![p[0]]));
             b.term(Term::Return(once));
             program.add(Mi(0), b);
             let field = |ix: usize| match ix % 3 {
@@ -197,8 +201,8 @@ fn printing_boxes_and_shows_like_the_interpreter() {
             let (mut b, p) = Builder::new(&[int], nothing);
             let text = worldage_wir::ir::Const::Str("a text".into());
             let text = b.op(program.u.prelude().string, Op::Const(text));
-            let pair = b.op(tuple, Op::Make([p[0], text].into()));
-            let done = b.op(nothing, Op::Print([p[0], text, pair].into()));
+            let pair = b.op(tuple, Op::Make(smallvec![p[0], text]));
+            let done = b.op(nothing, Op::Print(smallvec![p[0], text, pair]));
             b.term(Term::Return(done));
             program.add(Mi(0), b);
         },
@@ -213,7 +217,7 @@ fn printing_boxes_and_shows_like_the_interpreter() {
 fn add_host_call(program: &mut Program) {
     let int = program.u.prelude().int64;
     let (mut b, p) = Builder::new(&[int], int);
-    let result = b.op(int, Op::CallHost(Mi(0), [p[0]].into()));
+    let result = b.op(int, Op::CallHost(Mi(0), smallvec![p[0]]));
     b.term(Term::Return(result));
     program.add(Mi(0), b);
 }
@@ -287,7 +291,7 @@ fn redefinitions_do_not_grow_code_memory() {
     let int = program.u.prelude().int64;
     let (mut b, p) = Builder::new(&[int], int);
     let one = b.int(&program.u, 1);
-    let sum = b.op(int, Op::Prim(Prim::Add(I64), [p[0], one].into()));
+    let sum = b.op(int, Op::Prim(Prim::Add(I64), smallvec![p[0], one]));
     b.term(Term::Return(sum));
     let code = program
         .loader
@@ -332,7 +336,7 @@ fn kernels_wait_for_their_group() {
         for ix in 0..4 {
             let ix = b.int(&u, ix);
             let x = b.op(int, Op::ArrayGet(shared, ix));
-            sum = b.op(int, Op::Prim(Prim::Add(I64), [sum, x].into()));
+            sum = b.op(int, Op::Prim(Prim::Add(I64), smallvec![sum, x]));
         }
         b.op(nothing, Op::Barrier);
         // Fails where the array is shorter than the index space.

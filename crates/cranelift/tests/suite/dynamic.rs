@@ -1,6 +1,7 @@
 //! Dynamic values: tests, narrowing, fields, indices, tuples, nested entries.
 
 use crate::build::{Builder, LEVELS, Program};
+use smallvec::smallvec;
 use std::sync::Arc;
 use worldage_cranelift::{Callee, RaiseKind};
 use worldage_dispatch::Ty;
@@ -98,7 +99,7 @@ fn checks_narrow_or_fail() {
         let zero = b.int(&u, 0);
         let x = b.op(Ty::ANY, Op::ArrayGet(p[0], zero));
         let x = b.op(int, Op::Check(x));
-        let x = b.op(int, Op::Prim(Prim::Add(Scalar::I64), [x, x].into()));
+        let x = b.op(int, Op::Prim(Prim::Add(Scalar::I64), smallvec![x, x]));
         b.term(Term::Return(x));
         program.add(Mi(0), b);
         let mut cx = program.context();
@@ -125,7 +126,7 @@ fn tuples_of_unknown_types() {
             let int = p.u.prelude().int64;
             let tuple = p.u.types().tuple(&[Ty::ANY, int]);
             let two = b.int(&p.u, 2);
-            b.op(tuple, Op::Make([x, two].into()))
+            b.op(tuple, Op::Make(smallvec![x, two]))
         },
         &[
             "(-7, 2)",
@@ -142,7 +143,7 @@ fn tuples_of_unknown_types() {
             let int = p.u.prelude().int64;
             let tuple = p.u.types().tuple(&[Ty::ANY, int]);
             let two = b.int(&p.u, 2);
-            let tuple = b.op(tuple, Op::Make([x, two].into()));
+            let tuple = b.op(tuple, Op::Make(smallvec![x, two]));
             b.op(Ty::ANY, Op::Field(tuple, 0))
         },
         &["-7", "0.5", "\"text\"", "nothing", "(1, \"b\")"],
@@ -236,11 +237,11 @@ fn entries_nest_and_traces_cross_the_host() {
         let int = u.prelude().int64;
         let (mut b, p) = Builder::new(&[int], int);
         let zero = b.int(&u, 0);
-        let x = b.op(int, Op::Prim(Prim::Div(Scalar::I64), [p[0], zero].into()));
+        let x = b.op(int, Op::Prim(Prim::Div(Scalar::I64), smallvec![p[0], zero]));
         b.term(Term::Return(x));
         program.add(Mi(1), b);
         let (mut b, p) = Builder::new(&[int], int);
-        let result = b.op(int, Op::CallHost(Mi(0), [p[0]].into()));
+        let result = b.op(int, Op::CallHost(Mi(0), smallvec![p[0]]));
         b.term(Term::Return(result));
         program.add(Mi(0), b);
         *INNER.lock() = Some(program.callee(Mi(1)));
@@ -270,7 +271,7 @@ fn function_values_are_called() {
         let u = Arc::clone(&program.u);
         let int = u.prelude().int64;
         let (mut b, p) = Builder::new(&[int], int);
-        let sum = b.op(int, Op::Prim(Prim::Add(Scalar::I64), [p[0], p[0]].into()));
+        let sum = b.op(int, Op::Prim(Prim::Add(Scalar::I64), smallvec![p[0], p[0]]));
         b.term(Term::Return(sum));
         program.add(Mi(1), b);
         let name = program.method("double", Mi(1));
@@ -280,8 +281,8 @@ fn function_values_are_called() {
             let f = b.op(function, Op::Const(Const::Unit));
             let f = b.op(Ty::ANY, Op::Widen(f));
             let op = match latest {
-                false => Op::CallValue(f, [p[0]].into()),
-                true => Op::Latest(f, [p[0]].into()),
+                false => Op::CallValue(f, smallvec![p[0]]),
+                true => Op::Latest(f, smallvec![p[0]]),
             };
             let result = b.op(Ty::ANY, op);
             b.term(Term::Return(result));

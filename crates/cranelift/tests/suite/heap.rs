@@ -1,6 +1,7 @@
 //! Arrays, boxes, the collector, memory limits.
 
 use crate::build::{Builder, LEVELS, Program};
+use smallvec::smallvec;
 use worldage_cranelift::Options;
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
@@ -26,12 +27,12 @@ pub(crate) fn add_loop(
     b.jump(head, &[zero, start]);
     b.at(head);
     let (i, x) = (head_params[0], head_params[1]);
-    let more = b.op(bool, Op::Prim(Prim::Lt(I64), [i, n].into()));
+    let more = b.op(bool, Op::Prim(Prim::Lt(I64), smallvec![i, n]));
     b.branch(more, inside, after);
     b.at(inside);
     let next = body(b, i, x);
     let one = b.int(&program.u, 1);
-    let i = b.op(int, Op::Prim(Prim::Add(I64), [i, one].into()));
+    let i = b.op(int, Op::Prim(Prim::Add(I64), smallvec![i, one]));
     b.jump(head, &[i, next]);
     b.at(after);
     x
@@ -95,7 +96,7 @@ fn add_chain(program: &mut Program) {
     // Walk down again, adding up the numbers.
     let zero = b.int(&u, 0);
     let pair = u.types().tuple(&[int, any]);
-    let start = b.op(pair, Op::Make([zero, chain].into()));
+    let start = b.op(pair, Op::Make(smallvec![zero, chain]));
     let walked = add_loop(program, &mut b, p[0], start, pair, |b, _, state| {
         let sum = b.op(int, Op::Field(state, 0));
         let chain = b.op(any, Op::Field(state, 1));
@@ -104,8 +105,8 @@ fn add_chain(program: &mut Program) {
         let below = b.op(any, Op::ArrayGet(array, zero));
         let number = b.op(any, Op::ArrayGet(array, one));
         let number = b.op(int, Op::Check(number));
-        let sum = b.op(int, Op::Prim(Prim::Add(I64), [sum, number].into()));
-        b.op(pair, Op::Make([sum, below].into()))
+        let sum = b.op(int, Op::Prim(Prim::Add(I64), smallvec![sum, number]));
+        b.op(pair, Op::Make(smallvec![sum, below]))
     });
     let sum = b.op(int, Op::Field(walked, 0));
     b.term(Term::Return(sum));
@@ -165,8 +166,8 @@ fn temporary_arrays_take_bounded_memory() {
                 let half = b.float(&u, 0.5);
                 b.op(u.prelude().nothing, Op::ArraySet(xs, one, half));
                 let x = b.op(float, Op::ArrayGet(xs, one));
-                let x = b.op(float, Op::Prim(Prim::Add(Scalar::F64), [x, y].into()));
-                b.op(float, Op::Prim(Prim::Add(Scalar::F64), [sum, x].into()))
+                let x = b.op(float, Op::Prim(Prim::Add(Scalar::F64), smallvec![x, y]));
+                b.op(float, Op::Prim(Prim::Add(Scalar::F64), smallvec![sum, x]))
             });
             b.term(Term::Return(sum));
             program.add(Mi(0), b);

@@ -2,6 +2,7 @@
 
 use crate::build::{Builder, LEVELS, Program};
 use proptest::prelude::*;
+use smallvec::smallvec;
 use worldage_cranelift::{CallError, RaiseKind};
 use worldage_engine::Mi;
 use worldage_wir::ir::{Failure, Op, Term};
@@ -217,7 +218,7 @@ fn constant_operands_agree_with_the_reference() {
                     let (ty, second) = (program.scalar(s), program.scalar(second));
                     let (mut b, params) = Builder::new(&[ty], ty);
                     let constant = b.op(second, Op::Const(Const::Int(int)));
-                    let result = b.op(ty, Op::Prim(prim, [params[0], constant].into()));
+                    let result = b.op(ty, Op::Prim(prim, smallvec![params[0], constant]));
                     b.term(Term::Return(result));
                     program.add(Mi(0), b);
                     for a in edges(s) {

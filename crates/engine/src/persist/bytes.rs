@@ -10,6 +10,7 @@
 use super::identity::Session;
 use crate::ids::{Mi, MiKey};
 use rustc_hash::FxHashMap;
+use smallvec::{Array, SmallVec};
 use std::hash::Hash;
 use std::sync::Arc;
 use worldage_dispatch::{Arg, MethodId, Sig, Symbol, Ty, TyKind, TypeVar};
@@ -602,6 +603,21 @@ impl<T: Portable> Portable for Box<[T]> {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         Vec::read(r).map(Vec::into_boxed_slice)
+    }
+}
+
+impl<A: Array<Item: Portable>> Portable for SmallVec<A> {
+    fn write(&self, w: &mut Writer<'_>) {
+        write_all(self, w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let count = r.count()?;
+        let mut items = SmallVec::with_capacity(count.min(MAX_RESERVED));
+        for _ in 0..count {
+            items.push(A::Item::read(r)?);
+        }
+        Ok(items)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::text::Text;
 use std::fmt::Write;
 use worldage_dispatch::Ty;
 use worldage_wir::device::{Elem, FailKind, Leaf, reach};
-use worldage_wir::ir::{Blk, Block, Body, Const, Pos, Target, Term, Val};
+use worldage_wir::ir::{Blk, Block, Body, Const, Pos, Target, Term, Val, Vals};
 use worldage_wir::module::{Function, Unsupported};
 use worldage_wir::prim::Scalar;
 
@@ -29,7 +29,7 @@ pub(super) enum Slot {
 struct Jump {
     from: String,
     to: Blk,
-    args: Vec<Val>,
+    args: Vals,
 }
 
 pub(super) struct Emit<'w, 'a> {
@@ -96,7 +96,7 @@ impl<'w, 'a> Emit<'w, 'a> {
             self.jumps.push(Jump {
                 from: self.text.here().to_string(),
                 to: Blk(0),
-                args: Vec::new(),
+                args: Vals::new(),
             });
             self.text.line("br label %b0");
         }

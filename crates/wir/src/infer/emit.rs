@@ -9,15 +9,13 @@ use super::out::Out;
 use super::plan::Plan;
 use super::solve::Solver;
 use crate::ast::NodeId;
-use crate::ir::{Blk, Body, Const, Failure, Op, Target, Term, Val};
+use crate::ir::{Blk, Body, Const, Failure, Op, Target, Term, Val, Vals};
 use crate::lower::untyped::{Args, UOp, UTarget, UTerm, UVal};
 use crate::prim::{Prim, Scalar, ScalarValue};
 use smallvec::SmallVec;
 use worldage_dispatch::{Symbol, Ty};
 
 const NONE: u32 = u32::MAX;
-
-pub(crate) type Vals = SmallVec<[Val; 8]>;
 
 /// Where each untyped block and value went.
 #[derive(Clone, Copy)]
@@ -205,11 +203,8 @@ impl<'e, 'a> Emit<'e, 'a> {
                 let args = self.read_all(args);
                 if *self.s.plan_of(v) == Plan::DynValue {
                     let callee = self.read(callee);
-                    Some(self.out.inst(
-                        Op::CallValue(callee, args.as_slice().into()),
-                        Ty::ANY,
-                        node,
-                    ))
+                    let op = Op::CallValue(callee, args);
+                    Some(self.out.inst(op, Ty::ANY, node))
                 } else {
                     self.planned(v, &args)
                 }
@@ -227,8 +222,8 @@ impl<'e, 'a> Emit<'e, 'a> {
             UOp::Tuple(args) => {
                 let elems = self.read_all(args);
                 let op = match self.s.types.is_concrete(lat.ty) {
-                    true => Op::Make(elems.as_slice().into()),
-                    false => Op::TupleDyn(elems.as_slice().into()),
+                    true => Op::Make(elems),
+                    false => Op::TupleDyn(elems),
                 };
                 Some(self.out.inst(op, lat.ty, node))
             }
@@ -466,7 +461,7 @@ impl<'e, 'a> Emit<'e, 'a> {
                 }
             }
         }
-        let mut args = Vec::new();
+        let mut args = Vals::new();
         for (param, arg) in (info.start..).zip(low.args(target.args)) {
             if low.is_used(UVal(param)) && self.s.lat(UVal(param)).known.is_none() {
                 let val = self.read(*arg);

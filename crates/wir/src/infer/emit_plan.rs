@@ -1,14 +1,14 @@
 //! Emission of calls as planned, and of branches over the concrete types of dynamic values.
 
-use super::emit::{Emit, Vals};
+use super::emit::Emit;
 use super::intrinsics::Expansion;
 use super::plan::Plan;
 use crate::ast::NodeId;
 use crate::builtins::{Operand, Recipe};
-use crate::ir::{Atomic, Blk, Const, Failure, Op, Term, Val};
+use crate::ir::{Atomic, Blk, Const, Failure, Op, Term, Val, Vals};
 use crate::lower::untyped::UVal;
 use crate::prim::{Prim, Scalar, ScalarValue};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use worldage_dispatch::{Symbol, Ty, TyKind};
 
 impl Emit<'_, '_> {
@@ -94,7 +94,7 @@ impl Emit<'_, '_> {
     /// A struct from its fields; arguments that may not fit are checked as a call checks them.
     fn make(&mut self, ty: Ty, args: &[Val], node: NodeId) -> Option<Val> {
         let fields = self.s.u.fields(ty)?;
-        let mut made: Vals = SmallVec::new();
+        let mut made = Vals::new();
         for (arg, field) in args.iter().zip(fields.tys.iter()) {
             let own = self.out.ty(*arg);
             if own != *field && !self.s.types.subtype(own, *field) {
@@ -150,12 +150,12 @@ impl Emit<'_, '_> {
             };
             let equal = self.as_bool(equal, node);
             if at + 1 == plans.len() {
-                self.out.jump(done, vec![equal], node);
+                self.out.jump(done, smallvec![equal], node);
             } else {
                 let next = self.out.new_block();
                 let no = self.scalar(ScalarValue::Bool(false), node);
                 let to = |block, args| crate::ir::Target { block, args };
-                let term = Term::Branch(equal, to(next, vec![]), to(done, vec![no]));
+                let term = Term::Branch(equal, to(next, smallvec![]), to(done, smallvec![no]));
                 self.out.term(term, node);
                 self.out.switch(next);
             }
@@ -178,7 +178,7 @@ impl Emit<'_, '_> {
                 op,
                 negate,
             } => {
-                let mut operands: SmallVec<[Val; 2]> = SmallVec::new();
+                let mut operands = Vals::new();
                 for (arg, cast) in args.iter().zip(casts) {
                     operands.push(match cast {
                         Some(cast) => self.prim(*cast, &[*arg], node),
@@ -196,9 +196,9 @@ impl Emit<'_, '_> {
                 }
             }
             Recipe::Steps(steps) => {
-                let mut vals: Vals = SmallVec::new();
+                let mut vals = Vals::new();
                 for step in steps {
-                    let mut operands: SmallVec<[Val; 2]> = SmallVec::new();
+                    let mut operands = Vals::new();
                     for operand in &step.operands {
                         operands.push(match *operand {
                             Operand::Arg(n) => args[n],
@@ -266,7 +266,7 @@ impl Emit<'_, '_> {
             } else {
                 self.test(args, list, node)
             };
-            let mut narrow: Vals = SmallVec::new();
+            let mut narrow = Vals::new();
             for (arg, ty) in args.iter().zip(*list) {
                 narrow.push(self.fit(*arg, *ty, node));
             }
@@ -276,8 +276,8 @@ impl Emit<'_, '_> {
                     (block, ret.map(|ty| self.out.param(block, ty)))
                 });
                 let given = match ret {
-                    Some(ty) => vec![self.fit(val, ty, node)],
-                    None => Vec::new(),
+                    Some(ty) => smallvec![self.fit(val, ty, node)],
+                    None => Vals::new(),
                 };
                 self.out.jump(block, given, node);
             }

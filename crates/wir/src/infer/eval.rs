@@ -1,8 +1,10 @@
 //! What each untyped operation gives for what is known of its operands.
 
+use super::intrinsics::Expansion;
 use super::lattice::{JOIN_LIMIT, Known, Lat};
 use super::plan::Plan;
 use super::solve::Solver;
+use crate::builtins::Recipe;
 use crate::ir::{Failure, UnknownKind};
 use crate::lower::untyped::{Args, TyIx, UOp, UVal};
 use crate::prim::{Prim, Scalar, ScalarValue};
@@ -146,21 +148,57 @@ impl Solver<'_> {
     // Calls.
 
     fn call(&mut self, v: UVal, function: Symbol, args: Args) -> Result<Lat, Stop> {
+        if let Some(lat) = self.call_operator(v, function, args)? {
+            return Ok(lat);
+        }
         let tys = self.arg_tys(args);
         let plan = self.plan(function, &tys, self.low.is_used(v))?;
-        if let Plan::Expand(expansion) = &plan {
+        if let Plan::Expand(expansion) = plan {
             let lats = self.low.args(args).iter().map(|v| self.lat(*v));
             let lats: SmallVec<[Lat; 4]> = lats.collect();
-            match self.fold(expansion, &lats) {
-                Some(Ok(lat)) => {
-                    self.set_plan(v, plan);
-                    return Ok(lat);
-                }
-                Some(Err(error)) => return Ok(self.fail(v, Failure::Prim(error))),
-                None => {}
-            }
+            return Ok(self.expand(v, expansion, &lats));
         }
         Ok(self.planned(v, plan))
+    }
+
+    /// A built-in method on one or two operands of concrete types, as most calls are: `call`
+    /// without lists.
+    fn call_operator(
+        &mut self,
+        v: UVal,
+        function: Symbol,
+        args: Args,
+    ) -> Result<Option<Lat>, Stop> {
+        let operands = self.low.args(args);
+        if !matches!(operands.len(), 1 | 2) {
+            return Ok(None);
+        }
+        let (mut lats, mut tys) = ([Lat::BOTTOM; 2], [Ty::BOTTOM; 2]);
+        for (at, operand) in operands.iter().enumerate() {
+            lats[at] = self.lat(*operand);
+            tys[at] = lats[at].ty;
+            if !self.types.is_concrete(tys[at]) {
+                return Ok(None);
+            }
+        }
+        let count = operands.len();
+        Ok(match self.protected(function, &tys[..count])? {
+            Some(e) if !matches!(e.recipe, Recipe::Via { .. } | Recipe::FieldsEq { .. }) => {
+                Some(self.expand(v, e, &lats[..count]))
+            }
+            _ => None,
+        })
+    }
+
+    /// A built-in operation: its value, where that is known already.
+    fn expand(&mut self, v: UVal, expansion: Arc<Expansion>, args: &[Lat]) -> Lat {
+        let lat = match self.fold(&expansion, args) {
+            Some(Ok(lat)) => lat,
+            Some(Err(error)) => return self.fail(v, Failure::Prim(error)),
+            None => Lat::of(expansion.ret),
+        };
+        self.set_plan(v, Plan::Expand(expansion));
+        lat
     }
 
     fn call_type(&mut self, v: UVal, ty: TyIx, args: Args) -> Result<Lat, Stop> {

@@ -1,7 +1,7 @@
 //! The body under construction, and its last step: order, numbers, and what nobody needs.
 
 use crate::ast::NodeId;
-use crate::ir::{Blk, Block, Body, Const, Failure, Frame, Inst, Op, Pos, Target, Term, Val};
+use crate::ir::{Blk, Block, Body, Const, Failure, Frame, Inst, Op, Pos, Target, Term, Val, Vals};
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
 
@@ -27,7 +27,7 @@ impl Out {
 
     pub(crate) fn new_block(&mut self) -> Blk {
         self.blocks.push(Block {
-            params: Vec::new(),
+            params: Vals::new(),
             insts: Vec::new(),
             term: Term::Unreachable,
             term_pos: pos(NodeId(0)),
@@ -78,14 +78,14 @@ impl Out {
         block.term_pos = pos(node);
     }
 
-    pub(crate) fn jump(&mut self, block: Blk, args: Vec<Val>, node: NodeId) {
+    pub(crate) fn jump(&mut self, block: Blk, args: Vals, node: NodeId) {
         self.term(Term::Jump(Target { block, args }), node);
     }
 
     pub(crate) fn branch(&mut self, cond: Val, then: Blk, other: Blk, node: NodeId) {
         let to = |block| Target {
             block,
-            args: Vec::new(),
+            args: Vals::new(),
         };
         self.term(Term::Branch(cond, to(then), to(other)), node);
     }
@@ -121,7 +121,7 @@ impl Out {
         let mut blocks = Vec::with_capacity(order.len());
         for block in order {
             let empty = Block {
-                params: Vec::new(),
+                params: Vals::new(),
                 insts: Vec::new(),
                 term: Term::Unreachable,
                 term_pos: pos(NodeId(0)),

@@ -189,7 +189,11 @@ impl Solver<'_> {
         })
     }
 
-    fn protected(&mut self, function: Symbol, args: &[Ty]) -> Result<Option<Arc<Expansion>>, Stop> {
+    pub(super) fn protected(
+        &mut self,
+        function: Symbol,
+        args: &[Ty],
+    ) -> Result<Option<Arc<Expansion>>, Stop> {
         match self.intr.protected(function, args) {
             Some(expansion) if !self.is_overlaid(function)? => Ok(Some(expansion)),
             _ => Ok(None),
@@ -337,9 +341,11 @@ impl Solver<'_> {
             Recipe::Const(Const::Bool(b)) => Some(Ok(Lat::scalar(self.u, ScalarValue::Bool(*b)))),
             Recipe::Identity => args.first().copied().map(Ok),
             Recipe::Scalar { .. } | Recipe::Steps(_) => {
-                let operands: Option<SmallVec<[ScalarValue; 2]>> =
-                    args.iter().map(|lat| lat.as_scalar()).collect();
-                let value = evaluate(&expansion.recipe, &operands?)?;
+                let mut operands: SmallVec<[ScalarValue; 2]> = SmallVec::new();
+                for arg in args {
+                    operands.push(arg.as_scalar()?);
+                }
+                let value = evaluate(&expansion.recipe, &operands)?;
                 Some(value.map(|value| Lat {
                     ty: expansion.ret,
                     known: Some(Known::Scalar(value)),

@@ -66,8 +66,10 @@ pub fn inline(
     let mut body = inferred.body();
     if inlines_any(ask, &body)? {
         body = splice::spliced(ask, body)?;
+        crate::opt::optimize_spliced(u, &mut body);
+    } else {
+        crate::opt::optimize(u, &mut body);
     }
-    crate::opt::optimize(u, &mut body);
     debug_assert_eq!(
         crate::verify::verify(u, &body),
         Ok(()),

@@ -6,7 +6,8 @@
 
 use super::{AskBodies, MAX_DEPTH, MAX_OPS, ROOM};
 use crate::inferred::Inline;
-use crate::ir::{Blk, Block, Body, Frame, Inst, Op, Pos, Target, Term, Val};
+use crate::ir::{Blk, Block, Body, Frame, Inst, Op, Pos, Target, Term, Val, Vals};
+use smallvec::smallvec;
 use std::rc::Rc;
 use worldage_engine::{Mi, Stop};
 
@@ -108,7 +109,7 @@ impl Splicer<'_> {
             node: crate::ast::NodeId(0),
         };
         self.out.blocks.push(Block {
-            params: Vec::new(),
+            params: Vals::new(),
             insts: Vec::new(),
             term: Term::Unreachable,
             term_pos: nowhere,
@@ -170,7 +171,7 @@ impl Splicer<'_> {
             match ret {
                 Ret::Return => {}
                 Ret::Jump(block, takes) => {
-                    let args = if takes { vec![val] } else { Vec::new() };
+                    let args = if takes { smallvec![val] } else { Vals::new() };
                     term = Term::Jump(Target { block, args });
                 }
                 Ret::Value(result) => {

@@ -1,32 +1,32 @@
 //! Blocks: jumps to a block that does nothing but go on go where it goes, and a block with one
 //! way in continues the one before.
 
-use crate::ir::{Body, Const, Op, Target, Term, Val};
+use crate::ir::{Block, Body, Const, Op, Target, Term, Val};
 
 /// A jump with a constant to a block that only branches on it goes on at once; so does a jump to
-/// a block that only jumps. True if there was one: then more may be known.
+/// a block that only jumps. True if there was one: then more may be known. Every block must be
+/// reachable.
 pub(super) fn thread(body: &mut Body) -> bool {
-    let order = super::order(body);
-    let passing = passing(body, &order);
+    let passing = passing(body);
     if !passing.iter().any(|passes| *passes) {
         return false;
     }
     let mut bools: Vec<Option<bool>> = vec![None; body.vals.len()];
-    for block in &order {
-        for inst in &body.blocks[*block as usize].insts {
+    for block in &body.blocks {
+        for inst in &block.insts {
             if let Op::Const(Const::Bool(value)) = inst.op {
                 bools[inst.result.0 as usize] = Some(value);
             }
         }
     }
     let mut any = false;
-    for block in order {
-        let mut term = std::mem::replace(&mut body.blocks[block as usize].term, Term::Unreachable);
+    for block in 0..body.blocks.len() {
+        let mut term = std::mem::replace(&mut body.blocks[block].term, Term::Unreachable);
         term.each_target_mut(|target| {
             // Each step leaves a block; a bound keeps it from going round.
             for _ in 0..4 {
                 let via = target.block.0 as usize;
-                if via == block as usize || !passing[via] {
+                if via == block || !passing[via] {
                     break;
                 }
                 let Some(next) = step(body, target, &bools) else {
@@ -36,7 +36,7 @@ pub(super) fn thread(body: &mut Body) -> bool {
                 any = true;
             }
         });
-        body.blocks[block as usize].term = term;
+        body.blocks[block].term = term;
     }
     any
 }
@@ -63,33 +63,32 @@ fn step(body: &Body, target: &Target, bools: &[Option<bool>]) -> Option<Target> 
 }
 
 /// The blocks that do nothing but go on, and whose parameters are read by nobody else.
-fn passing(body: &Body, order: &[u32]) -> Vec<bool> {
+fn passing(body: &Body) -> Vec<bool> {
+    let leads_on = |block: &Block| match &block.term {
+        Term::Jump(_) => block.insts.is_empty(),
+        Term::Branch(cond, ..) => block.insts.is_empty() && block.params.contains(cond),
+        _ => false,
+    };
+    let mut passing: Vec<bool> = body.blocks.iter().map(leads_on).collect();
+    // The entry's parameters are the instance's.
+    passing[0] = false;
+    if !passing.iter().any(|passes| *passes) {
+        return passing;
+    }
     // Whether a value is read outside of the terminator of the block whose parameter it is.
     let mut elsewhere = vec![false; body.vals.len()];
-    let mut passing = vec![false; body.blocks.len()];
-    for ix in order {
-        let block = &body.blocks[*ix as usize];
+    for block in &body.blocks {
         for inst in &block.insts {
             inst.op.each_operand(|v| elsewhere[v.0 as usize] = true);
         }
-        let own = |v: &Val| block.params.contains(v);
         block.term.each_operand(|v| {
-            if !own(&v) {
+            if !block.params.contains(&v) {
                 elsewhere[v.0 as usize] = true;
             }
         });
     }
-    for ix in order {
-        let block = &body.blocks[*ix as usize];
-        let leads_on = match &block.term {
-            Term::Jump(_) => true,
-            Term::Branch(cond, ..) => block.params.contains(cond),
-            _ => false,
-        };
-        passing[*ix as usize] = *ix != 0
-            && leads_on
-            && block.insts.is_empty()
-            && block.params.iter().all(|v| !elsewhere[v.0 as usize]);
+    for (passes, block) in passing.iter_mut().zip(&body.blocks) {
+        *passes &= block.params.iter().all(|v| !elsewhere[v.0 as usize]);
     }
     passing
 }

@@ -21,18 +21,39 @@ use crate::universe::Universe;
 /// Rounds behind the first, where jumps went another way.
 const ROUNDS: usize = 3;
 
-/// Optimises a body, whose blocks may stand in any order and be unreachable.
+/// Optimises a body as inference makes it: blocks in reverse postorder, all of them reachable,
+/// nothing unread but what goes round a loop.
 pub fn optimize(u: &Universe, body: &mut Body) {
-    simplify::simplify(u, body);
+    if simplify::simplify(u, body, &in_order(body)) {
+        tidy::tidy(body);
+    }
+    again(u, body);
+}
+
+/// Optimises a body whose blocks may stand in any order and be unreachable.
+pub fn optimize_spliced(u: &Universe, body: &mut Body) {
+    let order = order(body);
+    simplify::simplify(u, body, &order);
     tidy::tidy(body);
+    again(u, body);
+}
+
+/// The rounds behind the first.
+fn again(u: &Universe, body: &mut Body) {
     for _ in 0..ROUNDS {
         let changed = flow::thread(body);
         if !(join::split(u, body) || changed) {
             break;
         }
-        simplify::simplify(u, body);
+        let order = order(body);
+        simplify::simplify(u, body, &order);
         tidy::tidy(body);
     }
+}
+
+/// The order of a body whose blocks stand in it.
+fn in_order(body: &Body) -> Vec<u32> {
+    (0..body.blocks.len() as u32).collect()
 }
 
 /// The reachable blocks in reverse postorder.

@@ -4,7 +4,7 @@
 //! What becomes unread is left for `tidy`.
 
 use crate::infer::lattice::scalar_const;
-use crate::ir::{Body, Const, Op, Target, Term, Val};
+use crate::ir::{Body, Const, Op, Target, Term, Val, Vals};
 use crate::prim::{Prim, Scalar, ScalarValue};
 use crate::universe::Universe;
 use smallvec::SmallVec;
@@ -49,6 +49,8 @@ struct Simplifier<'a> {
     ways: Vec<Ways>,
     /// For each block parameter the only argument that was met: itself if none was, or several.
     only: Vec<Only>,
+    /// Whether anything was found.
+    changed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,11 +60,11 @@ enum Only {
     Several,
 }
 
-/// Simplifies a body; every use of a value that is another one becomes that one.
-pub(super) fn simplify(u: &Universe, body: &mut Body) {
-    let order = super::order(body);
+/// Simplifies the blocks of a body in this order; every use of a value that is another one becomes
+/// that one. True if something may be unread or unreachable now.
+pub(super) fn simplify(u: &Universe, body: &mut Body, order: &[u32]) -> bool {
     let mut ways = vec![Ways::default(); body.blocks.len()];
-    for block in &order {
+    for block in order {
         let term = &body.blocks[*block as usize].term;
         term.each_target(|to| ways[to.block.0 as usize].open += 1);
     }
@@ -75,10 +77,12 @@ pub(super) fn simplify(u: &Universe, body: &mut Body) {
         parts: Vec::new(),
         ways,
         only: vec![Only::None; count],
+        changed: false,
     };
-    for block in &order {
+    for block in order {
         simplifier.block(body, *block as usize);
     }
+    simplifier.changed
 }
 
 impl Simplifier<'_> {
@@ -93,6 +97,7 @@ impl Simplifier<'_> {
             for param in &blocks[ix].params {
                 if let Only::One(arg) = self.only[param.0 as usize] {
                     self.known[param.0 as usize] = arg;
+                    self.changed = true;
                 }
             }
         }
@@ -102,13 +107,19 @@ impl Simplifier<'_> {
             let result = inst.result.0 as usize;
             match self.op(vals, &inst.op, vals[result]) {
                 Found::Itself => {}
-                Found::Value(val) => self.known[result] = val,
-                Found::Op(op) => inst.op = op,
+                Found::Value(val) => {
+                    self.known[result] = val;
+                    self.changed = true;
+                }
+                Found::Op(op) => {
+                    inst.op = op;
+                    self.changed = true;
+                }
             }
             self.made[result] = self.made(&inst.op, vals[result]);
         }
         block.term.map_operands(|v| self.known[v.0 as usize]);
-        self.term(&mut block.term);
+        self.changed |= self.term(&mut block.term);
         let mut targets: SmallVec<[&Target; 2]> = SmallVec::new();
         match &blocks[ix].term {
             Term::Jump(to) => targets.push(to),
@@ -227,9 +238,10 @@ impl Simplifier<'_> {
         }
     }
 
-    fn term(&mut self, term: &mut Term) {
+    /// True if it found something.
+    fn term(&mut self, term: &mut Term) -> bool {
         let Term::Branch(cond, then, other) = term else {
-            return;
+            return false;
         };
         match self.made_of(*cond) {
             Made::Scalar(ScalarValue::Bool(value)) => {
@@ -237,7 +249,7 @@ impl Simplifier<'_> {
                 self.ways[left.block.0 as usize].open -= 1;
                 let nowhere = Target {
                     block: taken.block,
-                    args: Vec::new(),
+                    args: Vals::new(),
                 };
                 *term = Term::Jump(std::mem::replace(taken, nowhere));
             }
@@ -249,12 +261,13 @@ impl Simplifier<'_> {
                 self.ways[then.block.0 as usize].open -= 1;
                 let nowhere = Target {
                     block: then.block,
-                    args: Vec::new(),
+                    args: Vals::new(),
                 };
                 *term = Term::Jump(std::mem::replace(then, nowhere));
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 

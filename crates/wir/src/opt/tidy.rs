@@ -89,30 +89,33 @@ fn read(body: &Body, order: &[u32]) -> Vec<bool> {
 
 fn drop_unread(body: &mut Body, order: &[u32], read: &[bool]) {
     let is_read = |v: Val| read[v.0 as usize];
-    let params: Vec<Vec<bool>> = body
-        .blocks
-        .iter()
-        .enumerate()
-        .map(|(ix, block)| {
-            // The entry's are the instance's.
-            block
-                .params
-                .iter()
-                .map(|v| ix == 0 || is_read(*v))
-                .collect()
-        })
-        .collect();
+    // Which parameters stay, those of each block behind those of the one before.
+    let mut first = Vec::with_capacity(body.blocks.len());
+    let mut keep = Vec::new();
+    for (ix, block) in body.blocks.iter().enumerate() {
+        first.push(keep.len());
+        // The entry's are the instance's.
+        keep.extend(block.params.iter().map(|v| ix == 0 || is_read(*v)));
+    }
+    let all = keep.iter().all(|keep| *keep);
     for ix in order {
         let block = &mut body.blocks[*ix as usize];
         block
             .insts
             .retain(|inst| is_read(inst.result) || !inst.op.is_pure());
+        if all {
+            continue;
+        }
+        let kept = |block: usize| {
+            let mut keep = keep[first[block]..].iter();
+            move || *keep.next().expect("one argument for each parameter")
+        };
         block.term.each_target_mut(|to| {
-            let mut keep = params[to.block.0 as usize].iter();
-            to.args.retain(|_| *keep.next().unwrap_or(&true));
+            let mut kept = kept(to.block.0 as usize);
+            to.args.retain(|_| kept());
         });
-        let mut keep = params[*ix as usize].iter();
-        block.params.retain(|_| *keep.next().unwrap_or(&true));
+        let mut kept = kept(*ix as usize);
+        block.params.retain(|_| kept());
     }
 }
 
