@@ -9,7 +9,8 @@
 use crate::compiler::{Compiler, Linked};
 use crate::ids::{Mi, ShardId};
 use crate::sync::AtomicBool;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Cache};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -115,6 +116,35 @@ pub struct Front<C: Compiler> {
     current: ArcSwapOption<CodeInstance<C>>,
 }
 
+/// One caller's view of a [`Front`]: as long as nothing changes, a look at it writes no memory,
+/// so threads with a reader each do not slow one another down. What it named last is kept until
+/// the next look.
+pub struct FrontReader<C: Compiler> {
+    front: Arc<Front<C>>,
+    seen: Cache<Current<C>, Option<Arc<CodeInstance<C>>>>,
+}
+
+struct Current<C: Compiler>(Arc<Front<C>>);
+
+impl<C: Compiler> Deref for Current<C> {
+    type Target = ArcSwapOption<CodeInstance<C>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0.current
+    }
+}
+
+impl<C: Compiler> FrontReader<C> {
+    /// As [`Front::get`].
+    #[inline]
+    pub fn get(&mut self) -> Option<&Arc<CodeInstance<C>>> {
+        match self.front.open.load(Ordering::Acquire) {
+            true => self.seen.load().as_ref(),
+            false => None,
+        }
+    }
+}
+
 impl<C: Compiler> Front<C> {
     pub(crate) fn new(mi: Mi, shard: ShardId) -> Self {
         Front {
@@ -132,6 +162,13 @@ impl<C: Compiler> Front<C> {
         } else {
             None
         }
+    }
+
+    /// A view of it for one caller.
+    pub fn reader(self: &Arc<Self>) -> FrontReader<C> {
+        let front = Arc::clone(self);
+        let seen = Cache::new(Current(Arc::clone(self)));
+        FrontReader { front, seen }
     }
 
     /// Names the code instance of the newest world.

@@ -73,6 +73,18 @@ pub enum DemandError {
     DuringStage,
 }
 
+/// Why a call by its types has no code instance.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallDemandError {
+    /// No method takes it, or several do.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    /// A stage failed.
+    #[error(transparent)]
+    Demand(#[from] DemandError),
+}
+
 /// Graphs by world.
 struct Worlds<C: Compiler> {
     newest: Graph<C>,
@@ -84,7 +96,7 @@ pub struct Engine<C: Compiler> {
     shared: Shared<C>,
     worlds: Mutex<Worlds<C>>,
     holds: Holds,
-    lookups: Memo,
+    memo: Memo<C>,
 }
 
 thread_local! {
@@ -204,7 +216,7 @@ impl<C: Compiler> Engine<C> {
             shared,
             worlds: Mutex::new(worlds),
             holds: Holds::new(options.callable_worlds.max(1)),
-            lookups: Memo::default(),
+            memo: Memo::new(),
         })
     }
 
@@ -481,7 +493,7 @@ impl<C: Compiler> Engine<C> {
     /// newest world is remembered.
     pub fn lookup(&self, function: Symbol, args: Ty, view: ViewId, world: World) -> Resolved {
         let asked = (function, args, view);
-        if let Some(known) = self.lookups.get(&asked, world) {
+        if let Some(known) = self.memo.lookup(&asked, world) {
             return known;
         }
         let key = CallKey {
@@ -493,7 +505,7 @@ impl<C: Compiler> Engine<C> {
         let answer = self.resolve(key, args, world);
         // A world that is yet to come can get another meaning.
         if world == self.world() {
-            self.lookups.put(asked, world, &answer);
+            self.memo.put_lookup(asked, world, &answer);
         }
         answer
     }
@@ -577,6 +589,28 @@ impl<C: Compiler> Engine<C> {
             generate::demand(env, graph, unit)
         })?
         .map_err(DemandError::from)
+    }
+
+    /// Brings what a call on concrete argument types runs in the newest world up to date, and
+    /// gives its code instance. What was given in this world before is given again at the cost
+    /// of one look into a concurrent map, without the session's lock.
+    ///
+    /// # Errors
+    /// [`CallDemandError`]: not exactly one method takes the call, or a stage failed.
+    pub fn demand_call(
+        &self,
+        function: Symbol,
+        args: Ty,
+        shard: ShardId,
+    ) -> Result<Arc<CodeInstance<C>>, CallDemandError> {
+        let (called, world) = ((function, args, shard), self.world());
+        if let Some(known) = self.memo.call(&called, world) {
+            return Ok(known);
+        }
+        let mi = self.find_instance(function, args, self.view_of(shard), world)?;
+        let ci = self.demand(mi, shard, Some(world))?;
+        self.memo.put_call(called, world, &ci);
+        Ok(ci)
     }
 
     /// The front of an instance: follows the newest world without asking.

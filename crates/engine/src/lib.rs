@@ -1,7 +1,7 @@
 //! Worlds, stages, edges, invalidation and cells: the incremental engine.
 //!
 //! Reading order: [`compiler`] and [`summary`] (what an embedder implements, with [`fingerprint`]), [`cx`] (what a stage may ask),
-//! [`engine`] (the façade; `memo` keeps its lookups), `definitions` and `answers` (what is defined, and memoised lookup),
+//! [`engine`] (the façade; `memo` keeps its answers), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` and `solve`
 //! (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
@@ -38,12 +38,12 @@ pub mod tool;
 mod twin;
 mod walk;
 
-pub use code_instance::{CodeInstance, Front};
+pub use code_instance::{CodeInstance, Front, FrontReader};
 pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey, Target};
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};
-pub use engine::{DemandError, Engine, Entered, Options, Pin, WorldGuard};
+pub use engine::{CallDemandError, DemandError, Engine, Entered, Options, Pin, WorldGuard};
 pub use error::{Failed, StageFault, Stop, Unresolved};
 pub use events::{Origin, Stage, StageEvent};
 pub use explain::{Cause, ChangeKind, Explanation, StageExplanation};

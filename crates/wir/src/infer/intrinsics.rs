@@ -9,7 +9,8 @@ use crate::prim::Prim;
 use crate::universe::Universe;
 use dashmap::DashMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
-use std::sync::Arc;
+use std::hash::BuildHasher;
+use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{Symbol, Ty, sig_matches};
 
 /// A built-in operation on known operand types.
@@ -24,13 +25,20 @@ pub struct Expansion {
 }
 
 type Key = (Symbol, [Ty; 2]);
+type Known = Option<Arc<Expansion>>;
+
+/// Places for what is asked first: a program asks for a few operators on a few types.
+const PLACES: usize = 1 << 10;
 
 /// The built-in methods of a universe, indexed.
 pub struct Intrinsics {
     u: Arc<Universe>,
     all: Vec<Builtin>,
     by_name: FxHashMap<Symbol, Vec<BuiltinId>>,
-    memo: DashMap<Key, Option<Arc<Expansion>>, FxBuildHasher>,
+    /// What was asked first, each in its place: read without a lock.
+    first: Box<[OnceLock<(Key, Known)>]>,
+    /// What found its place taken.
+    memo: DashMap<Key, Known, FxBuildHasher>,
     /// `==`, `!`
     pub(crate) equal: Symbol,
 }
@@ -60,6 +68,7 @@ impl Intrinsics {
             u,
             all,
             by_name,
+            first: (0..PLACES).map(|_| OnceLock::new()).collect(),
             memo: DashMap::default(),
             equal,
         }
@@ -80,21 +89,32 @@ impl Intrinsics {
     /// What a protected built-in method does with these concrete operands.
     #[must_use]
     pub fn protected(&self, function: Symbol, args: &[Ty]) -> Option<Arc<Expansion>> {
-        let ids = self.by_name.get(&function)?;
         let key = match *args {
             [a] => (function, [a, Ty::BOTTOM]),
             [a, b] => (function, [a, b]),
-            _ => return self.find(ids, args),
+            _ => return self.find(function, args),
         };
-        if let Some(known) = self.memo.get(&key) {
-            return known.clone();
+        // The high bits of this hash are the good ones.
+        let place = FxBuildHasher.hash_one(key) >> (u64::BITS - PLACES.trailing_zeros());
+        let place = &self.first[place as usize];
+        match place.get() {
+            Some((taken, known)) if *taken == key => return known.clone(),
+            Some(_) => {
+                if let Some(known) = self.memo.get(&key) {
+                    return known.clone();
+                }
+            }
+            None => {}
         }
-        let found = self.find(ids, args);
-        self.memo.insert(key, found.clone());
+        let found = self.find(function, args);
+        if place.set((key, found.clone())).is_err() {
+            self.memo.insert(key, found.clone());
+        }
         found
     }
 
-    fn find(&self, ids: &[BuiltinId], args: &[Ty]) -> Option<Arc<Expansion>> {
+    fn find(&self, function: Symbol, args: &[Ty]) -> Option<Arc<Expansion>> {
+        let ids = self.by_name.get(&function)?;
         let types = self.u.types();
         let tuple = types.try_tuple(args, None).ok()?;
         let protected = ids.iter().filter(|id| self.all[id.0 as usize].protected);
