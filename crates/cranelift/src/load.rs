@@ -8,11 +8,14 @@ use crate::generate::{Generator, ThunkKey};
 use crate::heap::object::{DATA, Descriptor, tag_of};
 use crate::memory::{Block, CodeMemory, Memory};
 use crate::runtime::helpers;
+use crate::runtime::host::site_salt;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::io;
+use std::mem::offset_of;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
 
@@ -35,13 +38,36 @@ struct Shared {
     bytes: Descriptor,
 }
 
+/// A site of loaded code; compiled code reads the first two words.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct PlacedSite {
+    /// Never that of another site, also when its code is gone.
+    pub(crate) id: u64,
+    /// Its part of the hash under which a context finds the targets of its calls.
+    pub(crate) salt: u64,
+    pub(crate) site: Site,
+}
+
+impl PlacedSite {
+    pub(crate) const ID: i32 = offset_of!(PlacedSite, id) as i32;
+    pub(crate) const SALT: i32 = offset_of!(PlacedSite, salt) as i32;
+
+    fn new(site: Site) -> PlacedSite {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let salt = site_salt(id);
+        PlacedSite { id, salt, site }
+    }
+}
+
 /// Code at its place.
 #[derive(Debug)]
 pub(crate) struct Placed {
     pub(crate) code: Arc<Code>,
     pub(crate) start: usize,
     /// At stable addresses: the code names them.
-    _sites: Box<[Site]>,
+    _sites: Box<[PlacedSite]>,
 }
 
 /// Code that can be called; its memory is freed when this is dropped, so whoever holds a pointer
@@ -115,7 +141,7 @@ impl Loader {
         code: &Arc<Code>,
         cells: &mut dyn FnMut(Mi) -> *const usize,
     ) -> Result<Loaded, LoadError> {
-        let sites: Box<[Site]> = code.sites.clone();
+        let sites: Box<[PlacedSite]> = code.sites.iter().copied().map(PlacedSite::new).collect();
         let sites_at = sites.as_ptr();
         let mut patches: smallvec::SmallVec<[(u32, u64); 16]> = smallvec::SmallVec::new();
         for reloc in &code.relocs {

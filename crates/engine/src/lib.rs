@@ -1,7 +1,7 @@
 //! Worlds, stages, edges, invalidation and cells: the incremental engine.
 //!
 //! Reading order: [`compiler`] and [`summary`] (what an embedder implements, with [`fingerprint`]), [`cx`] (what a stage may ask),
-//! [`engine`] (the façade; `memo` keeps its answers), `definitions` and `answers` (what is defined, and memoised lookup),
+//! [`engine`] (the façade; `memo` keeps its answers) and `entered` (worlds that are kept), `definitions` and `answers` (what is defined, and memoised lookup),
 //! `graph` (units and edges), `edit` (marking), `settle` and `solve`
 //! (inference), `generate` (codegen and
 //! link), `older` (calls in older worlds), `retire` (what no callable world sees), `explain`,
@@ -14,7 +14,8 @@ pub mod cx;
 mod definitions;
 pub mod edit;
 pub mod engine;
-pub mod error;
+mod entered;
+mod error;
 pub mod events;
 pub mod explain;
 pub mod fingerprint;
@@ -43,7 +44,8 @@ pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey,
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};
-pub use engine::{CallDemandError, DemandError, Engine, Entered, Options, Pin, WorldGuard};
+pub use engine::{CallDemandError, DemandError, Engine, Options};
+pub use entered::{Entered, Pin, WorldGuard};
 pub use error::{Failed, StageFault, Stop, Unresolved};
 pub use events::{Origin, Stage, StageEvent};
 pub use explain::{Cause, ChangeKind, Explanation, StageExplanation};

@@ -7,7 +7,9 @@ use super::lower::{Leaves, Lower, trusted};
 use super::memory::BOX_DATA;
 use crate::code::{Fault, RuntimeFn, Site, Target as Symbolic};
 use crate::isa::HOST_CONV;
+use crate::load::PlacedSite;
 use crate::runtime::VmCtx;
+use crate::runtime::host::{Head, TAG_FACTORS, WAY_SHIFT};
 use cranelift_codegen::cursor::Cursor;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value, types};
@@ -152,6 +154,11 @@ impl Lower<'_> {
 
     /// The arguments as dynamic values in a row on the stack; its address.
     fn dynamic_args(&mut self, args: &[Val]) -> Value {
+        self.tagged_args(args).0
+    }
+
+    /// The arguments as dynamic values in a row on the stack: its address, and the words.
+    fn tagged_args(&mut self, args: &[Val]) -> (Value, SmallVec<[Value; 16]>) {
         let mut widened: SmallVec<[Value; 16]> = SmallVec::new();
         for &arg in args {
             widened.extend(self.widen(arg, Ty::ANY));
@@ -160,7 +167,7 @@ impl Lower<'_> {
         for (ix, &word) in widened.iter().enumerate() {
             self.cur.ins().store(trusted(), word, slot, ix as i32 * 8);
         }
-        slot
+        (slot, widened)
     }
 
     fn load_dynamic(&mut self, slot: Value, ty: Ty) -> Leaves {
@@ -193,7 +200,7 @@ impl Lower<'_> {
             other => unreachable!("{other:?} is not dispatched at run time"),
         };
         let count = self.int(args.len() as i64);
-        let slot = self.dynamic_args(&args);
+        let (slot, words) = self.tagged_args(&args);
         let result = self.stack_words(2);
         let raises_world = matches!(site, Site::Latest);
         let host = matches!(site, Site::Host(..));
@@ -205,10 +212,24 @@ impl Lower<'_> {
             return self.load_dynamic(result, ret);
         }
         let world = raises_world.then(|| self.load_context(VmCtx::WORLD));
-        let args = [self.vmctx, site, slot, count];
-        let target = self.call_runtime_value(RuntimeFn::Resolve, &args);
-        let thunk = self.cur.ins().load(types::I64, trusted(), target, 0);
-        let cell = self.cur.ins().load(types::I64, trusted(), target, 8);
+        // The table knows the tags of two arguments; more must be known here.
+        let mut others = args.iter().skip(2);
+        let known = others.all(|arg| !self.rep(self.ty(*arg)).is_dynamic());
+        let asked = [self.vmctx, site, slot, count];
+        let target = if known && !raises_world {
+            let tags: SmallVec<[Value; 2]> = words.iter().step_by(2).take(2).copied().collect();
+            self.recent_target(site, &tags, &asked)
+        } else {
+            self.call_runtime_value(RuntimeFn::Resolve, &asked)
+        };
+        let thunk = self
+            .cur
+            .ins()
+            .load(types::I64, trusted(), target, Head::THUNK);
+        let cell = self
+            .cur
+            .ins()
+            .load(types::I64, trusted(), target, Head::CELL);
         let entry = self.cur.ins().load(types::I64, trusted(), cell, 0);
         let mut sig = Signature::new(HOST_CONV);
         sig.params.extend([AbiParam::new(types::I64); 4]);
@@ -227,6 +248,47 @@ impl Lower<'_> {
                 .store(trusted(), world, self.vmctx, VmCtx::WORLD);
         }
         self.load_dynamic(result, ret)
+    }
+
+    /// The target of a call site for these tags: from the context's table, as `TargetCache::find`
+    /// does, or from the run-time system.
+    fn recent_target(&mut self, site: Value, tags: &[Value], asked: &[Value]) -> Value {
+        let word = |this: &mut Self, of: Value, at: i32| {
+            this.cur.ins().load(types::I64, trusted(), of, at)
+        };
+        let mut hash = word(self, site, PlacedSite::SALT);
+        for (tag, factor) in tags.iter().zip(TAG_FACTORS) {
+            let factor = self.int(factor as i64);
+            let product = self.cur.ins().imul(*tag, factor);
+            hash = self.cur.ins().iadd(hash, product);
+        }
+        let shift = self.int(i64::from(WAY_SHIFT));
+        let way = self.cur.ins().ushr(hash, shift);
+        let three = self.int(3);
+        let way = self.cur.ins().ishl(way, three);
+        let table = self.load_context(VmCtx::RECENT);
+        let place = self.cur.ins().iadd(table, way);
+        let head = word(self, place, 0);
+        let id = word(self, site, PlacedSite::ID);
+        let world = self.load_context(VmCtx::WORLD);
+        let found = word(self, head, Head::SITE);
+        let mut differs = self.cur.ins().bxor(found, id);
+        let tags = tags.iter().copied().zip(Head::TAGS);
+        for (expected, at) in std::iter::once((world, Head::WORLD)).chain(tags) {
+            let found = word(self, head, at);
+            let change = self.cur.ins().bxor(found, expected);
+            differs = self.cur.ins().bor(differs, change);
+        }
+        let (known, cold) = (self.new_block(), self.cold_block());
+        let target = self.cur.func.dfg.append_block_param(known, types::I64);
+        self.cur
+            .ins()
+            .brif(differs, cold, &[], known, &[head.into()]);
+        self.cur.goto_bottom(cold);
+        let found = self.call_runtime_value(RuntimeFn::Resolve, asked);
+        self.cur.ins().jump(known, &[found.into()]);
+        self.cur.goto_bottom(known);
+        target
     }
 
     pub(super) fn print(&mut self, args: &[Val]) {

@@ -3,7 +3,7 @@
 //! Invariants: a context is used by one thread at a time; after an error it can go on; values
 //! that leave it are copies, or handles that keep them.
 
-use super::host::{Callee, Host, TargetCache};
+use super::host::{Callee, Host, TargetCache, no_ways};
 use super::launch::Launch;
 use super::raise::{RaiseKind, Raised};
 use super::stack::Stack;
@@ -71,6 +71,12 @@ impl Context {
     pub fn new(loader: &Loader, host: Arc<dyn Host>, options: Options) -> io::Result<Context> {
         let stack = Stack::new(options.stack_size)?;
         let stack_top = stack.top();
+        let targets = TargetCache::new();
+        // In live linking every call asks which world is the newest.
+        let recent = match options.live {
+            true => no_ways(),
+            false => targets.recent(),
+        };
         let vm = VmCtx {
             stack_limit: stack.limit(),
             world: 0,
@@ -79,10 +85,11 @@ impl Context {
             pc: 0,
             fp: 0,
             entry: 0,
+            recent,
             grid: [[0; 3], [1; 3], [0; 3], [1; 3], [0; 3], [1; 3]],
             heap: Heap::new(options.memory_limit),
             stack,
-            targets: TargetCache::new(),
+            targets,
             loader: loader.clone(),
             host,
             live: options.live,

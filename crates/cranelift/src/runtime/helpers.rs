@@ -9,13 +9,14 @@
 use super::VmCtx;
 use super::asm::{saved_registers, shims, suspend};
 use super::context::{Context, on_host_stack};
-use super::host::{DynCall, DynTarget, HostCall, Key, Target};
+use super::host::{DynCall, DynTarget, Head, HostCall};
 use super::launch::Launch;
 use super::raise::{RaiseKind, raise, raise_site};
 use super::values::{Exporter, Importer, read_leaf, string_at, write_leaves};
 use crate::code::{Fault, RuntimeFn, Site};
 use crate::heap::object::{DATA, Descriptor, DynVal, LENGTH};
 use crate::heap::{Heap, OutOfMemory};
+use crate::load::PlacedSite;
 use smallvec::SmallVec;
 use worldage_dispatch::{Ty, TyKind};
 use worldage_wir::ir::Failure;
@@ -247,21 +248,20 @@ unsafe extern "C-unwind" fn new_box(ctx: *mut VmCtx, descriptor: *const Descript
 /// Finds what a call site calls: thunk and cell.
 unsafe extern "C-unwind" fn resolve(
     ctx: *mut VmCtx,
-    site: *const Site,
+    site: *const PlacedSite,
     args: *const DynVal,
     count: usize,
-) -> *const Target {
+) -> *const Head {
     // SAFETY: the running context, a site of loaded code, and that many values in its frame.
     unsafe {
         let site = &*site;
         let args = std::slice::from_raw_parts(args, count);
-        let latest = matches!(site, Site::Latest);
+        let latest = matches!(site.site, Site::Latest);
         if latest || (*ctx).live {
             (*ctx).world = (*ctx).host.newest_world();
         }
         let world = (*ctx).world;
-        let tags = args.iter().map(|arg| arg.tag);
-        if let Some(target) = (*ctx).targets.find(site, world, tags) {
+        if let Some(target) = (*ctx).targets.find(site, world, args) {
             return target;
         }
         match on_host_stack(ctx, || resolve_slowly(ctx, site, args, world)) {
@@ -274,15 +274,15 @@ unsafe extern "C-unwind" fn resolve(
 #[cold]
 unsafe fn resolve_slowly(
     ctx: *mut VmCtx,
-    site: &Site,
+    site: &PlacedSite,
     args: &[DynVal],
     world: u64,
-) -> Result<*const Target, RaiseKind> {
+) -> Result<*const Head, RaiseKind> {
     // SAFETY: the running context; the borrow of its loader is a clone.
     let (loader, host) = unsafe { ((*ctx).loader.clone(), (*ctx).host.clone()) };
     let types: SmallVec<[Ty; 8]> = args.iter().map(|arg| loader.type_of(arg.tag)).collect();
     let universe = loader.generator().layouts().universe();
-    let (target, types) = match *site {
+    let (target, types) = match site.site {
         Site::Call(function) => (DynTarget::Function(function), &types[..]),
         Site::Invoke(function, sig) => (DynTarget::Invoke(function, sig), &types[..]),
         Site::Value | Site::Latest => match universe.function_of(types[0]) {
@@ -304,26 +304,21 @@ unsafe fn resolve_slowly(
             world,
         },
     )?;
-    let key = Key {
-        site: *site,
-        world,
-        tags: args.iter().map(|arg| arg.tag).collect(),
-    };
     // SAFETY: as above; nested calls are over.
-    let inserted = unsafe { (*ctx).targets.insert(key, callee, &loader) };
+    let inserted = unsafe { (*ctx).targets.insert(site, world, args, callee, &loader) };
     inserted.map_err(|error| RaiseKind::Host(std::sync::Arc::new(error)))
 }
 
 unsafe extern "C-unwind" fn call_host(
     ctx: *mut VmCtx,
-    site: *const Site,
+    site: *const PlacedSite,
     args: *const DynVal,
     count: usize,
     result: *mut DynVal,
 ) {
     // SAFETY: the running context, a site of loaded code, and values in its frame.
     unsafe {
-        let Site::Host(mi, ty) = *site else {
+        let Site::Host(mi, ty) = (*site).site else {
             unreachable!("a site of a host function")
         };
         let args = std::slice::from_raw_parts(args, count);
@@ -379,10 +374,10 @@ unsafe extern "C-unwind" fn print(ctx: *mut VmCtx, args: *const DynVal, count: u
     }
 }
 
-unsafe extern "C-unwind" fn is_a(ctx: *mut VmCtx, site: *const Site, tag: u64) -> u64 {
+unsafe extern "C-unwind" fn is_a(ctx: *mut VmCtx, site: *const PlacedSite, tag: u64) -> u64 {
     // SAFETY: the running context, a site of loaded code, the tag of a live value.
     unsafe {
-        let Site::IsA(ty) = *site else {
+        let Site::IsA(ty) = (*site).site else {
             unreachable!("a site of a type test")
         };
         let loader = &raw const (*ctx).loader;
@@ -461,13 +456,13 @@ unsafe fn fill_null_boxes(ctx: *mut VmCtx, rep: &Rep, words: &mut [u64]) {
 
 unsafe extern "C-unwind" fn field_dyn(
     ctx: *mut VmCtx,
-    site: *const Site,
+    site: *const PlacedSite,
     value: *const DynVal,
     result: *mut DynVal,
 ) {
     // SAFETY: the running context, a site of loaded code, values in its frame.
     unsafe {
-        let Site::Field(name) = *site else {
+        let Site::Field(name) = (*site).site else {
             unreachable!("a site of a field")
         };
         let (rep, words) = leaves_of(ctx, *value);

@@ -3,12 +3,14 @@
 
 use super::context::Context;
 use super::raise::RaiseKind;
-use crate::code::{Convention, Site};
+use crate::code::Convention;
 use crate::generate::ThunkKey;
-use crate::load::{LoadError, Loaded, Loader};
+use crate::heap::object::DynVal;
+use crate::load::{LoadError, Loaded, Loader, PlacedSite};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::any::Any;
+use std::mem::offset_of;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
@@ -94,27 +96,99 @@ impl std::fmt::Debug for Callee {
     }
 }
 
-/// What a run-time dispatched call site calls; compiled code reads the first two words.
+/// What a run-time dispatched call site calls, for the tags of its first two arguments; compiled
+/// code reads it.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Head {
+    pub(crate) thunk: usize,
+    /// The address of the word that holds the entry.
+    pub(crate) cell: usize,
+    /// [`PlacedSite::id`]; 0 for what is no target.
+    site: u64,
+    world: u64,
+    tags: [u64; 2],
+}
+
+impl Head {
+    pub(crate) const THUNK: i32 = offset_of!(Head, thunk) as i32;
+    pub(crate) const CELL: i32 = offset_of!(Head, cell) as i32;
+    pub(crate) const SITE: i32 = offset_of!(Head, site) as i32;
+    pub(crate) const WORLD: i32 = offset_of!(Head, world) as i32;
+    pub(crate) const TAGS: [i32; 2] = {
+        let first = offset_of!(Head, tags) as i32;
+        [first, first + 8]
+    };
+}
+
+/// A target with what keeps it.
 #[repr(C)]
 pub(crate) struct Target {
-    thunk: usize,
-    cell: *const usize,
+    head: Head,
     key: Key,
     _keep: (Arc<Loaded>, Arc<dyn Any + Send + Sync>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    pub(crate) site: Site,
-    pub(crate) world: u64,
-    pub(crate) tags: SmallVec<[u64; 4]>,
+    site: u64,
+    world: u64,
+    tags: SmallVec<[u64; 4]>,
 }
 
-const WAYS: usize = 1024;
+impl Key {
+    pub(crate) fn new(site: &PlacedSite, world: u64, args: &[DynVal]) -> Key {
+        let tags = args.iter().map(|arg| arg.tag).collect();
+        let site = site.id;
+        Key { site, world, tags }
+    }
+}
 
-/// The targets that a context has met: a small direct-mapped table before a map.
+/// Targets that a context keeps; beyond that it begins anew when nothing runs.
+const MAX_TARGETS: usize = 1 << 16;
+
+/// Places of [`TargetCache`].
+const WAYS: usize = 1 << WAY_BITS;
+const WAY_BITS: u32 = 10;
+
+/// The hash is `tags[0] * TAG_FACTORS[0] + tags[1] * TAG_FACTORS[1] + site_salt(site)`; its highest
+/// bits are the place. Fibonacci hashing: Knuth, The Art of Computer Programming, 6.4.
+pub(crate) const TAG_FACTORS: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xc2b2_ae3d_27d4_eb4f];
+
+/// See [`TAG_FACTORS`].
+pub(crate) const WAY_SHIFT: u32 = u64::BITS - WAY_BITS;
+
+/// See [`TAG_FACTORS`].
+pub(crate) fn site_salt(site: u64) -> u64 {
+    site.wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
+static NO_TARGET: Head = Head {
+    thunk: 0,
+    cell: 0,
+    site: 0,
+    world: 0,
+    tags: [0; 2],
+};
+
+pub(crate) type Ways = [*const Head; WAYS];
+
+struct NoWays(Ways);
+
+// SAFETY: points at a constant that nobody writes.
+unsafe impl Sync for NoWays {}
+
+static NO_WAYS: NoWays = NoWays([&raw const NO_TARGET; WAYS]);
+
+/// A table in which nothing is ever found.
+pub(crate) fn no_ways() -> *const Ways {
+    &raw const NO_WAYS.0
+}
+
+/// The targets that a context has met: a small direct-mapped table, which compiled code looks
+/// into first, before a map.
 pub(crate) struct TargetCache {
-    recent: Box<[*const Target; WAYS]>,
+    recent: Box<Ways>,
     all: FxHashMap<Key, Box<Target>>,
     world: u64,
     /// Answers to `isa` by tested type and tag.
@@ -124,81 +198,95 @@ pub(crate) struct TargetCache {
 impl TargetCache {
     pub(crate) fn new() -> TargetCache {
         TargetCache {
-            recent: Box::new([std::ptr::null(); WAYS]),
+            recent: Box::new(NO_WAYS.0),
             all: FxHashMap::default(),
             world: 0,
             is_a: FxHashMap::default(),
         }
     }
 
+    /// The table, which stays where it is.
+    pub(crate) fn recent(&self) -> *const Ways {
+        &raw const *self.recent
+    }
+
     /// Forgets the targets of other worlds. Nothing that they keep alive may be running.
     pub(crate) fn enter(&mut self, world: u64) {
-        if self.world != world {
-            self.recent.fill(std::ptr::null());
+        if self.world != world || self.all.len() > MAX_TARGETS {
+            self.recent.copy_from_slice(&NO_WAYS.0);
             self.all.clear();
             self.world = world;
         }
     }
 
-    fn way(site: &Site, tags: impl Iterator<Item = u64>) -> usize {
-        use std::hash::{Hash, Hasher};
-        let mut hasher = rustc_hash::FxHasher::default();
-        site.hash(&mut hasher);
-        for tag in tags {
-            hasher.write_u64(tag);
-        }
-        (hasher.finish() >> 7) as usize % WAYS
+    fn way(site: &PlacedSite, args: &[DynVal]) -> usize {
+        let hash = args
+            .iter()
+            .zip(TAG_FACTORS)
+            .fold(site.salt, |hash, (arg, factor)| {
+                hash.wrapping_add(arg.tag.wrapping_mul(factor))
+            });
+        (hash >> WAY_SHIFT) as usize
     }
 
     #[inline]
     pub(crate) fn find(
         &mut self,
-        site: &Site,
+        site: &PlacedSite,
         world: u64,
-        tags: impl Iterator<Item = u64> + Clone,
-    ) -> Option<*const Target> {
-        let way = Self::way(site, tags.clone());
+        args: &[DynVal],
+    ) -> Option<*const Head> {
+        let way = Self::way(site, args);
         let recent = self.recent[way];
-        if !recent.is_null() {
-            // SAFETY: the table points at targets in `all` only, and is emptied with it.
-            let key = unsafe { &(*recent).key };
-            if key.world == world && key.site == *site && key.tags.iter().copied().eq(tags.clone())
-            {
-                return Some(recent);
+        // SAFETY: the table points at targets in `all` only, and is emptied with it, or at
+        // `NO_TARGET`, which is no site's. A head stands first in its target.
+        let hit = unsafe {
+            (*recent).site == site.id && {
+                let key = &(*recent.cast::<Target>()).key;
+                key.world == world && key.tags.iter().eq(args.iter().map(|arg| &arg.tag))
             }
-        }
-        let key = Key {
-            site: *site,
-            world,
-            tags: tags.collect(),
         };
-        let known: *const Target = &raw const **self.all.get(&key)?;
+        if hit {
+            return Some(recent);
+        }
+        let known = self.all.get(&Key::new(site, world, args))?;
+        let known = (&raw const **known).cast::<Head>();
         self.recent[way] = known;
         Some(known)
     }
 
     pub(crate) fn insert(
         &mut self,
-        key: Key,
+        site: &PlacedSite,
+        world: u64,
+        args: &[DynVal],
         callee: Callee,
         loader: &Loader,
-    ) -> Result<*const Target, LoadError> {
+    ) -> Result<*const Head, LoadError> {
         let thunk_key = ThunkKey {
             convention: callee.convention,
             params: callee.params,
             ret: callee.ret,
         };
         let thunk = loader.thunk(&thunk_key)?;
-        let way = Self::way(&key.site, key.tags.iter().copied());
-        let target = Box::new(Target {
+        let key = Key::new(site, world, args);
+        let tag = |at: usize| args.get(at).map_or(0, |arg| arg.tag);
+        let head = Head {
             thunk: thunk.entry(),
-            cell: callee.cell,
+            cell: callee.cell as usize,
+            site: site.id,
+            world,
+            tags: [tag(0), tag(1)],
+        };
+        let target = Box::new(Target {
+            head,
             key: key.clone(),
             _keep: (thunk, callee.keep),
         });
         // A nested call may have found it meanwhile: its target may be running.
-        let known: *const Target = &raw const **self.all.entry(key).or_insert(target);
-        self.recent[way] = known;
+        let known = &raw const **self.all.entry(key).or_insert(target);
+        let known = known.cast::<Head>();
+        self.recent[Self::way(site, args)] = known;
         Ok(known)
     }
 

@@ -16,7 +16,7 @@ pub mod values;
 
 use crate::heap::Heap;
 use crate::load::Loader;
-use host::{Host, TargetCache};
+use host::{Host, TargetCache, Ways};
 use launch::Launch;
 use stack::Stack;
 use std::mem::offset_of;
@@ -43,6 +43,8 @@ pub struct VmCtx {
     fp: usize,
     /// What a typed call enters.
     entry: usize,
+    /// Where compiled code looks for the targets of its run-time dispatched calls.
+    recent: *const Ways,
     /// The work-item of a kernel: global id and size, local id and size, group id and count.
     grid: [[i64; 3]; 6],
 
@@ -77,4 +79,5 @@ impl VmCtx {
     pub(crate) const PC: usize = offset_of!(VmCtx, pc);
     pub(crate) const FP: usize = offset_of!(VmCtx, fp);
     pub(crate) const ENTRY: usize = offset_of!(VmCtx, entry);
+    pub(crate) const RECENT: i32 = offset_of!(VmCtx, recent) as i32;
 }
