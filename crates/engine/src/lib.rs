@@ -15,7 +15,7 @@ mod definitions;
 pub mod edit;
 pub mod engine;
 mod entered;
-mod error;
+pub mod error;
 pub mod events;
 pub mod explain;
 pub mod fingerprint;
