@@ -8,7 +8,7 @@
 use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
 use crate::diag::{Code, Diagnostic, FileId};
-use crate::env::{ResolveError, TypeDef, TypeTable};
+use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable};
 use crate::env::{resolve_sig, resolve_type, sig_errors, signature_types, var_names};
 use crate::host::HostBody;
 use crate::source::{MethodSource, Source};
@@ -94,6 +94,8 @@ pub struct Written {
     types: BTreeMap<Name, TypeDef>,
     table: TypeTable,
     methods: FxHashMap<(TableId, Symbol), Vec<WrittenMethod>>,
+    /// Structs whose default constructor is there: no method has taken its place.
+    standing: FxHashSet<DeclId>,
 }
 
 /// How many errors of one edit are told.
@@ -143,6 +145,9 @@ pub struct Plan {
 /// The part of the state that a plan changes.
 pub struct After {
     types: Option<(BTreeMap<Name, TypeDef>, TypeTable)>,
+    /// Default constructors that went, and that came.
+    gone: Vec<DeclId>,
+    constructors: Vec<(Symbol, DeclId, Sig)>,
     removed: Vec<(TableId, Symbol, Sig)>,
     added: Vec<(TableId, Symbol, WrittenMethod)>,
 }
@@ -168,6 +173,7 @@ impl Written {
             types: BTreeMap::new(),
             table: TypeTable::default(),
             methods: FxHashMap::default(),
+            standing: FxHashSet::default(),
         };
         (written, prelude)
     }
@@ -235,12 +241,29 @@ impl Written {
         }
         let universe = Arc::clone(&self.universe);
         let types = universe.types();
+        for decl in &after.gone {
+            self.standing.remove(decl);
+        }
+        for (function, decl, sig) in after.constructors {
+            self.standing.insert(decl);
+            if let Some(methods) = self.methods.get_mut(&(TableId::BASE, function)) {
+                methods.retain(|method| !sig_equal(types, &method.sig, &sig));
+            }
+        }
         for (table, function, sig) in &after.removed {
             if let Some(methods) = self.methods.get_mut(&(*table, *function)) {
                 methods.retain(|method| !sig_equal(types, &method.sig, sig));
             }
         }
         for (table, function, method) in after.added {
+            let decl = self.table.decl(types.symbol_str(function));
+            let info = decl.and_then(|decl| universe.struct_info(decl));
+            let constructor = info.as_ref().and_then(|info| info.constructor.as_ref());
+            if let (TableId::BASE, Some(decl), Some(sig)) = (table, decl, constructor)
+                && sig_equal(types, sig, &method.sig)
+            {
+                self.standing.remove(&decl);
+            }
             let methods = self.methods.entry((table, function)).or_default();
             methods.retain(|old| old.sig != method.sig && !sig_equal(types, &old.sig, &method.sig));
             methods.push(method);
@@ -252,6 +275,8 @@ impl Written {
         let removed = vec![(table, function, sig.clone())];
         self.apply(After {
             types: None,
+            gone: Vec::new(),
+            constructors: Vec::new(),
             removed,
             added: Vec::new(),
         });
@@ -268,6 +293,8 @@ struct Planner<'a> {
     unchanged: Vec<Unchanged>,
     edit: Edit<Source>,
     shown: Vec<Shown>,
+    gone: Vec<DeclId>,
+    constructors: Vec<(Symbol, DeclId, Sig)>,
     removed: Vec<(TableId, Symbol, Sig)>,
     added: Vec<(TableId, Symbol, WrittenMethod)>,
     errors: Vec<Diagnostic>,
@@ -285,6 +312,8 @@ impl<'a> Planner<'a> {
             unchanged: Vec::new(),
             edit: Edit::new(),
             shown: Vec::new(),
+            gone: Vec::new(),
+            constructors: Vec::new(),
             removed: Vec::new(),
             added: Vec::new(),
             errors: Vec::new(),
@@ -304,6 +333,8 @@ impl<'a> Planner<'a> {
         }
         let after = After {
             types,
+            gone: self.gone,
+            constructors: self.constructors,
             removed: self.removed,
             added: self.added,
         };
@@ -436,7 +467,6 @@ impl<'a> Planner<'a> {
         def: &MethodDef,
         sig: &Sig,
     ) -> Option<Placed<'i>> {
-        use crate::env::TypeScope;
         if self.table != TableId::BASE {
             return None;
         }
@@ -454,7 +484,6 @@ impl<'a> Planner<'a> {
 
     /// Methods that stay but whose signature means something else now.
     fn resolve_again(&mut self, table: &TypeTable) {
-        use crate::env::TypeScope;
         let old = &self.written.table;
         let changed: FxHashSet<&Name> = table
             .iter()

@@ -1,14 +1,14 @@
 //! A whole program in place of the one before: what is as it was stays untouched, what is gone is
 //! deleted, all in one edit.
 
-use super::{Intrinsic, Placed, Plan, Planner, Shown, Written, WrittenMethod, type_fact};
+use super::{Placed, Plan, Planner, Shown, Written, WrittenMethod, type_fact};
 use crate::ast::{Item, MethodDef, Name, Span};
 use crate::diag::{Diagnostic, FileId};
 use crate::env::{TypeScope, TypeTable};
-use crate::source::{MethodSource, Source};
+use crate::source::MethodSource;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
-use worldage_dispatch::{DeclId, Sig, Symbol, sig_equal};
+use worldage_dispatch::{Sig, Symbol, sig_equal};
 use worldage_engine::TableId;
 
 /// A method that an edit does not touch although its text may have moved.
@@ -93,14 +93,7 @@ impl Planner<'_> {
         self.edit.external(type_fact(name), None);
         self.shown.push(Shown::TypeGone(keyword, name.clone()));
         let function = self.universe().types().symbol(name);
-        if let Some(sig) = self.constructor(old) {
-            self.delete_constructor(function, sig);
-        }
-    }
-
-    fn constructor(&self, decl: DeclId) -> Option<Sig> {
-        let info = self.universe().struct_info(decl)?;
-        info.constructor.clone()
+        self.delete_constructor(function, old);
     }
 
     /// Deletes the methods that the text lacks, in the order of their names.
@@ -138,13 +131,13 @@ impl Planner<'_> {
                 let back = decl.filter(|decl| self.constructor(*decl).is_some_and(|s| same(&s)));
                 let sig = method.sig.clone();
                 self.removed.push((self.table, function, sig.clone()));
-                if let Some(decl) = back {
-                    let number = Intrinsic::Constructor(decl).number();
-                    let source = Source::Constructor(decl);
-                    self.edit
-                        .define_intrinsic(self.table, function, sig, source, number);
-                } else {
-                    self.edit.delete(self.table, function, sig);
+                match back {
+                    Some(decl) => {
+                        self.define_constructor(function, decl);
+                    }
+                    None => {
+                        self.edit.delete(self.table, function, sig);
+                    }
                 }
                 let moved = kept.iter().any(|(_, source)| {
                     source

@@ -8,7 +8,7 @@ use crate::source::Source;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use worldage_dispatch::{DeclId, Sig, Symbol, sig_equal};
+use worldage_dispatch::{DeclId, Sig, Symbol};
 use worldage_engine::TableId;
 
 /// Type definitions of a text, and where they stand.
@@ -136,34 +136,43 @@ impl Planner<'_> {
             return;
         }
         let function = self.universe().types().symbol(name);
-        let constructor = |decl: DeclId| {
-            self.universe()
-                .struct_info(decl)
-                .and_then(|info| info.constructor.clone())
-        };
-        let (old_sig, new_sig) = (old.and_then(constructor), constructor(new));
-        if let Some(sig) = old_sig {
-            self.delete_constructor(function, sig);
+        if let Some(old) = old {
+            self.delete_constructor(function, old);
         }
-        if let Some(sig) = new_sig {
-            let number = Intrinsic::Constructor(new).number();
-            let source = Source::Constructor(new);
-            self.edit
-                .define_intrinsic(TableId::BASE, function, sig, source, number);
+        // A struct that changes with its fields' types leaves a method that had taken its
+        // constructor's place; one that is declared anew brings its own.
+        let stood = old.is_none_or(|old| self.written.standing.contains(&old));
+        if (def.is_some() || stood) && self.define_constructor(function, new) {
             self.shown.push(Shown::Hidden);
         }
     }
 
-    pub(super) fn delete_constructor(&mut self, function: Symbol, sig: Sig) {
-        let types = self.universe().types();
-        let written = self.written.methods(TableId::BASE, function);
-        // A method of the program may have taken the default constructor's place.
-        if !written
-            .iter()
-            .any(|method| sig_equal(types, &method.sig, &sig))
-        {
+    /// Defines the default constructor of a struct; whether it has one.
+    pub(super) fn define_constructor(&mut self, function: Symbol, decl: DeclId) -> bool {
+        let Some(sig) = self.constructor(decl) else {
+            return false;
+        };
+        let number = Intrinsic::Constructor(decl).number();
+        let source = Source::Constructor(decl);
+        self.edit
+            .define_intrinsic(TableId::BASE, function, sig.clone(), source, number);
+        self.constructors.push((function, decl, sig));
+        true
+    }
+
+    /// Deletes the default constructor of a struct, unless a method of the program has taken its
+    /// place.
+    pub(super) fn delete_constructor(&mut self, function: Symbol, decl: DeclId) {
+        let constructor = self.constructor(decl);
+        if let Some(sig) = constructor.filter(|_| self.written.standing.contains(&decl)) {
             self.edit.delete(TableId::BASE, function, sig);
             self.shown.push(Shown::Hidden);
+            self.gone.push(decl);
         }
+    }
+
+    pub(super) fn constructor(&self, decl: DeclId) -> Option<Sig> {
+        let info = self.universe().struct_info(decl)?;
+        info.constructor.clone()
     }
 }

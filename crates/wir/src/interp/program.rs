@@ -59,6 +59,8 @@ pub struct Program {
     u: Arc<Universe>,
     intrinsics: Arc<[Builtin]>,
     type_defs: BTreeMap<Name, TypeDef>,
+    /// Structs without their own constructor: a method took its place.
+    no_constructor: FxHashSet<Name>,
     pub(super) types: TypeTable,
     /// Every method ever defined; those without a signature are gone.
     methods: Vec<UserMethod>,
@@ -78,6 +80,7 @@ impl Program {
             u,
             intrinsics,
             type_defs: BTreeMap::new(),
+            no_constructor: FxHashSet::default(),
             types: TypeTable::default(),
             methods: Vec::new(),
             bodies: FxHashMap::default(),
@@ -224,7 +227,7 @@ impl Program {
         }
         let added = &sigs[sigs.len() - new.len()..];
         self.check_duplicates(table, &types, &new, added, items)?;
-        let constructors = self.new_constructors(&types);
+        let constructors = self.new_constructors(&types, items);
         let is_replaced = |method: &UserMethod, sig: &Sig| {
             let lattice = self.u.types();
             let mut replacing = constructors.iter();
@@ -241,6 +244,9 @@ impl Program {
             method.sig = left.next().filter(|sig| !is_replaced(method, sig));
         }
         new.iter_mut().for_each(|method| method.sig = left.next());
+        for (name, _) in constructors {
+            self.no_constructor.remove(&name);
+        }
         self.type_defs = type_defs;
         self.rebuild(types, new);
         Ok(())
@@ -248,14 +254,17 @@ impl Program {
 
     /// The constructors of structs that this edit declares anew: each replaces a method that was
     /// there before.
-    fn new_constructors(&self, types: &TypeTable) -> Vec<(Name, Sig)> {
-        let declared = types
-            .iter()
-            .filter(|(name, decl)| self.types.decl(name) != Some(*decl));
+    fn new_constructors(&self, types: &TypeTable, items: &[Item]) -> Vec<(Name, Sig)> {
+        let declared = items.iter().filter_map(|item| match &item.kind {
+            ItemKind::Struct(def) => Some(&def.name),
+            ItemKind::Abstract(_) | ItemKind::Method(_) => None,
+        });
         declared
-            .filter_map(|(name, decl)| {
+            .filter_map(|name| {
+                let decl = types.decl(name)?;
+                let is_new = self.types.decl(name) != Some(decl);
                 let constructor = self.u.struct_info(decl)?.constructor.clone()?;
-                Some((name.clone(), constructor))
+                is_new.then(|| (name.clone(), constructor))
             })
             .collect()
     }
@@ -337,7 +346,9 @@ impl Program {
             let Some(info) = self.u.struct_info(decl) else {
                 continue;
             };
-            if let Some(sig) = &info.constructor {
+            if let Some(sig) = &info.constructor
+                && !self.no_constructor.contains(&*info.name)
+            {
                 self.insert(0, &info.name, sig, Body::Constructor(decl));
             }
         }
@@ -347,8 +358,12 @@ impl Program {
             let (def, table) = (method.def.clone(), method.table);
             if let Some(sig) = method.sig.clone() {
                 let replaced = self.insert(table, &def.name, &sig, Body::User(ix));
-                if let Some(Body::User(old)) = replaced.and_then(|id| self.bodies.get(&id)) {
-                    self.methods[*old].sig = None;
+                match replaced.and_then(|id| self.bodies.get(&id)) {
+                    Some(Body::User(old)) => self.methods[*old].sig = None,
+                    Some(Body::Constructor(_)) => {
+                        self.no_constructor.insert(def.name.clone());
+                    }
+                    Some(Body::Builtin(_)) | None => {}
                 }
             }
         }
