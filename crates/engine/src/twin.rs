@@ -4,8 +4,9 @@
 //! The twin asks the method tables directly and shares no result with the session, so a result
 //! that stayed although something that it was decided on has changed is found here. One thing may
 //! differ: a call that was dispatched at run time, because too many methods matched, keeps being
-//! so when methods are deleted (it has no edge on them). Where the twin asks such a question and
-//! the session does not, the twin takes the session's result over.
+//! so when methods are deleted, or when it comes from a store into a session with fewer methods (it
+//! has no edge on them). Where the twin asks such a question and the session does not, the twin takes
+//! the session's result over.
 
 use crate::compiler::Compiler;
 use crate::definitions::{CallKey, Question};
@@ -59,9 +60,15 @@ fn compare<C: Compiler>(
             continue;
         }
         differences.extend(difference(shared, graph, id, &twin, again));
-        let asked = split_calls(&twin, twin.code(again).infer);
-        if !asked.is_subset(&split_calls(graph, unit.infer)) {
-            loose.push(unit.infer);
+    }
+    // Also what has no code of its own, for its body stands in another's.
+    let settled = (0..graph.infers.len()).map(|ix| InferId(ix as u32));
+    for id in settled.filter(|id| graph.infer(*id).state == State::Clean) {
+        let unit = graph.infer(id);
+        let again = twin.find_infer(unit.mi, unit.view);
+        let asked = again.map(|again| split_calls(&twin, again));
+        if asked.is_some_and(|asked| !asked.is_subset(&split_calls(graph, id))) {
+            loose.push(id);
         }
     }
     (differences, loose)

@@ -147,7 +147,12 @@ impl Compiler for Clif {
         Ok(Code { native, cells })
     }
 
-    fn link(&self, cx: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<Code>) -> Result<NativeFunction, Stop> {
+    fn link(
+        &self,
+        cx: &mut LinkCx<'_, Self>,
+        _: Mi,
+        code: &Arc<Code>,
+    ) -> Result<NativeFunction, Stop> {
         let cell = |name: &UserExternalName| match name.namespace {
             CELL => cx.cell(code.cells[name.index as usize]).cast(),
             _ => std::ptr::null(),
