@@ -20,6 +20,11 @@ use worldage_wir::layout::Layouts;
 use worldage_wir::module::Module;
 
 /// What code is made for: what partitions a session's cache of code.
+///
+/// ```
+/// use worldage::{OptLevel, Shard};
+/// assert_eq!(Shard::Host(OptLevel::Speed).to_string(), "opt:speed");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shard {
     /// This machine, through Cranelift.

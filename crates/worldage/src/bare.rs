@@ -23,6 +23,18 @@ pub struct BareGenerator {
 impl Session {
     /// The finished SSA of these instances in the newest world, after inlining.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+    /// let instances: Vec<_> = session.take_stages().iter().map(|event| event.mi).collect();
+    /// let mut bare = session.bare_generator(&instances, OptLevel::Speed).unwrap();
+    /// assert!(bare.instructions() > 0);
+    /// let (time, bytes) = bare.compile().unwrap();
+    /// assert!(bytes > 0 && !time.is_zero());
+    /// ```
+    ///
     /// # Errors
     /// If inference of one fails.
     pub fn bare_generator(
@@ -71,6 +83,17 @@ fn callees(body: &Body) -> impl Iterator<Item = Mi> + '_ {
 impl BareGenerator {
     /// Compiles all functions, one after the other; how long it took and the bytes of code.
     ///
+    /// ```
+    /// # use worldage::{OptLevel, Session, SessionOptions};
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "fn f(x) { x * x + 1 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+    /// let instances: Vec<_> = session.take_stages().iter().map(|event| event.mi).collect();
+    /// let mut bare = session.bare_generator(&instances, OptLevel::Speed).unwrap();
+    /// let (_time, bytes) = bare.compile().unwrap();
+    /// assert!(bytes > 0);
+    /// ```
+    ///
     /// # Errors
     /// A limit of the code generator.
     pub fn compile(&mut self) -> Result<(Duration, usize), String> {
@@ -84,6 +107,16 @@ impl BareGenerator {
     }
 
     /// Instructions of all functions, before the code generator's optimiser.
+    ///
+    /// ```
+    /// # use worldage::{OptLevel, Session, SessionOptions};
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "fn f(x) { x * x + 1 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+    /// let instances: Vec<_> = session.take_stages().iter().map(|event| event.mi).collect();
+    /// let bare = session.bare_generator(&instances, OptLevel::Speed).unwrap();
+    /// assert!(bare.instructions() > 2);
+    /// ```
     #[must_use]
     pub fn instructions(&self) -> usize {
         let counts = self.functions.iter().map(cranelift::Finished::instructions);

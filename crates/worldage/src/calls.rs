@@ -20,6 +20,16 @@ use worldage_wir::syntax;
 use worldage_wir::value::Value;
 
 /// Where and how a call runs.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let old = CallOptions { world: Some(session.world()), ..CallOptions::default() };
+/// session.define("g.wir", "noinline fn g(x) { 0 }", None).unwrap();
+/// assert_eq!(session.call("f(20)", &old).shown(&session), "42");
+/// assert_eq!(session.call("f(20)", &CallOptions::default()).shown(&session), "0");
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
     /// The world; `None` is the newest.
@@ -33,6 +43,15 @@ pub struct CallOptions {
 }
 
 /// What a call did.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let report = session.call("f(20)", &CallOptions::default());
+/// assert_eq!(report.stages[0], (Stage::Infer, vec!["f(Int64)".into(), "g(Int64)".into()]));
+/// assert_eq!((report.printed.as_str(), report.result.unwrap().as_int()), ("", Some(42)));
+/// ```
 #[derive(Debug)]
 pub struct CallReport {
     /// The stages that ran with the names of the instances, sorted; `stored:` stands before those
@@ -46,6 +65,15 @@ pub struct CallReport {
 }
 
 /// Why a call gave no value.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let failure = session.call("f(\"a\")", &CallOptions::default()).result.unwrap_err();
+/// assert_eq!(failure.diagnostic.code, Code::NoMatchingMethod);
+/// assert_eq!(failure.log_lines[1], "  called from g(String)");
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", self.log_lines.first().map_or("", String::as_str))]
 pub struct CallFailure {
@@ -57,6 +85,15 @@ pub struct CallFailure {
 
 impl CallReport {
     /// The value as `=>` shows it, or the first line of the failure.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let shown = |call: &str| session.call(call, &CallOptions::default()).shown(&session);
+    /// assert_eq!(shown("f(1.5)"), "5.0");
+    /// assert_eq!(shown("h()"), "error: no-matching-method: h() in world 1");
+    /// ```
     pub fn shown(&self, session: &Session) -> String {
         match &self.result {
             Ok(value) => value.show(session.universe()).to_string(),
@@ -90,6 +127,14 @@ pub(crate) type Failed = Box<RunError>;
 impl Session {
     /// Calls what an expression says: `f(20, P(1, 2.5), "a")`. Its arguments are literals, signed
     /// numbers, tuples and calls of constructors.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let report = session.call("f(-3)", &CallOptions::default());
+    /// assert_eq!(report.shown(&session), "-4");
+    /// ```
     pub fn call(&self, expr: &str, options: &CallOptions) -> CallReport {
         match syntax::parse_call(expr) {
             Ok(expr) => self.report(options, |inner, route| inner.eval(route, &expr)),
@@ -101,6 +146,14 @@ impl Session {
     }
 
     /// Calls a function with values.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let report = session.call_values("f", vec![Value::float(0.5)], &CallOptions::default());
+    /// assert_eq!(report.shown(&session), "3.0");
+    /// ```
     pub fn call_values(
         &self,
         function: &str,
@@ -114,6 +167,14 @@ impl Session {
 
     /// Calls a function with values and tells nothing but the value; which stages ran is in
     /// [`Session::take_stages`].
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let value = session.value_of("f", &[Value::int(20)], &CallOptions::default()).unwrap();
+    /// assert_eq!(value.as_int(), Some(42));
+    /// ```
     ///
     /// # Errors
     /// If the call fails.

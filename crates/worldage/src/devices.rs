@@ -35,11 +35,25 @@ use worldage_wir::source::Source;
 use worldage_wir::value::Value;
 
 /// Why there is no device.
+///
+/// ```
+/// let error = worldage::DeviceError("there is no driver".into());
+/// assert_eq!(error.to_string(), "there is no driver");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DeviceError(pub String);
 
 /// How far a kernel was checked.
+///
+/// ```
+/// use worldage::DeviceCheck;
+/// let shown = |check: &DeviceCheck| match check {
+///     DeviceCheck::Generated => "not built".to_string(),
+///     DeviceCheck::Built(time) | DeviceCheck::Reloaded(time) => format!("{} µs", time.as_micros()),
+/// };
+/// assert_eq!(shown(&DeviceCheck::Generated), "not built");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceCheck {
     /// Its code was made; nothing here could build it.
@@ -52,6 +66,12 @@ pub enum DeviceCheck {
 
 /// Where the command keeps what drivers of devices have built: in the store's folder, unless
 /// `WORLDAGE_NO_CACHE` is set.
+///
+/// ```
+/// // Where to look for it, or to keep nothing.
+/// let folder = worldage::default_device_cache();
+/// assert!(folder.is_none_or(|folder| folder.is_absolute() || folder.is_relative()));
+/// ```
 #[must_use]
 pub fn default_device_cache() -> Option<PathBuf> {
     let folder = worldage_store::folder::default_folder();
@@ -61,6 +81,17 @@ pub fn default_device_cache() -> Option<PathBuf> {
 
 impl Session {
     /// Runs a kernel like [`Session::launch`], on a shard of any kind.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// # session.define("k.wir", "kernel fn k(xs: Array{Int64}) { xs[global_id(0)] = 1 }", None).unwrap();
+    /// let grid = Grid { global: [1, 1, 1], local: [1, 1, 1] };
+    /// let host = Shard::Host(OptLevel::None);
+    /// let report = session.launch_on(host, "k", vec![Value::int(1)], grid, &CallOptions::default());
+    /// assert_eq!(report.shown(&session), "error: no-matching-method: k(Int64) in world 2");
+    /// ```
     pub fn launch_on(
         &self,
         shard: Shard,
@@ -97,6 +128,14 @@ impl Session {
 
     /// The kernels of the program whose parameters all have concrete types, sorted:
     /// `saxpy(Float32, Array{Float32}, Array{Float32})`.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("k.wir", "kernel fn k(n: Int64) { div(1, n) }", None).unwrap();
+    /// assert_eq!(session.kernels(), ["k(Int64)"]);
+    /// ```
     pub fn kernels(&self) -> Vec<String> {
         let inner = &*self.inner;
         let (world, types) = (inner.engine.world(), inner.universe.types());
@@ -119,6 +158,15 @@ impl Session {
     }
 
     /// Compiles a kernel for a shard and, where there is a device or an assembler, builds it there.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("k.wir", "kernel fn k(n: Int64) { div(1, n) }", None).unwrap();
+    /// let host = Shard::Host(OptLevel::Speed);
+    /// assert!(matches!(session.check_kernel("k(Int64)", host), Ok(DeviceCheck::Generated)));
+    /// ```
     ///
     /// # Errors
     /// What the device cannot do, or what its compiler says.

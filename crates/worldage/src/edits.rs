@@ -15,6 +15,15 @@ use worldage_wir::source::Source;
 use worldage_wir::syntax::{self, SigExpr};
 
 /// What an edit did.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let edit = session.define("h.wir", "fn h() { f(1) }\nfn g(x: Int64) { 0 }", None).unwrap();
+/// assert_eq!(edit.lines, ["+ g(Int64)", "+ h()"]);
+/// assert_eq!((edit.world, edit.warnings.len()), (World(2), 0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct EditReport {
     /// The world that it made.
@@ -28,6 +37,15 @@ pub struct EditReport {
 }
 
 /// Why an edit was refused; the session is as before.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let failure = session.define("h.wir", "fn h(x: Nope) { x }", None).unwrap_err();
+/// assert_eq!(failure.diagnostics.len(), 1);
+/// assert_eq!(session.world(), World(1));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", self.log_line())]
 pub struct EditFailure {
@@ -37,6 +55,14 @@ pub struct EditFailure {
 
 impl EditFailure {
     /// `error: CODE: SUBJECT`, of the first diagnostic.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let failure = session.define("h.wir", "fn h(x: Nope) { x }", None).unwrap_err();
+    /// assert_eq!(failure.log_line(), "error: unknown-type: Nope");
+    /// ```
     pub fn log_line(&self) -> String {
         let first = &self.diagnostics[0];
         match &first.subject {
@@ -55,6 +81,14 @@ impl EditFailure {
 impl Session {
     /// Defines what a Wir text says, in the base table or a named one.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("types.wir", "struct P { x: Int64 }\nfn h(p: P) { f(p.x) }", None).unwrap();
+    /// assert_eq!(session.call("h(P(20))", &CallOptions::default()).shown(&session), "42");
+    /// ```
+    ///
     /// # Errors
     /// [`EditFailure`] with everything that is wrong with it.
     pub fn define(
@@ -68,6 +102,15 @@ impl Session {
 
     /// Like [`Session::define`], from what was read from a file.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert!(session.define_bytes("h.wir", b"fn h() { 1 }".to_vec(), None).is_ok());
+    /// let failure = session.define_bytes("h.wir", vec![0xff], None).unwrap_err();
+    /// assert_eq!(failure.log_line(), "error: invalid-utf8");
+    /// ```
+    ///
     /// # Errors
     /// As [`Session::define`]; also if the bytes are not UTF-8.
     pub fn define_bytes(
@@ -80,6 +123,15 @@ impl Session {
     }
 
     /// Defines what several files say, as one edit.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let file = |name: &str, text: &str| (name.to_string(), text.as_bytes().to_vec());
+    /// let edit = session.define_files(vec![file("a.wir", "fn a() { b() }"), file("b.wir", "fn b() { 1 }")]);
+    /// assert_eq!(edit.unwrap().world, World(2));
+    /// ```
     ///
     /// # Errors
     /// As [`Session::define`].
@@ -99,6 +151,15 @@ impl Session {
     /// Makes the program of the base table exactly what these files say, as one edit: a method or
     /// type that they lack is deleted, one that is as before is not touched. Where nothing
     /// changes there is no edit and no new world.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let text = "noinline fn g(x) { x + 1 }\nfn h(x) { g(x) }";
+    /// let edit = session.replace_program(vec![("f.wir".into(), text.into())]).unwrap();
+    /// assert_eq!(edit.lines, ["- f(Any)", "+ h(Any)"]);
+    /// ```
     ///
     /// # Errors
     /// As [`Session::define`].
@@ -172,6 +233,15 @@ impl Session {
 
     /// Deletes the method with exactly this signature: `f(Int64, Vararg{T}) where T <: Number`.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let edit = session.delete("f(Any)", None).unwrap();
+    /// assert_eq!(edit.lines, ["- f(Any)"]);
+    /// assert_eq!(session.delete("f(Any)", None).unwrap_err().log_line(), "error: no-such-method: f(Any) in world 2");
+    /// ```
+    ///
     /// # Errors
     /// If there is none, or the signature is wrong.
     pub fn delete(&self, sig: &str, table: Option<&str>) -> Result<EditReport, EditFailure> {
@@ -219,6 +289,15 @@ impl Session {
     /// Sets the external fact that a program reads as `external("KEY")`; the value is a literal
     /// as on the command line, or a quoted string.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("h.wir", "fn h() { external(\"rate\") * 2 }", None).unwrap();
+    /// session.set_external("rate", "21").unwrap();
+    /// assert_eq!(session.call("h()", &CallOptions::default()).shown(&session), "42");
+    /// ```
+    ///
     /// # Errors
     /// Never today; edits share one error type.
     pub fn set_external(&self, key: &str, value: &str) -> Result<EditReport, EditFailure> {
@@ -240,6 +319,17 @@ impl Session {
     }
 
     /// Makes a table over another one, over the base if none is named. No new world.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.table("exact", None).unwrap();
+    /// session.define("g.wir", "fn g(x) { x }", Some("exact")).unwrap();
+    /// let exact = CallOptions { view: Some("exact".into()), ..CallOptions::default() };
+    /// assert_eq!(session.call("f(20)", &exact).shown(&session), "40");
+    /// assert_eq!(session.call("f(20)", &CallOptions::default()).shown(&session), "42");
+    /// ```
     ///
     /// # Errors
     /// If the table below is unknown, or the name is taken.

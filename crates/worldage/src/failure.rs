@@ -23,6 +23,16 @@ pub(crate) fn of_run(session: &Inner, error: RunError, world: World) -> CallFail
 
 /// An error of a call as logs print it: the error, candidates, the calls that led there; no
 /// positions.
+///
+/// ```
+/// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+/// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+/// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+/// let (_, result) = oracle.call("f(\"a\")", None, None);
+/// let lines = worldage::log_lines(&result.unwrap_err(), worldage::World(1));
+/// assert_eq!(lines[0], "error: no-matching-method: +(String, Int64) in world 1");
+/// assert_eq!(lines[1], "  called from f(String)");
+/// ```
 #[must_use]
 pub fn log_lines(error: &RunError, world: World) -> Vec<String> {
     let world = error.world.map_or(world, World);

@@ -12,6 +12,10 @@ use worldage_wir::source::Source;
 use worldage_wir::value::Value;
 
 /// The most work-items of a group: each that waits at a barrier keeps a stack.
+///
+/// ```
+/// assert!(worldage::MAX_LOCAL_SIZE >= 64);
+/// ```
 pub const MAX_LOCAL_SIZE: u64 = 1024;
 
 impl Session {
@@ -51,6 +55,16 @@ impl Session {
 
 impl Session {
     /// Whether a launch would begin: the kernel takes these arguments, and the sizes fit.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("k.wir", "kernel fn k(n: Int64) { div(1, n) }", None).unwrap();
+    /// let grid = |local| Grid { global: [8, 1, 1], local: [local, 1, 1] };
+    /// assert!(session.check_launch("k", &[Value::int(1)], grid(4)).is_ok());
+    /// assert!(session.check_launch("k", &[Value::int(1)], grid(3)).is_err());
+    /// ```
     ///
     /// # Errors
     /// Why it would not.

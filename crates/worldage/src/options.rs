@@ -7,6 +7,12 @@ use worldage_engine::Linking;
 use worldage_store::Store;
 
 /// How hard the host code generator tries; a part of the shard.
+///
+/// ```
+/// use worldage::{OptLevel, Session, SessionOptions};
+/// let options = SessionOptions { opt: OptLevel::None, ..SessionOptions::default() };
+/// assert!(Session::new(options).is_ok());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum OptLevel {
     /// Quick compilation.
@@ -20,6 +26,10 @@ pub enum OptLevel {
 
 impl OptLevel {
     /// Every level of this build.
+    ///
+    /// ```
+    /// assert!(worldage::OptLevel::ALL.contains(&worldage::OptLevel::Speed));
+    /// ```
     pub const ALL: &[OptLevel] = &[
         OptLevel::None,
         OptLevel::Speed,
@@ -28,6 +38,10 @@ impl OptLevel {
     ];
 
     /// Without the prefix: `none`, `speed`.
+    ///
+    /// ```
+    /// assert_eq!(worldage::OptLevel::Speed.name(), "speed");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             OptLevel::None => "none",
@@ -60,6 +74,16 @@ impl FromStr for OptLevel {
 }
 
 /// Options of a [`crate::Session`].
+///
+/// ```
+/// use worldage::{Linking, Session, SessionOptions};
+/// let options = SessionOptions {
+///     linking: Linking::Live,
+///     memory_limit: Some(64 << 20),
+///     ..SessionOptions::default()
+/// };
+/// assert!(Session::new(options).is_ok());
+/// ```
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// Threads for codegen.

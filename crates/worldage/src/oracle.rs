@@ -17,6 +17,14 @@ use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
 
 /// A program under edits, run by the interpreter.
+///
+/// ```
+/// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+/// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+/// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+/// let (printed, result) = oracle.call("f(41)", None, None);
+/// assert_eq!((printed.as_str(), result.unwrap().as_int()), ("", Some(42)));
+/// ```
 pub struct InterpreterSession {
     program: Program,
     sources: Sources,
@@ -27,6 +35,14 @@ pub struct InterpreterSession {
 
 impl InterpreterSession {
     /// An empty session over a universe.
+    ///
+    /// ```
+    /// use worldage::{Session, SessionOptions, oracle::InterpreterSession};
+    /// let session = Session::new(SessionOptions::default()).unwrap();
+    /// // Over the types of a session, whose answers it is compared with.
+    /// let oracle = InterpreterSession::new(session.universe().clone());
+    /// assert!(oracle.call("f()", None, None).1.is_err());
+    /// ```
     #[must_use]
     pub fn new(universe: Arc<Universe>) -> InterpreterSession {
         InterpreterSession {
@@ -42,6 +58,14 @@ impl InterpreterSession {
     }
 
     /// Defines what a text says; one world, if it says anything.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// assert!(oracle.define("g.wir", "fn g() { f(1) }", None).is_ok());
+    /// assert!(oracle.define("g.wir", "fn g( {", None).is_err());
+    /// ```
     ///
     /// # Errors
     /// What is wrong with it; nothing changes.
@@ -80,6 +104,14 @@ impl InterpreterSession {
 
     /// Deletes a method; one world.
     ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// assert!(oracle.delete("f(Any)", None).is_ok());
+    /// assert!(oracle.delete("f(Any)", None).is_err());
+    /// ```
+    ///
     /// # Errors
     /// If the signature is wrong or there is no such method.
     pub fn delete(&mut self, sig: &str, table: Option<&str>) -> Result<(), EditFailure> {
@@ -97,6 +129,15 @@ impl InterpreterSession {
     }
 
     /// Sets an external fact; one world.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// oracle.define("g.wir", "fn g() { external(\"rate\") }", None).unwrap();
+    /// oracle.set_external("rate", "7");
+    /// assert_eq!(oracle.call("g()", None, None).1.unwrap().as_int(), Some(7));
+    /// ```
     pub fn set_external(&mut self, key: &str, value: &str) {
         let value = match external_literal(value) {
             ExprKind::Int(x) => Value::int(x),
@@ -110,6 +151,15 @@ impl InterpreterSession {
     }
 
     /// Makes a table; no world.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// oracle.table("other", None);
+    /// oracle.define("f.wir", "fn f(x) { 0 }", Some("other")).unwrap();
+    /// assert_eq!(oracle.call("f(1)", None, Some("other")).1.unwrap().as_int(), Some(0));
+    /// ```
     pub fn table(&mut self, name: &str, over: Option<&str>) {
         self.tables.push(name.to_owned());
         self.program.add_table(name, over);
@@ -119,28 +169,68 @@ impl InterpreterSession {
     }
 
     /// The newest world: how many edits there were.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// assert_eq!(oracle.world().0, 1);
+    /// ```
     #[must_use]
     pub fn world(&self) -> World {
         World(self.worlds.len() as u64)
     }
 
     /// The types that the program's values live in.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// let value = oracle.call("f(1)", None, None).1.unwrap();
+    /// assert_eq!(value.show(oracle.universe()).to_string(), "2");
+    /// ```
     pub fn universe(&self) -> &Universe {
         self.program.universe()
     }
 
     /// An error with its places.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// let error = oracle.call("f(\"a\")", None, None).1.unwrap_err();
+    /// assert!(oracle.diagnostic(&error).place.is_some());
+    /// ```
     pub fn diagnostic(&self, error: &RunError) -> Diagnostic {
         error.to_diagnostic(|site| self.program.place(site))
     }
 
     /// Where a place stands, for people.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// let error = oracle.call("f(\"a\")", None, None).1.unwrap_err();
+    /// let at = oracle.line_col(oracle.diagnostic(&error).place.unwrap());
+    /// assert_eq!((at.line, at.col), (1, 11));
+    /// ```
     pub fn line_col(&self, place: Place) -> LineCol {
         self.sources.line_col(place.file, place.span.lo)
     }
 
     /// Evaluates a host's expression in a world (`None`: the newest): what it prints, and its
     /// value or error.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// let (_, result) = oracle.call("f(1.5)", None, None);
+    /// assert_eq!(result.unwrap().show(oracle.universe()).to_string(), "2.5");
+    /// ```
     pub fn call(
         &self,
         expr: &str,
@@ -180,6 +270,16 @@ impl InterpreterSession {
 
     /// Runs a kernel on every work-item of a grid in the newest world; arrays among the arguments
     /// are changed in place. What it prints, and its first error.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// oracle.define("k.wir", "kernel fn k(n: Int64) { div(1, n) }", None).unwrap();
+    /// let grid = worldage::Grid { global: [1, 1, 1], local: [1, 1, 1] };
+    /// assert!(oracle.launch("k", &[worldage::Value::int(1)], grid).1.is_ok());
+    /// assert!(oracle.launch("k", &[worldage::Value::int(0)], grid).1.is_err());
+    /// ```
     pub fn launch(
         &self,
         kernel: &str,
@@ -203,6 +303,14 @@ impl InterpreterSession {
     }
 
     /// An error as text for people, with positions and carets.
+    ///
+    /// ```
+    /// # use worldage::{oracle::InterpreterSession, wir::universe::Universe};
+    /// # let mut oracle = InterpreterSession::new(std::sync::Arc::new(Universe::new()));
+    /// # oracle.define("f.wir", "fn f(x) { x + 1 }", None).unwrap();
+    /// let error = oracle.call("f(\"a\")", None, None).1.unwrap_err();
+    /// assert!(oracle.render(&error).starts_with("f.wir:1:11: error[no-matching-method]"));
+    /// ```
     pub fn render(&self, error: &RunError) -> String {
         crate::failure::for_people(&self.diagnostic(error)).render(&self.sources)
     }

@@ -5,6 +5,10 @@ use worldage_engine::persist::{ArtifactKind, ArtifactStore, Malformed};
 use worldage_store::{Artifact, Fingerprint, Key, Kind, Origin, Reject, Store};
 
 /// The compiler, down to the build: results of another one are never used.
+///
+/// ```
+/// assert!(worldage::PRODUCER.starts_with("worldage "));
+/// ```
 pub const PRODUCER: &str = concat!(
     "worldage ",
     env!("CARGO_PKG_VERSION"),
@@ -14,6 +18,11 @@ pub const PRODUCER: &str = concat!(
 
 /// The keys of an artifact of kind [`Kind::Keys`], the newest first: each names code by its
 /// fingerprint. What cannot be read is left out.
+///
+/// ```
+/// // What is no list of keys has none.
+/// assert!(worldage::keys_of(b"").is_empty());
+/// ```
 #[must_use]
 pub fn keys_of(payload: &[u8]) -> Vec<Key> {
     let mut keys = Vec::new();

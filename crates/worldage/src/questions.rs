@@ -16,6 +16,14 @@ use worldage_wir::source::Source;
 use worldage_wir::syntax;
 
 /// The answer of a lookup.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let found = session.lookup("f(Int64)", None, None).unwrap();
+/// assert_eq!(found, LookupReport::Method("f(Any)".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupReport {
     /// The chosen method's signature as it was defined.
@@ -27,6 +35,16 @@ pub enum LookupReport {
 }
 
 /// What the code of an instance is made of. Each list is sorted by name and method, each instance once.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let f = session.instance("f(Int64)").unwrap();
+/// let made = session.composition(f).unwrap();
+/// assert!(made.inlined.is_empty());
+/// assert_eq!(session.name(made.called[0]), "g(Int64)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composition {
     /// Instances that its typed SSA calls, before inlining.
@@ -38,6 +56,14 @@ pub struct Composition {
 }
 
 /// A stage that can be shown.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let text = session.emit("f(Int64)", EmitStage::Inferred, OptLevel::Speed).unwrap();
+/// assert!(text.contains("g(Int64)"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmitStage {
     /// The method as the printer writes it.
@@ -63,6 +89,16 @@ pub enum EmitStage {
 
 impl Session {
     /// Which method takes these argument types: `f(Int64, Float64)`.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("g.wir", "fn g(x: Int64) { 0 }", None).unwrap();
+    /// let found = |sig: &str| session.lookup(sig, None, None).unwrap();
+    /// assert_eq!(found("g(Int64)"), LookupReport::Method("g(Int64)".into()));
+    /// assert_eq!(found("g()"), LookupReport::NoMethod);
+    /// ```
     ///
     /// # Errors
     /// If the signature is wrong.
@@ -94,6 +130,15 @@ impl Session {
 
     /// The methods of a function that programs have defined in the base table, sorted, each with
     /// the place of its definition.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let definitions = session.definitions("f");
+    /// assert_eq!(definitions[0].0, "f(Any)");
+    /// assert_eq!(session.line_col(definitions[0].1.unwrap()).line, 2);
+    /// ```
     pub fn definitions(&self, function: &str) -> Vec<(String, Option<Place>)> {
         let inner = &*self.inner;
         let symbol = inner.universe.types().symbol(function);
@@ -118,6 +163,13 @@ impl Session {
 
     /// The inferred return type of an instance, printed.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert_eq!(session.infer("f(Float64)", None).unwrap(), "Float64");
+    /// ```
+    ///
     /// # Errors
     /// If the signature is wrong or no method takes it.
     pub fn infer(&self, sig: &str, world: Option<World>) -> Result<String, EditFailure> {
@@ -139,6 +191,17 @@ impl Session {
 
     /// Compiled instances (default shard and view) whose next call would run no stage, sorted.
     /// One that no call reaches any more, because another method takes its calls, is not listed.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.call("f(1)", &CallOptions::default());
+    /// session.define("g.wir", "noinline fn g(x) { 0 }", None).unwrap();
+    /// assert!(session.valid().is_empty());
+    /// session.call("f(1)", &CallOptions::default());
+    /// assert_eq!(session.valid(), ["f(Int64)", "g(Int64)"]);
+    /// ```
     pub fn valid(&self) -> Vec<String> {
         let inner = &*self.inner;
         let view = inner.engine.view(&[]);
@@ -159,6 +222,15 @@ impl Session {
     }
 
     /// Bytes of machine code of what is up to date in the session's own shard, constants included.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert_eq!(session.machine_code_bytes(), 0);
+    /// session.compile("f(Int64)").unwrap();
+    /// assert!(session.machine_code_bytes() > 0);
+    /// ```
     pub fn machine_code_bytes(&self) -> usize {
         let inner = &*self.inner;
         let (shard, _) = inner.base;
@@ -170,11 +242,30 @@ impl Session {
 
     /// Makes everything that is up to date again from nothing and compares: names what differs.
     /// For tests and for finding mistakes in a compiler's stages.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.compile("f(Int64)").unwrap();
+    /// assert!(session.differences_from_scratch().is_empty());
+    /// ```
     pub fn differences_from_scratch(&self) -> Vec<String> {
         self.inner.engine.differences_from_scratch()
     }
 
     /// What bringing an instance up to date after the newest edit did, and why.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.call("f(1)", &CallOptions::default());
+    /// session.define("g.wir", "noinline fn g(x) { x + 2 }", None).unwrap();
+    /// session.call("f(1)", &CallOptions::default());
+    /// let why = session.explain("g(Int64)").unwrap();
+    /// assert_eq!(why.stages[0].because, ["source g(Any)  replaced in world 2"]);
+    /// ```
     ///
     /// # Errors
     /// If the signature is wrong, no method takes it, or it was never compiled.
@@ -194,6 +285,14 @@ impl Session {
 
     /// The instance that a call with these argument types means: `f(Int64, Float64)`.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let mi = session.instance("f(Float64)").unwrap();
+    /// assert_eq!(session.name(mi), "f(Float64)");
+    /// ```
+    ///
     /// # Errors
     /// If the signature is wrong or no method takes it.
     pub fn instance(&self, sig: &str) -> Result<Mi, EditFailure> {
@@ -203,12 +302,30 @@ impl Session {
 
     /// The signature of an instance's method. It tells instances of one name apart: `invoke`
     /// calls methods that a lookup of the same argument types does not find.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let mi = session.instance("f(Float64)").unwrap();
+    /// assert_eq!(session.method_of(mi), "f(Any)");
+    /// ```
     pub fn method_of(&self, mi: Mi) -> String {
         let engine = &self.inner.engine;
         engine.method_name(engine.key(mi).method, engine.world())
     }
 
     /// What an instance calls, and what its code is made of.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("h.wir", "inline fn h(x) { x }\nfn k(x) { h(x) }", None).unwrap();
+    /// let k = session.instance("k(Int64)").unwrap();
+    /// let made = session.composition(k).unwrap();
+    /// assert_eq!(session.name(made.inlined[0]), "h(Int64)");
+    /// ```
     ///
     /// # Errors
     /// If a stage fails.
@@ -254,13 +371,21 @@ impl Session {
 
     /// One stage of an instance as text.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let source = session.emit("f(Int64)", EmitStage::Source, OptLevel::Speed).unwrap();
+    /// assert!(source.starts_with("fn f(x)"));
+    /// ```
+    ///
     /// # Errors
     /// If the signature is wrong or no method takes it, or a stage fails.
     pub fn emit(&self, sig: &str, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
         self.emit_of(self.instance(sig)?, stage, opt)
     }
 
-    /// [`Session::emit`] of an instance that is known.
+    /// As [`Session::emit`], of an instance that is known.
     ///
     /// # Errors
     /// If a stage fails.

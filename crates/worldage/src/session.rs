@@ -27,6 +27,11 @@ use worldage_wir::universe::Universe;
 pub(crate) type SessionCompiler = Wir<Backends>;
 
 /// Why a session cannot begin: the environment lacks something.
+///
+/// ```
+/// let error = worldage::StartError::NoHost("an unknown machine".into());
+/// assert_eq!(error.to_string(), "no host code generator: an unknown machine");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no code generator for this machine.
@@ -79,12 +84,30 @@ pub(crate) struct Inner {
 /// One program under edits: definitions make worlds, calls compile what they need.
 ///
 /// Cheap to clone: clones are the same session. Calls may come from several threads.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let same = session.clone();
+/// same.define("g.wir", "noinline fn g(x) { 0 }", None).unwrap();
+/// assert_eq!(session.world(), World(2));
+/// ```
 #[derive(Clone)]
 pub struct Session {
     pub(crate) inner: Arc<Inner>,
 }
 
 /// What a session has done so far.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+/// let [infer, ..] = session.stats(&session.take_stages()).stages;
+/// assert_eq!((infer.ran, infer.stored), (2, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageStats {
     /// How often the stage ran.
@@ -96,6 +119,15 @@ pub struct StageStats {
 }
 
 /// Numbers of a session.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+/// let stats = session.stats(&session.take_stages());
+/// assert!(stats.world == 1 && stats.code_live_bytes > 0);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     /// The newest world.
@@ -112,6 +144,12 @@ pub struct Stats {
 
 impl Session {
     /// An empty session: world 0, nothing but the built-in functions.
+    ///
+    /// ```
+    /// use worldage::{Session, SessionOptions, World};
+    /// let session = Session::new(SessionOptions::default()).unwrap();
+    /// assert_eq!(session.world(), World(0));
+    /// ```
     ///
     /// # Errors
     /// If there is no code generator for this machine.
@@ -171,6 +209,10 @@ impl Session {
 
     /// The code generator and the features of this machine that it uses, as text.
     ///
+    /// ```
+    /// assert!(!worldage::Session::host().unwrap().is_empty());
+    /// ```
+    ///
     /// # Errors
     /// A sentence, where there is no code generator for this machine.
     pub fn host() -> Result<String, String> {
@@ -179,41 +221,113 @@ impl Session {
     }
 
     /// The store that the session began with.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert!(session.store().is_none());
+    /// ```
     pub fn store(&self) -> Option<&Arc<Store>> {
         self.inner.options.store.as_ref()
     }
 
     /// The types that the session's values live in.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let value = session.value_of("f", &[Value::int(1)], &CallOptions::default()).unwrap();
+    /// assert_eq!(value.show(session.universe()).to_string(), "4");
+    /// ```
     pub fn universe(&self) -> &Arc<Universe> {
         &self.inner.universe
     }
 
     /// The engine below: for embedders and tools.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+    /// assert!(session.engine().counts().0 >= 2);
+    /// ```
     pub fn engine(&self) -> &Engine<impl worldage_engine::Compiler> {
         &self.inner.engine
     }
 
     /// The newest world.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert_eq!(session.world(), World(1));
+    /// ```
     pub fn world(&self) -> World {
         self.inner.engine.world()
     }
 
     /// How redefinitions reach linked code from here on.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.set_linking(Linking::Live);
+    /// session.call("f(1)", &CallOptions::default());
+    /// session.define("g.wir", "noinline fn g(x) { x + 2 }", None).unwrap();
+    /// let report = session.call("f(1)", &CallOptions::default());
+    /// // The new code took the place of the old one: nobody is linked again.
+    /// assert_eq!(report.stages[2].1, ["g(Int64)"]);
+    /// ```
     pub fn set_linking(&self, linking: Linking) {
         self.inner.engine.set_linking(linking);
     }
 
     /// Where results are kept beyond the session from here on; `None`: nowhere.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// # let folder = std::env::temp_dir().join(format!("worldage-doc-{}", std::process::id()));
+    /// let options = store::Options { folder: Some(folder.clone()), ..store::Options::default() };
+    /// let store = store::Store::open(&options, Box::new(|warning| eprintln!("{warning}")));
+    /// session.set_store(Some(&std::sync::Arc::new(store)));
+    /// assert_eq!(session.call("f(1)", &CallOptions::default()).shown(&session), "4");
+    /// # session.set_store(None);
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// ```
     pub fn set_store(&self, store: Option<&Arc<Store>>) {
         self.inner.engine.set_store(shelf(store));
     }
 
     /// Whether an infer or codegen that would run is an error instead, which says why.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.set_strict(true);
+    /// let refused = session.call("f(1)", &CallOptions::default()).result.unwrap_err();
+    /// assert!(refused.diagnostic.message.contains("there is no store"));
+    /// ```
     pub fn set_strict(&self, strict: bool) {
         self.inner.engine.set_strict(strict);
     }
 
     /// Compiles an instance, such as `f(Int64)`, and what it calls, without calling it.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::None).unwrap();
+    /// assert_eq!(session.take_stages().len(), 6);
+    /// ```
     ///
     /// # Errors
     /// If there is no such instance, or a stage fails.
@@ -235,6 +349,16 @@ impl Session {
 
     /// Keeps a world callable while the guard lives.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let held = session.hold(None).unwrap();
+    /// session.define("g.wir", "noinline fn g(x) { 0 }", None).unwrap();
+    /// let old = CallOptions { world: Some(held.world), ..CallOptions::default() };
+    /// assert_eq!(session.call("f(1)", &old).shown(&session), "4");
+    /// ```
+    ///
     /// # Errors
     /// If the world is not callable any more, or not yet.
     pub fn hold(
@@ -246,16 +370,44 @@ impl Session {
     }
 
     /// Sends what programs print somewhere; without it, a call's report carries it.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// # session.define("p.wir", "fn p() { print(1, 2) }", None).unwrap();
+    /// let (sender, lines) = std::sync::mpsc::channel();
+    /// session.on_print(Box::new(move |line| sender.send(line.to_string()).unwrap()));
+    /// session.call("p()", &CallOptions::default());
+    /// assert_eq!(lines.recv().unwrap(), "1 2\n");
+    /// ```
     pub fn on_print(&self, sink: Box<dyn FnMut(&str) + Send>) {
         *self.inner.print.lock() = Some(sink);
     }
 
     /// A diagnostic as text for people, with positions, carets and what to do about it.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let failure = session.define("h.wir", "fn h(x: Nope) { x }", None).unwrap_err();
+    /// assert!(session.render(&failure.diagnostics[0]).starts_with("h.wir:1:9: error[unknown-type]"));
+    /// ```
     pub fn render(&self, diagnostic: &Diagnostic) -> String {
         crate::failure::for_people(diagnostic).render(&self.inner.places.read().sources)
     }
 
     /// Where a place stands, for people.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let failure = session.define("h.wir", "fn h(x: Nope) { x }", None).unwrap_err();
+    /// let at = session.line_col(failure.diagnostics[0].place.unwrap());
+    /// assert_eq!((at.line, at.col), (1, 9));
+    /// ```
     pub fn line_col(&self, place: Place) -> LineCol {
         self.inner
             .places
@@ -265,16 +417,42 @@ impl Session {
     }
 
     /// The stages that ran since this was last asked.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::Speed).unwrap();
+    /// assert_eq!(session.take_stages().len(), 6);
+    /// assert!(session.take_stages().is_empty());
+    /// ```
     pub fn take_stages(&self) -> Vec<StageEvent> {
         std::mem::take(&mut *self.inner.log.lock())
     }
 
     /// The name of an instance: `f(Int64)`.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("g(Int64)", OptLevel::Speed).unwrap();
+    /// assert_eq!(session.name(session.take_stages()[0].mi), "g(Int64)");
+    /// ```
     pub fn name(&self, mi: Mi) -> String {
         self.inner.engine.name(mi)
     }
 
     /// Numbers for `--stats`, over the stages in `events`.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.call("f(1)", &CallOptions::default());
+    /// let stats = session.stats(&session.take_stages());
+    /// assert_eq!(stats.stages.map(|stage| stage.ran), [2, 2, 2]);
+    /// ```
     pub fn stats(&self, events: &[StageEvent]) -> Stats {
         let mut stages = [StageStats::default(); 3];
         for event in events {

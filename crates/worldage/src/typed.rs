@@ -16,6 +16,14 @@ use worldage_wir::error::RunError;
 use worldage_wir::ir::Failure;
 
 /// Why a typed call gave no value.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let Err(error) = session.handle::<fn(i64) -> f64>("f") else { panic!() };
+/// assert!(matches!(error, CallError::Returns { .. }));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -64,6 +72,17 @@ struct InWorld<F> {
 }
 
 /// The newest world at the time of [`Session::enter`]; it stays callable until the scope ends.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let f = session.handle::<fn(i64) -> i64>("f").unwrap();
+/// session.enter(|scope| {
+///     assert_eq!(scope.world(), World(1));
+///     assert_eq!(scope.get(&f).unwrap().call((20,)).unwrap(), 42);
+/// });
+/// ```
 pub struct FnScope<'s> {
     session: &'s Arc<Inner>,
     entered: Entered<'s, SessionCompiler>,
@@ -72,6 +91,18 @@ pub struct FnScope<'s> {
 }
 
 /// What a handle means in the world of a scope.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// let f = session.handle::<fn(f64) -> f64>("f").unwrap();
+/// let sum = session.enter(|scope| {
+///     let f = scope.get(&f)?;
+///     Ok::<f64, CallError>(f.call((0.5,))? + f.call((1.0,))?)
+/// });
+/// assert_eq!(sum.unwrap(), 7.0);
+/// ```
 pub struct FnVersion<'s, F: HostFn> {
     scope: &'s FnScope<'s>,
     version: Guard<Option<Arc<InWorld<F>>>>,
@@ -80,6 +111,14 @@ pub struct FnVersion<'s, F: HostFn> {
 impl Session {
     /// A handle on the method of a function that takes these scalars, compiled for the session's
     /// opt level.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// assert!(session.handle::<fn(i64) -> i64>("f").is_ok());
+    /// assert!(session.handle::<fn() -> i64>("f").is_err());
+    /// ```
     ///
     /// # Errors
     /// [`CallError`]: no method takes them, it returns another type, or a stage failed.
@@ -97,6 +136,15 @@ impl Session {
 
     /// Runs a closure in the newest world, which stays callable meanwhile: handles are called in
     /// it without a lock.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let f = session.handle::<fn(i64) -> i64>("f").unwrap();
+    /// let value = session.enter(|scope| scope.get(&f)?.call((1,)));
+    /// assert_eq!(value.unwrap(), 4);
+    /// ```
     #[inline]
     pub fn enter<R>(&self, run: impl FnOnce(&FnScope<'_>) -> R) -> R {
         run(&FnScope::new(&self.inner))
@@ -117,12 +165,29 @@ impl<'s> FnScope<'s> {
     }
 
     /// The world.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let world = session.enter(|scope| scope.world());
+    /// assert_eq!(world, session.world());
+    /// ```
     #[inline]
     pub fn world(&self) -> World {
         self.entered.world()
     }
 
     /// What a handle means in this world. No lock where the handle was asked in it before.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let f = session.handle::<fn(i64) -> i64>("f").unwrap();
+    /// session.delete("f(Any)", None).unwrap();
+    /// assert!(session.enter(|scope| scope.get(&f).is_err()));
+    /// ```
     ///
     /// # Errors
     /// As of [`Session::handle`], or the handle is another session's.
@@ -189,6 +254,19 @@ impl Drop for FnScope<'_> {
 impl<F: HostFn> FnVersion<'_, F> {
     /// Calls the function with its arguments, a tuple.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("h.wir", "fn h(a: Int64, b: Int64) { div(a, b) }", None).unwrap();
+    /// let h = session.handle::<fn(i64, i64) -> i64>("h").unwrap();
+    /// session.enter(|scope| {
+    ///     let h = scope.get(&h).unwrap();
+    ///     assert_eq!(h.call((7, 2)).unwrap(), 3);
+    ///     assert!(h.call((7, 0)).is_err());
+    /// });
+    /// ```
+    ///
     /// # Errors
     /// The program failed.
     #[inline]
@@ -204,6 +282,14 @@ impl<F: HostFn> FnVersion<'_, F> {
 
 impl<F: HostFn> FnHandle<F> {
     /// The name of what is called: `f(Int64)`.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let f = session.handle::<fn(i64) -> i64>("f").unwrap();
+    /// assert_eq!(f.name(), "f(Int64)");
+    /// ```
     pub fn name(&self) -> String {
         self.session.engine.call_name(self.function, self.args)
     }

@@ -11,6 +11,15 @@ use worldage_engine::{Explanation, Mi, Stage, TableId};
 use worldage_wir::diag::{Code, Diagnostic};
 
 /// What an edit did to the compiled instances of the default shard.
+///
+/// ```
+/// # use worldage::*;
+/// # let session = Session::new(SessionOptions::default()).unwrap();
+/// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// session.compile("f(Int64)").unwrap();
+/// let update = session.update(None, |session| session.define("g.wir", "noinline fn g(x) { x }", None)).unwrap();
+/// assert_eq!((update.ran, update.reused), ([1, 1, 2], 0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Update {
     /// The edit.
@@ -31,6 +40,14 @@ pub struct Update {
 impl Session {
     /// Compiles one instance, `f(Int64)`, and all that it calls, without a call.
     ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.compile("f(Int64)").unwrap();
+    /// assert_eq!(session.valid(), ["f(Int64)", "g(Int64)"]);
+    /// ```
+    ///
     /// # Errors
     /// If the signature is wrong, no method takes it, or a stage fails.
     pub fn compile(&self, sig: &str) -> Result<(), EditFailure> {
@@ -45,6 +62,14 @@ impl Session {
 
     /// Compiles every method of the base table that takes concrete types only, and all that these
     /// call; gives their names, sorted. What cannot be compiled is left out.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.define("h.wir", "fn h(x: Int64) { f(x) }", None).unwrap();
+    /// assert_eq!(session.compile_all(), ["h(Int64)"]);
+    /// ```
     pub fn compile_all(&self) -> Vec<String> {
         let inner = &*self.inner;
         let (types, world) = (inner.universe.types(), inner.engine.world());

@@ -4,6 +4,7 @@
 //! tested without a checkout; this file does the reading.
 
 mod docs;
+mod examples;
 mod layers;
 mod sources;
 
@@ -54,6 +55,7 @@ pub(crate) fn run() -> Result<bool> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
         if is_rust {
             violations.extend(sources::check_rust(path, &text));
+            violations.extend(examples::check(path, &text));
         }
         if is_manifest {
             violations.extend(sources::check_manifest(path, &text));

@@ -19,6 +19,14 @@ use worldage_wir::value::Value;
 impl Session {
     /// The OpenCL device of this session, opened: its name.
     ///
+    /// ```
+    /// # let session = worldage::Session::new(worldage::SessionOptions::default()).unwrap();
+    /// match session.opencl_device() {
+    ///     Ok(name) => assert!(!name.is_empty()),
+    ///     Err(why) => assert!(!why.to_string().is_empty()),
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Why there is none, and how to get one.
     pub fn opencl_device(&self) -> Result<String, DeviceError> {

@@ -15,6 +15,11 @@ use worldage_wir::error::RunError;
 
 impl Session {
     /// What this session found of CUDA's toolkit.
+    ///
+    /// ```
+    /// # let session = worldage::Session::new(worldage::SessionOptions::default()).unwrap();
+    /// let _found = session.cuda_toolkit();
+    /// ```
     pub fn cuda_toolkit(&self) -> &Toolkit {
         self.inner.ptx().toolkit()
     }

@@ -5,6 +5,18 @@ use worldage_dispatch::{TypeError, World};
 use worldage_engine::{DemandError, EditError, Failed, Stage, StageFailed, Unresolved};
 
 /// Why a session refused something.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let error = session.call("three", &[], |x| **x).unwrap_err();
+/// assert_eq!(error.to_string(), "no-matching-method: three() in world 1");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -44,11 +56,37 @@ pub enum Error {
 
 impl Error {
     /// A refusal in the embedder's own words, to leave an edit with.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let refused = session.edit(|_| Err(Error::refused("line 3 is no definition")));
+    /// assert_eq!(refused.unwrap_err().to_string(), "line 3 is no definition");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn refused(why: impl std::fmt::Display) -> Error {
         Error::Refused(why.to_string().into())
     }
 
     /// The stage that failed, and what it failed with.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.edit(|edit| edit.define("loop", &[], Sum::Of(vec!["loop"])))?;
+    /// let error = session.call("loop", &[], |x| **x).unwrap_err();
+    /// let (stage, why) = error.stage().unwrap();
+    /// assert_eq!((stage, why.to_string().as_str()), (Stage::Infer, "a sum of itself"));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn stage(&self) -> Option<(Stage, &Failed)> {
         match self {
@@ -61,6 +99,19 @@ impl Error {
 
     /// What a stage failed with, if it is of this type: the embedder's own, a
     /// [`worldage_engine::StageFault`], an [`Unresolved`] call.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.edit(|edit| edit.delete("one", &[]))?;
+    /// let error = session.call("two", &[], |x| **x).unwrap_err();
+    /// assert!(matches!(error.stage_error(), Some(Unresolved::NoMethod { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn stage_error<E: worldage_engine::error::StageError>(&self) -> Option<&E> {
         self.stage()?.1.downcast_ref()

@@ -13,6 +13,20 @@ use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::{CodeInstance, Compiler, ShardId, ViewId};
 
 /// Follows a function on argument types through the worlds of its session.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let two = session.handle("two", &[])?;
+/// assert_eq!(two.call(|x| **x)?, 2);
+/// session.edit(|edit| edit.define("one", &[], Sum::Number(21)))?;
+/// assert_eq!(two.call(|x| **x)?, 42);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Handle<C: Compiler> {
     session: Arc<Inner<C>>,
     function: Symbol,
@@ -28,6 +42,19 @@ struct InWorld<C: Compiler> {
 }
 
 /// The code instance of one world, as a scope sees it.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let two = session.handle("two", &[])?;
+/// let value = session.enter(|scope| Ok::<i64, Error>(**scope.get(&two)?.linked()))?;
+/// assert_eq!(value, 2);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Version<C: Compiler>(Guard<Option<Arc<InWorld<C>>>>);
 
 impl<C: Compiler> Deref for Version<C> {
@@ -65,6 +92,17 @@ impl<C: Compiler> Handle<C> {
     /// Brings the newest definition up to date and runs something with what link gave; its world
     /// stays callable meanwhile. A hit takes no lock.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.handle("two", &[])?.call(|value| **value + 40)?, 42);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unresolved`] if an edit took the method away, or [`Error::Demand`].
     pub fn call<R>(&self, run: impl FnOnce(&C::Linked) -> R) -> Result<R, Error> {
@@ -74,6 +112,17 @@ impl<C: Compiler> Handle<C> {
     }
 
     /// The name of what is called: `f(Int64)`.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.handle("two", &[])?.name(), "two()");
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn name(&self) -> String {
         self.session.engine.call_name(self.function, self.args)
     }

@@ -62,6 +62,7 @@ pub use worldage_cranelift::native;
 
 mod edit;
 mod error;
+pub mod example;
 mod handle;
 mod scope;
 pub mod session;

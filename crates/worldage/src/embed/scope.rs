@@ -8,6 +8,19 @@ use worldage_engine::{Compiler, Entered};
 
 /// The newest world at the time when [`Session::enter`] was called; it stays callable, and what
 /// it reaches is kept, until the scope ends.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let two = session.handle("two", &[])?;
+/// let sum = session.enter(|scope| (0..3).map(|_| Ok(**scope.get(&two)?.linked())).sum::<Result<i64, Error>>())?;
+/// assert_eq!(sum, 6);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Scope<'s, C: Compiler> {
     session: &'s Inner<C>,
     entered: Entered<'s, C>,
@@ -31,12 +44,36 @@ impl<'s, C: Compiler> Scope<'s, C> {
     }
 
     /// The world.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.enter(|scope| scope.world()), World(1));
+    /// # Ok::<(), Error>(())
+    /// ```
     #[inline]
     pub fn world(&self) -> World {
         self.entered.world()
     }
 
     /// What a handle means in this world. No lock where the handle was asked in it before.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let two = session.handle("two", &[])?;
+    /// session.edit(|edit| edit.delete("two", &[]))?;
+    /// assert!(session.enter(|scope| scope.get(&two).is_err()));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ForeignHandle`], [`Error::Unresolved`] if an edit took the method away, or

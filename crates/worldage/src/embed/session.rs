@@ -32,6 +32,19 @@ struct Names {
 /// One program under edits: definitions make worlds, calls compile what they need.
 ///
 /// Cheap to clone: clones are the same session. Calls and edits may come from several threads.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let same = session.clone();
+/// same.edit(|edit| edit.define("one", &[], Sum::Number(21)))?;
+/// assert_eq!(session.call("two", &[], |value| **value)?, 42);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Session<C: Compiler> {
     pub(super) inner: Arc<Inner<C>>,
 }
@@ -45,11 +58,35 @@ impl<C: Compiler> Clone for Session<C> {
 
 impl<C: Compiler> Session<C> {
     /// An empty session in world 0.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(Session::new(Sums).world(), World(0));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn new(compiler: C) -> Session<C> {
         Session::with_options(compiler, Arc::new(Types::new()), Options::default())
     }
 
     /// An empty session over types that the compiler knows already.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let options = Options { threads: 1, ..Options::default() };
+    /// let session = Session::with_options(Sums, std::sync::Arc::new(Types::new()), options);
+    /// assert_eq!(session.world(), World(0));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn with_options(compiler: C, types: Arc<Types>, options: Options) -> Session<C> {
         let prelude = worldage_engine::Edit::new();
         let engine = Engine::new(compiler, types, options, prelude);
@@ -61,21 +98,69 @@ impl<C: Compiler> Session<C> {
     }
 
     /// The embedder's compiler.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let Sums = session.compiler();
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn compiler(&self) -> &C {
         self.inner.engine.compiler()
     }
 
     /// The engine below: everything that this façade does is asked there.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.engine().world(), session.world());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn engine(&self) -> &Engine<C> {
         &self.inner.engine
     }
 
     /// The type lattice.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let circle = session.concrete_type("Circle", Ty::ANY)?;
+    /// assert!(session.types().subtype(circle, Ty::ANY));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn types(&self) -> &Arc<Types> {
         self.inner.engine.types()
     }
 
     /// Declares a type that others can stand under; [`Ty::ANY`] is above everything.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let shape = session.abstract_type("Shape", Ty::ANY)?;
+    /// let circle = session.concrete_type("Circle", shape)?;
+    /// assert!(session.types().subtype(circle, shape));
+    /// assert!(matches!(session.abstract_type("Shape", Ty::ANY), Err(Error::DuplicateType(_))));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::DuplicateType`], or [`Error::Type`]: nothing stands under a concrete type.
@@ -84,6 +169,18 @@ impl<C: Compiler> Session<C> {
     }
 
     /// Declares a type that values have.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let circle = session.concrete_type("Circle", Ty::ANY)?;
+    /// assert!(session.types().is_concrete(circle));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// As of [`Session::abstract_type`].
@@ -105,6 +202,19 @@ impl<C: Compiler> Session<C> {
 
     /// A declared type.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let circle = session.concrete_type("Circle", Ty::ANY)?;
+    /// assert_eq!(session.ty("Circle")?, circle);
+    /// assert!(matches!(session.ty("Square"), Err(Error::UnknownType(_))));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::UnknownType`].
     pub fn ty(&self, name: &str) -> Result<Ty, Error> {
@@ -113,6 +223,17 @@ impl<C: Compiler> Session<C> {
     }
 
     /// The table of this name, made when it is first asked for.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.table("other"), session.table("other"));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn table(&self, name: &str) -> TableId {
         let mut names = self.inner.names.lock();
         let known = names.tables.get(name).copied();
@@ -126,6 +247,21 @@ impl<C: Compiler> Session<C> {
     /// Commits what the closure changes as one new world; if it gives an error, or a change is
     /// refused, nothing has changed.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.edit(|edit| {
+    ///     edit.define("one", &[], Sum::Number(2))?;
+    ///     edit.define("three", &[], Sum::Of(vec!["two", "one"]))
+    /// })?;
+    /// assert_eq!(session.call("three", &[], |value| **value)?, 6);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The closure's, or [`Error::Edit`].
     pub fn edit(
@@ -138,11 +274,35 @@ impl<C: Compiler> Session<C> {
     }
 
     /// The newest world.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.world(), World(1));
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn world(&self) -> World {
         self.inner.engine.world()
     }
 
     /// Keeps a world callable while the guard lives; `None` is the newest.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let held = session.hold(None)?;
+    /// session.edit(|edit| edit.define("one", &[], Sum::Number(21)))?;
+    /// assert_eq!(session.on(OneShard).in_world(held.world).call("two", &[], |value| **value)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Demand`]: it is not callable any more, or not yet.
@@ -151,33 +311,114 @@ impl<C: Compiler> Session<C> {
     }
 
     /// Calls in a shard.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.on(OneShard).call("two", &[], |value| **value)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn on(&self, shard: C::Shard) -> Target<'_, C> {
         Target::new(self, shard)
     }
 
     /// Runs a closure in the newest world, which stays callable meanwhile: handles called in it
     /// take no lock.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let two = session.handle("two", &[])?;
+    /// let value = session.enter(|scope| scope.get(&two).map(|two| **two.linked()))?;
+    /// assert_eq!(value, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn enter<R>(&self, run: impl FnOnce(&Scope<'_, C>) -> R) -> R {
         run(&Scope::new(self))
     }
 
     /// How redefinitions reach linked code from here on.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.set_linking(Linking::Live);
+    /// assert_eq!(session.call("one", &[], |value| **value)?, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set_linking(&self, linking: Linking) {
         self.inner.engine.set_linking(linking);
     }
 
     /// Whether an infer or codegen that would run is an error instead, which says why.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// session.set_strict(true);
+    /// assert!(session.call("two", &[], |value| **value).is_ok());
+    /// session.edit(|edit| edit.define("one", &[], Sum::Number(3)))?;
+    /// assert!(session.call("two", &[], |value| **value).is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set_strict(&self, strict: bool) {
         self.inner.engine.set_strict(strict);
     }
 
     /// Whether every stage runs twice and an impure one is an error that names it.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.set_checking(true);
+    /// assert_eq!(session.call("two", &[], |value| **value)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set_checking(&self, checking: bool) {
         self.inner.engine.set_checking(checking);
     }
 
     /// Where results are kept beyond the session. `producer` is the embedder's compiler and its
     /// version, down to the build: results of another one are never used.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// # use worldage::store;
+    /// # let folder = std::env::temp_dir().join(format!("worldage-doc-embed-{}", std::process::id()));
+    /// let options = store::Options { folder: Some(folder.clone()), ..store::Options::default() };
+    /// let store = store::Store::open(&options, Box::new(|warning| eprintln!("{warning}")));
+    /// session.set_store(&std::sync::Arc::new(store), "sums 1.0");
+    /// assert_eq!(session.call("two", &[], |value| **value)?, 2);
+    /// # drop(session);
+    /// # std::fs::remove_dir_all(folder).unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn set_store(&self, store: &Arc<Store>, producer: &str) {
         self.inner
             .engine
@@ -185,6 +426,19 @@ impl<C: Compiler> Session<C> {
     }
 
     /// The stages that ran since this was last asked.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// assert_eq!(session.take_stages().counts(), [2, 1, 1]);
+    /// assert_eq!(session.take_stages().counts(), [0, 0, 0]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn take_stages(&self) -> Stages {
         let engine = &self.inner.engine;
         Stages::of(engine, engine.take_log())
@@ -195,6 +449,17 @@ impl<C: Compiler> Session<C> {
 impl<C: Compiler<Shard: Default>> Session<C> {
     /// Compiles the instance of a function that takes these argument types, with all it calls.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(**session.compile("two", &[])?.linked(), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unresolved`], or [`Error::Demand`]: a stage failed.
     pub fn compile(&self, function: &str, args: &[Ty]) -> Result<Arc<CodeInstance<C>>, Error> {
@@ -203,6 +468,18 @@ impl<C: Compiler<Shard: Default>> Session<C> {
 
     /// Brings the instance up to date and runs something with what link gave; its world stays
     /// callable meanwhile.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// assert_eq!(session.call("two", &[], |value| **value)?, 2);
+    /// assert!(matches!(session.call("three", &[], |_| ()), Err(Error::Unresolved { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// As of [`Session::compile`].
@@ -217,6 +494,18 @@ impl<C: Compiler<Shard: Default>> Session<C> {
 
     /// A handle on what takes these argument types: it follows the newest world.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// let two = session.handle("two", &[])?;
+    /// assert_eq!(two.call(|value| **value)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As of [`Session::compile`].
     pub fn handle(&self, function: &str, args: &[Ty]) -> Result<Handle<C>, Error> {
@@ -225,6 +514,21 @@ impl<C: Compiler<Shard: Default>> Session<C> {
 
     /// What bringing an instance up to date after the newest edit did, and why; `None` if it was
     /// never compiled.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// session.edit(|edit| edit.define("one", &[], Sum::Number(3)))?;
+    /// session.call("two", &[], |value| **value)?;
+    /// let why = session.explain("two", &[])?.unwrap();
+    /// assert_eq!(why.stages[0].because.last().unwrap().trim(), "source one()  replaced in world 2");
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Unresolved`].

@@ -8,6 +8,18 @@ use worldage_engine::{Compiler, Engine, Stage, StageEvent};
 ///
 /// Printed as one line per stage, the names sorted: `infer    f(Int64) g(Int64)`; `stored:` stands
 /// before those whose result came from the store.
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// session.call("one", &[], |value| **value)?;
+/// assert_eq!(session.take_stages().to_string(), "infer    one()\ncodegen  one()\nlink     one()\n");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stages {
     /// By stage in pipeline order, the instances by name; stages that did not run are left out.
@@ -41,6 +53,18 @@ impl Stages {
     }
 
     /// How often a stage ran; results that came from the store do not count.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// assert_eq!(session.take_stages().ran(Stage::Infer), 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn ran(&self, stage: Stage) -> usize {
         let ran = |event: &&StageEvent| event.stage == stage && event.origin == Origin::Ran;
@@ -48,6 +72,18 @@ impl Stages {
     }
 
     /// How often infer, codegen and link ran.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// assert_eq!(session.take_stages().counts(), [2, 1, 1]);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn counts(&self) -> [usize; 3] {
         [Stage::Infer, Stage::Codegen, Stage::Link].map(|stage| self.ran(stage))

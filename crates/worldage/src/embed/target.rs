@@ -10,6 +10,18 @@ use worldage_engine::{
 };
 
 /// A shard over a view, in a world: made by [`Session::on`].
+///
+/// ```
+/// # use worldage::embed::{example::{Sum, Sums}, *};
+/// # let session = Session::new(Sums);
+/// # session.edit(|e| {
+/// #     e.define("one", &[], Sum::Number(1))?;
+/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+/// # })?;
+/// let target = session.on(OneShard).in_world(World(1));
+/// assert_eq!(target.call("two", &[], |value| **value)?, 2);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Target<'s, C: Compiler> {
     session: &'s Session<C>,
     shard: C::Shard,
@@ -29,6 +41,22 @@ impl<'s, C: Compiler> Target<'s, C> {
 
     /// Under these tables, the topmost first; the base is below them all.
     ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.table("other");
+    /// session.edit(|edit| {
+    ///     edit.in_table(Some("other"))?;
+    ///     edit.define("one", &[], Sum::Number(5))
+    /// })?;
+    /// assert_eq!(session.on(OneShard).over(&["other"])?.call("two", &[], |value| **value)?, 10);
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::UnknownTable`].
     pub fn over(mut self, tables: &[&str]) -> Result<Self, Error> {
@@ -40,6 +68,18 @@ impl<'s, C: Compiler> Target<'s, C> {
     }
 
     /// In an older world instead of the newest one.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.edit(|edit| edit.define("one", &[], Sum::Number(5)))?;
+    /// assert_eq!(session.on(OneShard).in_world(World(1)).call("two", &[], |value| **value)?, 2);
+    /// # Ok::<(), Error>(())
+    /// ```
     #[must_use]
     pub fn in_world(mut self, world: World) -> Self {
         self.world = Some(world);
@@ -96,6 +136,18 @@ impl<'s, C: Compiler> Target<'s, C> {
     }
 
     /// The instances that are compiled here and whose next call would run no stage, by name.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// assert_eq!(session.on(OneShard).valid(), ["two()"]);
+    /// # Ok::<(), Error>(())
+    /// ```
     pub fn valid(&self) -> Vec<String> {
         let engine = self.session.engine();
         let valid = engine.valid(self.place().1).into_iter();
