@@ -2,15 +2,18 @@
 
 use crate::compile::Opt;
 use crate::failure::{Done, Failure};
+use crate::progress::Progress;
 use crate::store::{StorePlace, warn};
 use crate::{files, terminal};
 use clap::{Subcommand, ValueEnum as _};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use worldage::store::layer::Layer;
 use worldage::store::local::Local;
 use worldage::store::shared::Shared;
+use worldage::store::usage::{Average, Usage};
 use worldage::store::{Artifact, Kind, LayerError, Options, Store, archive};
 use worldage::{OptLevel, Session, SessionOptions, keys_of};
 
@@ -82,12 +85,18 @@ pub(crate) fn run(args: &Args) -> Done {
         Command::List => list(&options),
         Command::Show { key } => show(&options, key),
         Command::Verify => verify(&options),
-        Command::Gc => local(&options)?.vacuum().map_err(broken),
+        Command::Gc => {
+            let _progress = Progress::new("shrinking");
+            local(&options)?.vacuum().map_err(broken)
+        }
         Command::Clear => each_layer(&options, |layer| layer.clear().map_err(broken)),
         Command::Export { file } => {
             let layer = local(&options)?;
             let secret = options.secret.as_ref();
-            let count = archive::export(&layer, file, secret, &mut |_, _| ());
+            let progress = Progress::new("exporting");
+            let mut at = |done, all| progress.at(done, all);
+            let count = archive::export(&layer, file, secret, &mut at);
+            drop(progress);
             let count = count.map_err(|error| archive_failure(file, &error))?;
             terminal::say(&format!("{count} artifacts are in {}\n", file.display()));
             Ok(())
@@ -95,7 +104,10 @@ pub(crate) fn run(args: &Args) -> Done {
         Command::Import { file } => {
             let layer = local(&options)?;
             let secret = options.secret.as_ref();
-            let count = archive::import(&layer, file, secret, &mut |_, _| ());
+            let progress = Progress::new("importing");
+            let mut at = |done, all| progress.at(done, all);
+            let count = archive::import(&layer, file, secret, &mut at);
+            drop(progress);
             let count = count.map_err(|error| archive_failure(file, &error))?;
             terminal::say(&format!("{count} artifacts were added\n"));
             Ok(())
@@ -154,7 +166,9 @@ fn each_layer(options: &Options, mut work: impl FnMut(&dyn Layer) -> Done) -> Do
 
 /// Calls `visit` with every artifact of a layer.
 fn visit(layer: &dyn Layer, mut visit: impl FnMut(&Artifact)) -> Done {
+    let progress = Progress::new("reading");
     let mut each = |artifact: &Artifact| -> Result<(), LayerError> {
+        progress.step();
         visit(artifact);
         Ok(())
     };
@@ -185,7 +199,106 @@ fn stats(options: &Options) -> Done {
     terminal::line(&format!(
         "{} of at most {} bytes, in {} pieces",
         stats.used_bytes, options.limit_bytes, stats.chunks
-    ))
+    ))?;
+    usage(&layer.usage().map_err(broken)?)
+}
+
+/// Rows that are shown of what the store was good for.
+const SHOWN: usize = 10;
+
+/// What the store was good for so far: by shard, and the functions that it saved most of; then
+/// those that were compiled most often and longest, which are worth compiling ahead.
+fn usage(all: &[Usage]) -> Done {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let average = Average::of(all);
+    let mut shards: BTreeMap<&str, Sum> = BTreeMap::new();
+    let mut functions: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
+    let is_all = |usage: &&Usage| usage.instance.is_empty() && usage.shard.is_empty();
+    for usage in all.iter().filter(|usage| !is_all(usage)) {
+        let function = usage.instance.split('(').next().unwrap_or_default();
+        shards.entry(&usage.shard).or_default().add(usage, &average);
+        if !function.is_empty() {
+            let of = functions.entry((function, &usage.shard)).or_default();
+            of.add(usage, &average);
+        }
+    }
+    if let Some(total) = all.iter().find(is_all) {
+        terminal::line(&format!(
+            "so far {} artifacts of {} that were asked for were there, {} bytes",
+            total.hits,
+            total.hits + total.misses,
+            total.read_bytes
+        ))?;
+    }
+    terminal::line("")?;
+    terminal::line(&format!("{:<30} {}", "code by shard, so far", Sum::HEAD))?;
+    for (shard, sum) in &shards {
+        terminal::line(&format!("{shard:<30} {}", sum.text()))?;
+    }
+    let mut functions: Vec<_> = functions.into_iter().collect();
+    functions.sort_by_key(|(_, sum)| Reverse(sum.saved_ns));
+    terminal::line("")?;
+    terminal::line(&format!(
+        "{:<30} {}",
+        "code by function and shard",
+        Sum::HEAD
+    ))?;
+    for ((function, shard), sum) in functions.iter().take(SHOWN) {
+        let name = format!("{function} {shard}");
+        terminal::line(&format!("{name:<30} {}", sum.text()))?;
+    }
+    let mut again: Vec<&Usage> = all
+        .iter()
+        .filter(|usage| usage.misses > 1 && !usage.instance.is_empty())
+        .collect();
+    again.sort_by_key(|usage| Reverse(usage.made_ns));
+    if !again.is_empty() {
+        terminal::line("")?;
+        terminal::line(
+            "compiled more than once; if not for edits, worth `worldage cache prewarm FILE`:",
+        )?;
+        for usage in again.into_iter().take(SHOWN) {
+            terminal::line(&format!(
+                "  --for '{}' --shard {}  ({} times, {} in all)",
+                usage.instance,
+                usage.shard,
+                usage.misses,
+                milliseconds(usage.made_ns)
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the store was good for, over several instances.
+#[derive(Default)]
+struct Sum {
+    hits: u64,
+    misses: u64,
+    saved_ns: u64,
+}
+
+impl Sum {
+    const HEAD: &str = "      hits    misses     rate      saved";
+
+    fn add(&mut self, usage: &Usage, average: &Average) {
+        self.hits += usage.hits;
+        self.misses += usage.misses;
+        self.saved_ns += usage.saved_ns(average);
+    }
+
+    fn text(&self) -> String {
+        let (hits, misses) = (self.hits, self.misses);
+        let rate = (hits * 100).checked_div(hits + misses).unwrap_or(0);
+        let saved = milliseconds(self.saved_ns);
+        format!("{hits:>10} {misses:>9} {rate:>7}% {saved:>10}")
+    }
+}
+
+fn milliseconds(ns: u64) -> String {
+    format!("{:.1} ms", ns as f64 / 1e6)
 }
 
 fn list(options: &Options) -> Done {
@@ -266,7 +379,9 @@ fn keys_of_kind(artifact: &Artifact) -> Vec<worldage::store::Key> {
 fn verify(options: &Options) -> Done {
     let mut bad = 0;
     each_layer(options, |layer| {
+        let progress = Progress::new("verifying");
         let found = layer.verify().map_err(broken)?;
+        drop(progress);
         for line in &found.bad {
             terminal::line(&format!("bad: {line}"))?;
         }
@@ -295,12 +410,18 @@ fn prewarm(options: &Options, paths: &[PathBuf], instances: &[String], shards: &
         ..SessionOptions::default()
     })?;
     files::define(&session, paths)?;
-    for instance in instances {
-        for level in &levels {
-            let prepared = session.prepare(instance, *level);
-            prepared.map_err(|failure| Failure::edit(&session, &failure))?;
-        }
+    let progress = Progress::new("compiling");
+    let all = (instances.len() * levels.len()) as u64;
+    let each = instances
+        .iter()
+        .flat_map(|instance| levels.iter().map(move |level| (instance, *level)));
+    for ((instance, level), done) in each.zip(1..) {
+        let prepared = session.prepare(instance, level);
+        prepared.map_err(|failure| Failure::edit(&session, &failure))?;
+        progress.at(done, all);
     }
+    // What was compiled is written now.
+    drop(session);
     Ok(())
 }
 
@@ -319,11 +440,13 @@ fn level(shard: &str) -> Result<OptLevel, Failure> {
 fn sync(options: &Options, dir: &Path) -> Done {
     let near = local(options)?;
     let far = Shared::open(dir, options.secret.clone(), false).map_err(broken)?;
-    let copy = |from: &dyn Layer, to: &dyn Layer| {
+    let copy = |what, from: &dyn Layer, to: &dyn Layer| {
+        let progress = Progress::new(what);
         let mut count = 0u64;
         let mut batch = Vec::new();
         let mut each = |artifact: &Artifact| {
             batch.push(artifact.clone());
+            progress.step();
             count += 1;
             if batch.len() >= 256 {
                 to.put(&batch)?;
@@ -335,8 +458,8 @@ fn sync(options: &Options, dir: &Path) -> Done {
         to.put(&batch)?;
         Ok::<u64, LayerError>(count)
     };
-    let out = copy(&near, &far).map_err(broken)?;
-    let back = copy(&far, &near).map_err(broken)?;
+    let out = copy("putting", &near, &far).map_err(broken)?;
+    let back = copy("getting", &far, &near).map_err(broken)?;
     terminal::say(&format!("{out} artifacts out, {back} back\n"));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The command `worldage`: from arguments to the façade and to exit statuses.
 //!
 //! Reading order: this file (the commands), `failure` (how a command ends), `terminal` (streams and
-//! colours), `compile` (the options of a session), `files`, then one file per command.
+//! colours), `progress`, `compile` (the options of a session), `files`, then one file per command.
 
 mod bench;
 mod cache;
@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod files;
 mod launch;
+mod progress;
 mod repl;
 mod run;
 mod stats;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
+use worldage_engine::persist::Packed;
 use worldage_wir::ir::{Failure, Frame, Pos};
 
 /// Machine code of one instance or thunk.
@@ -21,15 +22,8 @@ pub struct Code {
     pub strings: Box<[Arc<str>]>,
     /// Run-time dispatched calls, named by [`Target::Site`].
     pub sites: Box<[Site]>,
-    /// What can fail here: the number that the code passes to `raise`.
-    pub failures: Box<[FailSite]>,
-    /// From code offsets to positions, sorted: a range starts at `.0` and ends at the next one;
-    /// `.1` indexes `positions`, `u32::MAX` is nowhere.
-    pub ranges: Box<[(u32, u32)]>,
-    /// Positions, named by `ranges` and `failures`.
-    pub positions: Box<[Pos]>,
-    /// Call frames: the instance itself (0) and what was inlined.
-    pub frames: Box<[Frame]>,
+    /// What errors and their traces need.
+    pub tables: Packed<ErrorTables>,
     /// Bytes of stack that a frame takes, beyond return address and frame pointer.
     pub frame_size: u32,
     /// How it is called.
@@ -38,6 +32,21 @@ pub struct Code {
     pub params: Box<[Ty]>,
     /// The result type.
     pub ret: Ty,
+}
+
+/// What can fail in some code, and what stands where in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorTables {
+    /// What can fail here: the number that the code passes to `raise`.
+    pub failures: Box<[FailSite]>,
+    /// From code offsets to positions, sorted: a range starts at `.0` and ends at the next one;
+    /// `.1` indexes `positions`, `u32::MAX` is nowhere. Where only calls are looked up, there are
+    /// ranges for calls only.
+    pub ranges: Box<[(u32, u32)]>,
+    /// Positions, named by `ranges` and `failures`.
+    pub positions: Box<[Pos]>,
+    /// Call frames: the instance itself (0) and what was inlined.
+    pub frames: Box<[Frame]>,
 }
 
 /// How the instances of a shard call one another.
@@ -114,7 +123,7 @@ pub enum Site {
 pub struct FailSite {
     /// Why.
     pub fault: Fault,
-    /// Where: an index into [`Code::positions`].
+    /// Where: an index into [`ErrorTables::positions`].
     pub pos: u32,
 }
 
@@ -230,7 +239,7 @@ runtime_fns! {
     Trunc32,
 }
 
-impl Code {
+impl ErrorTables {
     /// The position of the instruction before a return address, given as an offset.
     #[must_use]
     pub fn position_before(&self, return_offset: u32) -> Option<Pos> {

@@ -2,7 +2,9 @@
 //!
 //! The numbers of variants are part of the format: they are never used again for anything else.
 
-use crate::code::{Code, Content, Convention, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
+use crate::code::{
+    Code, Content, Convention, ErrorTables, FailSite, Fault, Reloc, RuntimeFn, Site, Target,
+};
 use worldage_engine::persist::{Malformed, Portable, Reader, Writer};
 use worldage_engine::portable;
 
@@ -14,10 +16,7 @@ impl Portable for Code {
             relocs,
             strings,
             sites,
-            failures,
-            ranges,
-            positions,
-            frames,
+            tables,
             frame_size,
             convention,
             params,
@@ -28,10 +27,7 @@ impl Portable for Code {
         relocs.write(w);
         strings.write(w);
         sites.write(w);
-        failures.write(w);
-        write_ranges(ranges, w);
-        positions.write(w);
-        frames.write(w);
+        tables.write(w);
         frame_size.write(w);
         convention.write(w);
         params.write(w);
@@ -45,10 +41,7 @@ impl Portable for Code {
             relocs: Portable::read(r)?,
             strings: Portable::read(r)?,
             sites: Portable::read(r)?,
-            failures: Portable::read(r)?,
-            ranges: read_ranges(r)?,
-            positions: Portable::read(r)?,
-            frames: Portable::read(r)?,
+            tables: Portable::read(r)?,
             frame_size: u32::read(r)?,
             convention: Portable::read(r)?,
             params: Portable::read(r)?,
@@ -61,10 +54,33 @@ impl Portable for Code {
     }
 }
 
-/// What the loader and the run-time system take for granted.
+impl Portable for ErrorTables {
+    fn write(&self, w: &mut Writer<'_>) {
+        let ErrorTables {
+            failures,
+            ranges,
+            positions,
+            frames,
+        } = self;
+        failures.write(w);
+        write_ranges(ranges, w);
+        positions.write(w);
+        frames.write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Ok(ErrorTables {
+            failures: Portable::read(r)?,
+            ranges: read_ranges(r)?,
+            positions: Portable::read(r)?,
+            frames: Portable::read(r)?,
+        })
+    }
+}
+
+/// What the loader takes for granted.
 fn is_sound(code: &Code) -> bool {
     let len = code.bytes.len();
-    let positions = code.positions.len();
     let reloc = |reloc: &Reloc| {
         let fits = (reloc.offset as usize)
             .checked_add(8)
@@ -75,27 +91,19 @@ fn is_sound(code: &Code) -> bool {
             _ => true,
         }
     };
-    code.align.is_power_of_two()
-        && code.relocs.iter().all(reloc)
-        && code
-            .failures
-            .iter()
-            .all(|failure| (failure.pos as usize) < positions || failure.pos == u32::MAX)
-        && code.ranges.is_sorted_by_key(|(start, _)| *start)
-        && code
-            .positions
-            .iter()
-            .all(|pos| (pos.frame as usize) < code.frames.len())
+    code.align.is_power_of_two() && code.relocs.iter().all(reloc)
 }
 
-/// Starts grow and positions mostly follow one another: differences are short.
+/// Starts grow and positions mostly follow one another: differences are short. Positions are
+/// counted from 1; 0 is nowhere.
 fn write_ranges(ranges: &[(u32, u32)], w: &mut Writer<'_>) {
     w.number(ranges.len() as u64);
     let (mut start, mut pos) = (0, 0);
     for (next, at) in ranges {
+        let at = i64::from(at.wrapping_add(1));
         w.number(u64::from(next.wrapping_sub(start)));
-        (i64::from(*at) - pos).write(w);
-        (start, pos) = (*next, i64::from(*at));
+        (at - pos).write(w);
+        (start, pos) = (*next, at);
     }
 }
 
@@ -106,7 +114,7 @@ fn read_ranges(r: &mut Reader<'_>) -> Result<Box<[(u32, u32)]>, Malformed> {
             start = start.wrapping_add(u32::read(r)?);
             pos = pos.wrapping_add(i64::read(r)?);
             let at = u32::try_from(pos).map_err(|_| Malformed("a position is too large"))?;
-            Ok((start, at))
+            Ok((start, at.wrapping_sub(1)))
         })
         .collect()
 }

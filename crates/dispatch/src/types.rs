@@ -101,6 +101,11 @@ impl Types {
         &self.symbols[symbol.0 as usize]
     }
 
+    /// How many symbols and types have numbers by now.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.symbols.count(), self.data.count())
+    }
+
     /// Adds a declaration. It is always a new one, also when the name exists (a redefinition).
     ///
     /// # Errors

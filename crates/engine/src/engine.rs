@@ -153,6 +153,8 @@ impl<C: Compiler> Engine<C> {
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
         crate::edit::commit_in(&shared, &mut newest, prelude, World(0))?;
+        let base_table = Arc::clone(&shared.definitions.read().tables[0]);
+        shared.identities.begin(&shared.types, &base_table);
         let worlds = Worlds {
             newest,
             older: FxHashMap::default(),
@@ -248,6 +250,11 @@ impl<C: Compiler> Engine<C> {
             shards.len() - 1
         });
         ShardId(u32::try_from(ix).expect("fewer than 2^32 shards"))
+    }
+
+    /// The name of a shard, as keys have it.
+    pub fn shard_name(&self, shard: ShardId) -> String {
+        self.shared.shards.read()[shard.0 as usize].0.to_string()
     }
 
     /// The view of a shard.

@@ -12,8 +12,10 @@ mod bytes;
 mod code;
 mod identity;
 mod key;
+mod names;
 mod packed;
 mod trace;
+mod values;
 
 pub use bytes::{Malformed, Portable, Reader, Writer};
 pub(crate) use code::{find_code, save_code};
@@ -30,7 +32,7 @@ use std::sync::atomic::Ordering;
 use worldage_dispatch::World;
 
 /// Part of every key: changes whenever what is written by this module does.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub(crate) struct Stored {
     asked: FxHashMap<InferId, Option<String>>,
     /// Results to be put there.
     pub(crate) unsaved: Vec<InferId>,
+    /// The keys that were found for code that has to be generated now.
+    keys: FxHashMap<CodeId, Vec<u8>>,
 }
 
 /// In strict mode, what an infer that would run fails with.

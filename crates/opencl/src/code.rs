@@ -2,6 +2,7 @@
 
 use crate::data::Leaf;
 use worldage_dispatch::Ty;
+use worldage_engine::portable;
 use worldage_wir::device::FailSite;
 
 /// A kernel and its callees in OpenCL C. Law: the same for every device and every process.
@@ -22,3 +23,5 @@ pub struct Code {
     /// Whether the device must have atomics on 64-bit integers.
     pub needs_long_atomics: bool,
 }
+
+portable!(struct Code { text, entry, params, leaves, sites, needs_double, needs_long_atomics });

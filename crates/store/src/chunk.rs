@@ -97,8 +97,8 @@ pub fn decode(bytes: Vec<u8>, secret: Option<&Secret>) -> Result<Vec<Artifact>, 
     const ENTRY: usize = 40;
     let directory = count.checked_mul(ENTRY).ok_or(Reject::Truncated)?;
     let (directory, payloads) = rest.split_at_checked(directory).ok_or(Reject::Truncated)?;
-    let mut heads = Vec::with_capacity(count);
     let mut at = bytes.len() - payloads.len();
+    let mut heads = Vec::with_capacity(count);
     for entry in directory.as_chunks::<ENTRY>().0 {
         let (name, entry) = entry.split_first_chunk::<32>().ok_or(Reject::Truncated)?;
         let kind = Kind::from_number(entry[0]).ok_or(Reject::Kind)?;
@@ -110,20 +110,16 @@ pub fn decode(bytes: Vec<u8>, secret: Option<&Secret>) -> Result<Vec<Artifact>, 
         heads.push((Fingerprint::from_bytes(*name), kind, origin, at..end));
         at = end;
     }
-    let heads: Vec<_> = heads
-        .into_iter()
-        .map(|(name, kind, origin, range)| (name, kind, Arc::clone(origin), range))
-        .collect();
     let owner = Arc::new(bytes);
-    Ok(heads
+    let artifacts = heads
         .into_iter()
         .map(|(name, kind, origin, range)| Artifact {
             name,
             kind,
-            origin,
+            origin: Arc::clone(origin),
             payload: Blob::slice(&owner, range),
-        })
-        .collect())
+        });
+    Ok(artifacts.collect())
 }
 
 /// Checks everything that can be checked without decoding; gives where the body starts.

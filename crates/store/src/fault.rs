@@ -3,6 +3,7 @@
 use crate::artifact::{Artifact, Kind};
 use crate::fingerprint::Fingerprint;
 use crate::layer::{Layer, LayerError, Verified};
+use crate::usage::Usage;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +83,11 @@ impl<L: Layer> Layer for Failing<L> {
 
     fn is_writable(&self) -> bool {
         self.layer.is_writable()
+    }
+
+    fn note(&self, usage: &[Usage]) -> Result<(), LayerError> {
+        self.countdown.operation()?;
+        self.layer.note(usage)
     }
 
     fn tidy(&self) -> Result<(), LayerError> {

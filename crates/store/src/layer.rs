@@ -2,6 +2,7 @@
 
 use crate::artifact::{Artifact, Kind, Reject};
 use crate::fingerprint::Fingerprint;
+use crate::usage::Usage;
 use std::io;
 
 /// A place that keeps artifacts: each call is safe from any thread and any number of processes.
@@ -38,6 +39,15 @@ pub trait Layer: Send + Sync {
     /// # Errors
     /// When the layer cannot be written.
     fn tidy(&self) -> Result<(), LayerError> {
+        Ok(())
+    }
+
+    /// Takes note of what the store was good for in a session; a place that keeps no account
+    /// forgets it.
+    ///
+    /// # Errors
+    /// When the layer cannot be written.
+    fn note(&self, _usage: &[Usage]) -> Result<(), LayerError> {
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use crate::artifact::{Artifact, Kind};
 use crate::fingerprint::Fingerprint;
 use crate::layer::{Layer, LayerError};
+use crate::usage::Usage;
 use crate::warn::Warnings;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -111,6 +112,12 @@ impl Layered {
     pub(crate) fn forget(&self, kind: Kind, name: &Fingerprint, warnings: &Warnings) {
         for place in self.places.iter().filter(|place| place.layer.is_writable()) {
             place.run(warnings, "written", |layer| layer.forget(kind, name));
+        }
+    }
+
+    pub(crate) fn note(&self, usage: &[Usage], warnings: &Warnings) {
+        for place in self.places.iter().filter(|place| place.layer.is_writable()) {
+            place.run(warnings, "written", |layer| layer.note(usage));
         }
     }
 

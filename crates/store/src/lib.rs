@@ -5,7 +5,7 @@
 //! may have written it), [`layer`] (what every place can do), [`local`] (SQLite), [`shared`] (a
 //! folder of files), [`memory`] (for tests), `layered` (one behind the other), [`store`] (what a compiler sees),
 //! [`archive`] (all of it as one file), [`folder`] (where it lies), [`fault`] (failures on
-//! demand), [`warn`].
+//! demand), [`usage`] (what it was good for), [`warn`].
 //!
 //! Invariant: nothing here knows what a payload means; what is given out was verified; trouble
 //! with a place costs a miss and one warning, never an error of the program.
@@ -25,6 +25,7 @@ pub mod memory;
 pub mod shared;
 pub mod store;
 pub mod trust;
+pub mod usage;
 pub mod warn;
 
 pub use artifact::{Artifact, Blob, Kind, Origin, Reject};

@@ -16,6 +16,7 @@ use crate::artifact::{Artifact, Kind};
 use crate::fingerprint::Fingerprint;
 use crate::layer::{Layer, LayerError, Verified};
 use crate::trust::{self, Secret, TrustError};
+use crate::usage::{self, Usage};
 use database::{Database, Role};
 use loaded::Loaded;
 use parking_lot::Mutex;
@@ -186,8 +187,7 @@ impl Local {
     /// Replaces the newest file, which turned out to be corrupt, unless it is sound after all:
     /// then another process replaced it.
     fn heal(&self, reader: &mut Reader) -> Result<(), LayerError> {
-        reader.loaded.clear();
-        reader.loaded.touched.clear();
+        reader.loaded = Loaded::default();
         let met = reader.database.take().map(|open| open.generation);
         let corrupt = match met {
             Some(generation) => generation,
@@ -244,6 +244,14 @@ impl Local {
             Ok(())
         })?;
         Ok(stats)
+    }
+
+    /// What the store was good for in the sessions so far, by instance and shard.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn usage(&self) -> Result<Vec<Usage>, LayerError> {
+        self.read(|connection, _| usage::all(connection))
     }
 
     /// Gives unused space back to the file system and checks the limit.
@@ -314,6 +322,9 @@ impl Layer for Local {
             if let Some(artifact) = loaded.get(kind, name) {
                 return Ok(Some(artifact));
             }
+            if loaded.is_absent(connection, write::prefix(kind, name))? {
+                return Ok(None);
+            }
             for id in write::chunks_of(connection, kind, name)? {
                 if loaded.holds(id) {
                     continue;
@@ -331,6 +342,7 @@ impl Layer for Local {
                     return Ok(Some(artifact));
                 }
             }
+            loaded.missed(connection)?;
             Ok(None)
         });
         if let Some(id) = bad
@@ -346,22 +358,27 @@ impl Layer for Local {
             return Ok(());
         }
         let secret = self.secret.as_ref();
+        let absent = self.reader.lock().loaded.absent(artifacts);
         self.write(|tx| {
             let tick = write::next_tick(tx)?;
-            write::put(tx, artifacts, secret, tick)
+            write::put(tx, artifacts, &absent, secret, tick)
         })?;
-        let replaced = artifacts.iter().filter(|a| a.kind.is_replaced());
-        let mut reader = self.reader.lock();
-        for artifact in replaced {
-            reader.loaded.forget(artifact.kind, &artifact.name);
+        {
+            let mut reader = self.reader.lock();
+            let Reader { database, loaded } = &mut *reader;
+            let connection = database.as_ref().map(|open| &open.connection);
+            loaded.written(connection, artifacts)?;
         }
-        drop(reader);
         self.evict()
     }
 
     fn forget(&self, kind: Kind, name: &Fingerprint) -> Result<(), LayerError> {
         self.reader.lock().loaded.forget(kind, name);
         self.write(|tx| write::kill(tx, kind, name).map(|_| ()))
+    }
+
+    fn note(&self, usage: &[Usage]) -> Result<(), LayerError> {
+        self.write(|tx| usage::add(tx, usage))
     }
 
     fn is_writable(&self) -> bool {
@@ -441,12 +458,9 @@ impl Layer for Local {
     fn clear(&self) -> Result<(), LayerError> {
         self.write(|tx| {
             tx.execute_batch("DELETE FROM item; DELETE FROM chunk; DELETE FROM data;")?;
-            Ok(())
+            usage::clear(tx)
         })?;
-        let mut reader = self.reader.lock();
-        reader.loaded.clear();
-        reader.loaded.touched.clear();
-        drop(reader);
+        self.reader.lock().loaded = Loaded::default();
         match &*self.writer.lock() {
             Some(open) => shrink(&open.connection),
             None => Ok(()),

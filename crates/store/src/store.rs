@@ -11,6 +11,7 @@ use crate::layered::Layered;
 use crate::local::{DEFAULT_LIMIT_BYTES, Local};
 use crate::shared::Shared;
 use crate::trust::Secret;
+use crate::usage::Usage;
 use crate::warn::{Sink, Warnings};
 use std::fmt;
 use std::path::PathBuf;
@@ -149,6 +150,7 @@ enum Job {
     /// Put into the first layers.
     Put(Artifact, usize),
     Forget(Kind, Fingerprint),
+    Note(Vec<Usage>),
     Flush(Sender<()>),
 }
 
@@ -272,6 +274,13 @@ impl Store {
         self.send(Job::Put(artifact, usize::MAX));
     }
 
+    /// Takes note of what the store was good for, some time later.
+    pub fn note(&self, usage: Vec<Usage>) {
+        if !usage.is_empty() {
+            self.send(Job::Note(usage));
+        }
+    }
+
     fn send(&self, job: Job) {
         let Some(jobs) = &self.jobs else { return };
         if let Job::Put(artifact, _) = &job {
@@ -379,6 +388,10 @@ fn write_behind(common: &Common, inbox: &Receiver<Job>) {
             Ok(Job::Forget(kind, name)) => {
                 batch.write(common);
                 common.layers.forget(kind, &name, &common.warnings);
+            }
+            Ok(Job::Note(usage)) => {
+                batch.write(common);
+                common.layers.note(&usage, &common.warnings);
             }
             Ok(Job::Flush(done)) => {
                 batch.write(common);

@@ -4,15 +4,18 @@
 
 use crate::ast::{Inlining, NodeId};
 use crate::define::{Intrinsic, TYPE_FACT, decl_of_bytes, type_fact};
+use crate::device::{Elem, FailKind, FailSite, Leaf};
 use crate::inferred::{Abi, Inline};
 use crate::ir::{
     Atomic, Blk, Block, Body, Const, Failure, Frame, GridQuery, Inst, Op, Pos, Target, Term,
     UnknownKind, Val,
 };
+use crate::module::At;
 use crate::prim::{MathFn, Prim, PrimError, Scalar};
 use crate::source::Source;
 use crate::universe::Universe;
 use rustc_hash::FxHashSet;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
@@ -112,24 +115,31 @@ pub(crate) fn intrinsic_identity(u: &Universe, number: u32) -> Option<u64> {
 
 /// The digest of a method's body, whatever numbers this session gave to what it names.
 pub(crate) fn source_identity(u: &Universe, source: &Source) -> Option<[u8; 32]> {
-    let mut digest = Digest(blake3::Hasher::new());
     match source {
-        Source::Builtin(id) => ("builtin", id.0).hash(&mut digest),
-        Source::Constructor(decl) => ("constructor", decl_identity(u, *decl)?).hash(&mut digest),
+        Source::Builtin(id) => Some(digest(&("builtin", id.0))),
+        Source::Constructor(decl) => Some(digest(&("constructor", decl_identity(u, *decl)?))),
         Source::Method(method) => {
             // What the host does is no part of any result: its declaration says it all.
-            let kind = if method.host.is_some() {
-                "host"
-            } else {
-                "method"
+            let kind = match method.host.is_some() {
+                true => "host",
+                false => "method",
             };
-            return Some(method.digest(|def| {
-                (kind, def).hash(&mut digest);
-                digest.0.finalize().into()
-            }));
+            Some(method.digest(|def| digest(&(kind, def))))
         }
     }
-    Some(digest.0.finalize().into())
+}
+
+/// BLAKE3 of what a value hands to a hasher.
+fn digest(value: &impl Hash) -> [u8; 32] {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut written = Written(BUFFER.take());
+    written.0.clear();
+    value.hash(&mut written);
+    let digest = blake3::hash(&written.0).into();
+    BUFFER.set(written.0);
+    digest
 }
 
 pub(crate) fn external_identity(u: &Universe, key: &ExternalKey, value: &[u8]) -> Option<u64> {
@@ -139,24 +149,33 @@ pub(crate) fn external_identity(u: &Universe, key: &ExternalKey, value: &[u8]) -
     }
 }
 
-/// BLAKE3 behind `Hash`; the same on machines of every word size and byte order.
-struct Digest(blake3::Hasher);
+/// Gathers what is hashed: numbers by seven bits per byte, the lowest first, so that they are the
+/// same on machines of every word size and byte order, and none begins another.
+struct Written(Vec<u8>);
 
-impl Hasher for Digest {
+impl Hasher for Written {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.0.push(n);
     }
 
     fn write_u16(&mut self, n: u16) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n.into());
     }
 
     fn write_u32(&mut self, n: u32) {
-        self.write(&n.to_le_bytes());
+        self.write_u64(n.into());
     }
 
-    fn write_u64(&mut self, n: u64) {
-        self.write(&n.to_le_bytes());
+    fn write_u64(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.0.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.0.push(n as u8);
     }
 
     fn write_usize(&mut self, n: usize) {
@@ -171,8 +190,9 @@ impl Hasher for Digest {
         self.write_i64(n as i64);
     }
 
+    /// Never asked for: the bytes are.
     fn finish(&self) -> u64 {
-        first(self.0.finalize().as_bytes())
+        first(blake3::hash(&self.0).as_bytes())
     }
 }
 
@@ -186,6 +206,9 @@ portable!(struct Body { vals, blocks, ret, frames });
 portable!(struct Block { params, insts, term, term_pos });
 portable!(struct Inst { result, op, pos });
 portable!(struct Target { block, args });
+portable!(struct At { mi, node });
+portable!(struct FailSite { kind, trace });
+portable!(struct Elem { ty, fields, size });
 
 portable!(enum Inlining { 0 Auto, 1 Always, 2 Never });
 portable!(enum Inline { 0 Never, 1 Small, 2 Always });
@@ -242,6 +265,8 @@ portable!(enum Failure {
     9 TypeLimit(function),
     10 Unsupported(why),
 });
+portable!(enum FailKind { 0 Bounds, 1 Failure(why), 2 Call });
+portable!(enum Leaf { 0 Scalar(s), 1 Array(elem) });
 portable!(enum UnknownKind { 0 Name, 1 Type, 2 External });
 portable!(enum PrimError { 0 Division, 1 Conversion });
 portable!(enum Scalar {

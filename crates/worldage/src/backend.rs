@@ -240,9 +240,15 @@ impl Backend for Backends {
                 name: std::env::consts::ARCH.into(),
                 details: self.generator.isa().description(level(*opt)),
             }),
-            // Cheap to generate again; what its driver builds is cached with the device.
-            #[cfg(any(feature = "opencl", feature = "llvm"))]
-            _ => None,
+            // The text is for every device; what a driver builds is cached with the device.
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => Some(Target {
+                name: "opencl".into(),
+                details: "OpenCL C".into(),
+            }),
+            // Its text depends on files of the toolkit that are looked for only when it is made.
+            #[cfg(feature = "llvm")]
+            Shard::Ptx(..) => None,
         }
     }
 
@@ -252,14 +258,21 @@ impl Backend for Backends {
                 w.byte(0);
                 code.write(w);
             }
-            #[cfg(any(feature = "opencl", feature = "llvm"))]
-            _ => w.unnamed(),
+            #[cfg(feature = "opencl")]
+            ShardCode::OpenCl(code) => {
+                w.byte(1);
+                code.write(w);
+            }
+            #[cfg(feature = "llvm")]
+            ShardCode::Ptx(_) => w.unnamed(),
         }
     }
 
     fn read_code(&self, r: &mut Reader<'_>) -> Result<ShardCode, Malformed> {
         match r.byte()? {
             0 => Ok(ShardCode::Host(Arc::new(cranelift::Code::read(r)?))),
+            #[cfg(feature = "opencl")]
+            1 => Ok(ShardCode::OpenCl(Arc::new(worldage_opencl::Code::read(r)?))),
             _ => Err(Malformed("no such kind of code")),
         }
     }

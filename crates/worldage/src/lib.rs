@@ -46,6 +46,7 @@ mod persist;
 mod places;
 mod questions;
 mod session;
+mod tally;
 mod typed;
 mod updates;
 

@@ -1,5 +1,6 @@
 //! The store of a session: the engine's questions to the layers of `worldage-store`.
 
+use parking_lot::RwLock;
 use std::sync::Arc;
 use worldage_engine::persist::{ArtifactKind, ArtifactStore, Malformed};
 use worldage_store::{Artifact, Fingerprint, Key, Kind, Origin, Reject, Store};
@@ -56,19 +57,30 @@ pub(crate) struct Shelf {
     store: Arc<Store>,
     /// Whose results these are.
     producer: Arc<str>,
+    /// The origins of artifacts by target; there are few.
+    origins: RwLock<Vec<Arc<Origin>>>,
 }
 
 impl Shelf {
     pub(crate) fn new(store: &Arc<Store>, producer: &str) -> Arc<Shelf> {
-        let (store, producer) = (Arc::clone(store), producer.into());
-        Arc::new(Shelf { store, producer })
+        Arc::new(Shelf {
+            store: Arc::clone(store),
+            producer: producer.into(),
+            origins: RwLock::default(),
+        })
     }
 
-    fn origin(&self, target: &str) -> Origin {
-        Origin {
+    fn origin(&self, target: &str) -> Arc<Origin> {
+        let of = |known: &&Arc<Origin>| *known.target == *target;
+        if let Some(known) = self.origins.read().iter().find(of) {
+            return Arc::clone(known);
+        }
+        let origin = Arc::new(Origin {
             producer: (*self.producer).into(),
             target: target.into(),
-        }
+        });
+        self.origins.write().push(Arc::clone(&origin));
+        origin
     }
 }
 
@@ -106,7 +118,7 @@ impl ArtifactStore for Shelf {
         self.store.put(Artifact {
             name: Fingerprint::from_bytes(*name),
             kind: kind_of(kind),
-            origin: Arc::new(self.origin(target)),
+            origin: self.origin(target),
             payload: payload.into(),
         });
     }

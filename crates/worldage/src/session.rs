@@ -6,6 +6,7 @@ use crate::edits::EditFailure;
 use crate::options::{OptLevel, SessionOptions};
 use crate::persist::{PRODUCER, Shelf};
 use crate::places::Places;
+use crate::tally::Tally;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use worldage_engine::{
     Engine, Linking, Mi, Options, PINS, ShardId, Stage, StageEvent, TableId, ViewId, WorldGuard,
 };
 use worldage_store::Store;
+use worldage_store::usage::Usage;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
 use worldage_wir::diag::{Code, Diagnostic, LineCol, Place};
@@ -77,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
+    /// What the store was good for.
+    pub(crate) tally: Mutex<Tally>,
     #[cfg(feature = "opencl")]
     pub(crate) opencl: Mutex<Option<Arc<worldage_opencl::Device>>>,
 }
@@ -201,6 +205,7 @@ impl Session {
                 following: Mutex::default(),
                 print: Mutex::new(None),
                 log: Mutex::default(),
+                tally: Mutex::default(),
                 #[cfg(feature = "opencl")]
                 opencl: Mutex::default(),
             }),
@@ -485,6 +490,27 @@ fn shelf(store: Option<&Arc<Store>>) -> Option<Arc<dyn ArtifactStore>> {
     Some(Shelf::new(store?, PRODUCER))
 }
 
+/// Tells the store what it was good for.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(store) = &self.options.store {
+            let engine = &self.engine;
+            let tally = self.tally.get_mut();
+            let mut usage = tally.usage(|mi| engine.name(mi), |shard| engine.shard_name(shard));
+            if !usage.is_empty() {
+                let stats = store.stats();
+                usage.push(Usage {
+                    hits: stats.hits,
+                    misses: stats.misses,
+                    read_bytes: stats.bytes_read,
+                    ..Usage::default()
+                });
+                store.note(usage);
+            }
+        }
+    }
+}
+
 impl Inner {
     /// The shard of an opt level over a named view.
     pub(crate) fn shard(&self, opt: OptLevel, view: ViewId) -> ShardId {
@@ -505,6 +531,9 @@ impl Inner {
 
     /// Keeps events for [`Session::take_stages`]; of a session that nobody asks, the newest.
     pub(crate) fn keep_events(&self, events: Vec<StageEvent>) {
+        if self.options.store.is_some() {
+            self.tally.lock().add(&events);
+        }
         let mut log = self.log.lock();
         log.extend(events);
         if log.len() / 2 > self.options.log_limit {

@@ -507,3 +507,54 @@ fn random_programs_on_one_store_are_right() {
         "{stored} results came from the store"
     );
 }
+
+/// The n-th operation of the store fails, for every n that happens: the answer is right, there is
+/// at most one warning, and the next session finds what is there.
+#[test]
+fn every_operation_may_fail() {
+    let text = "
+        noinline fn h(x) { x * 3 }
+        noinline fn g(x) { h(x) + h(float(x)) }
+        fn small(x) { x + 1 }
+        noinline fn odd(n: Int64) { if n == 0 { false } else { even(n - 1) } }
+        noinline fn even(n: Int64) { if n == 0 { true } else { odd(n - 1) } }
+        fn main(n: Int64) { if even(n) { g(small(n)) } else { h(n) } }";
+    let run = |folder: &Path, fail: u64| {
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let into = Arc::clone(&told);
+        let options = Options {
+            folder: Some(folder.into()),
+            ..Options::default()
+        };
+        let sink = Box::new(move |line: &str| into.lock().unwrap().push(line.to_owned()));
+        let store = Arc::new(Store::open(&options, sink));
+        let session = session(Some(&store));
+        store.fail_io(fail);
+        session.define("test.wir", text, None).unwrap();
+        let report = session.call("main(4)", &CallOptions::default());
+        assert_eq!(report.shown(&session), "30.0", "operation {fail}");
+        drop((session, store));
+        let told = told.lock().unwrap();
+        assert!(told.len() <= 1, "operation {fail}: {told:?}");
+        !told.is_empty()
+    };
+    for filled in [false, true] {
+        let mut failed = 0;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            if filled {
+                run(folder.path(), 0);
+            }
+            let told = run(folder.path(), failed + 1);
+            assert!(!run(folder.path(), 0), "operation {failed}");
+            if !told {
+                break;
+            }
+            failed += 1;
+        }
+        assert!(
+            failed > 10,
+            "{failed} operations with a store filled: {filled}"
+        );
+    }
+}

@@ -29,6 +29,8 @@ pub(super) struct Started {
     pub(super) define_us: f64,
     /// From there to the root's first answer.
     pub(super) call_us: f64,
+    /// The part of it in which this thread had a processor, where the system tells.
+    pub(super) processor_us: Option<f64>,
     /// Infer, codegen: how often each ran, and how often its result came from the store.
     pub(super) ran: [u64; 2],
     pub(super) stored: [u64; 2],
@@ -82,9 +84,11 @@ pub(super) fn run(
 }
 
 fn call(session: &Session, args: &[Value]) -> Result<Started, Wrong> {
+    let before = processor_us();
     let begin = Instant::now();
     let value = session.value_of("f0", args, &CallOptions::default());
     let call = begin.elapsed();
+    let after = processor_us();
     let value = value.map_err(|failure| format!("the root's call failed: {failure}"))?;
     let answer = value.as_int().and_then(|answer| i64::try_from(answer).ok());
     let answer = answer.ok_or("the root's answer is no Int64")?;
@@ -93,9 +97,18 @@ fn call(session: &Session, args: &[Value]) -> Result<Started, Wrong> {
     Ok(Started {
         define_us: 0.0,
         call_us: call.as_secs_f64() * 1e6,
+        processor_us: before.zip(after).map(|(before, after)| after - before),
         ran: [infer.ran, codegen.ran],
         stored: [infer.stored, codegen.stored],
         answer,
         code_bytes: session.machine_code_bytes(),
     })
+}
+
+/// How long this thread has had a processor: what it took is the same on a busy machine, but for
+/// what threads do to one another's caches.
+fn processor_us() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let ns: f64 = stat.split(' ').next()?.parse().ok()?;
+    Some(ns / 1e3)
 }

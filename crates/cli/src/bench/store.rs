@@ -53,6 +53,8 @@ struct Starts {
     call_us: Series,
     /// That, per function.
     call_us_per_function: f64,
+    /// Per function, while the thread had a processor; 0 where the system does not tell.
+    processor_us_per_function: f64,
     /// From the start of the process to its end.
     process_us: Series,
 }
@@ -103,12 +105,14 @@ pub(crate) fn run(args: &Args) -> Done {
 #[derive(Default)]
 struct Times {
     call: Vec<f64>,
+    processor: Vec<f64>,
     process: Vec<f64>,
 }
 
 impl Times {
     fn add(&mut self, (started, process): &(Started, f64)) {
         self.call.push(started.call_us);
+        self.processor.extend(started.processor_us);
         self.process.push(*process);
     }
 
@@ -117,6 +121,7 @@ impl Times {
         Starts {
             call_us,
             call_us_per_function: round(call_us.median / instances as f64),
+            processor_us_per_function: round(Series::of(self.processor).median / instances as f64),
             process_us: Series::of(self.process),
         }
     }
@@ -271,8 +276,11 @@ impl Report {
     fn text(&self) -> String {
         let line = |name: &str, starts: &Starts| {
             format!(
-                "  {name:<22} {:>8} µs per function, {:>10} µs in all; process {:>10} µs",
-                starts.call_us_per_function, starts.call_us.median, starts.process_us.median
+                "  {name:<16} {:>8} µs per function ({} with a processor), {:>10} µs in all; process {:>10} µs",
+                starts.call_us_per_function,
+                starts.processor_us_per_function,
+                starts.call_us.median,
+                starts.process_us.median
             )
         };
         let lines = [

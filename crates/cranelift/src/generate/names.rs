@@ -1,17 +1,17 @@
 //! Symbolic names while a function is built, and the artifact from what Cranelift made.
 
 use super::GenerateError;
-use crate::code::{Code, Convention, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
-use cranelift_codegen::CompiledCode;
-use cranelift_codegen::FinalizedRelocTarget;
+use crate::code::{Code, Convention, ErrorTables, FailSite, Fault, Reloc, RuntimeFn, Site, Target};
 use cranelift_codegen::binemit::Reloc as RelocKind;
 use cranelift_codegen::ir::{
     self, AbiParam, ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, LibCall,
     Signature, UserExternalName, types,
 };
+use cranelift_codegen::{CompiledCode, Final, FinalizedRelocTarget, MachBufferFinalized};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_dispatch::Ty;
+use worldage_engine::persist::Packed;
 use worldage_wir::ir::{Frame, Pos};
 
 /// The tables of a [`Code`] that lowering fills in.
@@ -40,6 +40,32 @@ impl Tables {
         i64::try_from(self.failures.len() - 1).expect("fewer than 2^63 failures")
     }
 
+    /// What errors need: with these ranges, and no position but those that they or failures name.
+    pub(crate) fn errors(&self, mut ranges: Vec<(u32, u32)>) -> Packed<ErrorTables> {
+        let mut failures = self.failures.clone();
+        let named = ranges.iter_mut().map(|(_, pos)| pos);
+        let mut named: Vec<&mut u32> = named
+            .chain(failures.iter_mut().map(|failure| &mut failure.pos))
+            .filter(|pos| **pos != u32::MAX)
+            .collect();
+        named.sort_unstable();
+        let mut positions: Vec<Pos> = Vec::new();
+        let mut last = None;
+        for pos in named {
+            if last != Some(*pos) {
+                positions.push(self.positions[*pos as usize]);
+                last = Some(*pos);
+            }
+            *pos = u32::try_from(positions.len() - 1).expect("no more than there were");
+        }
+        Packed::new(&ErrorTables {
+            failures: failures.into(),
+            ranges: ranges.into(),
+            positions: positions.into(),
+            frames: self.frames.as_slice().into(),
+        })
+    }
+
     pub(crate) fn site(&mut self, site: Site) -> Target {
         self.sites.push(site);
         Target::Site(u32::try_from(self.sites.len() - 1).expect("fewer than 2^32 sites"))
@@ -53,6 +79,25 @@ impl Tables {
         });
         Target::Str(u32::try_from(ix).expect("fewer than 2^32 strings"))
     }
+}
+
+/// The positions of all calls: what traces ask for is where a frame will return to.
+fn call_positions(buffer: &MachBufferFinalized<Final>) -> Vec<(u32, u32)> {
+    let places = buffer.get_srclocs_sorted();
+    let mut calls: Vec<(u32, u32)> = Vec::new();
+    for site in buffer.call_sites() {
+        let call = site.ret_addr - 1;
+        let before = places.partition_point(|range| range.start <= call);
+        let place = before.checked_sub(1).map(|ix| &places[ix]);
+        let pos = match place.filter(|range| call < range.end && !range.loc.is_default()) {
+            Some(range) => range.loc.bits(),
+            None => u32::MAX,
+        };
+        if calls.last().is_none_or(|last| last.1 != pos) {
+            calls.push((call, pos));
+        }
+    }
+    calls
 }
 
 /// What the function under construction refers to, each once.
@@ -154,39 +199,19 @@ impl Names {
                 addend,
             });
         }
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        let mut end = 0;
-        for range in buffer.get_srclocs_sorted() {
-            if range.start > end {
-                ranges.push((end, u32::MAX));
-            }
-            let pos = if range.loc.is_default() {
-                u32::MAX
-            } else {
-                range.loc.bits()
-            };
-            if ranges.last().is_none_or(|last| last.1 != pos) {
-                ranges.push((range.start, pos));
-            }
-            end = range.end;
-        }
-        ranges.push((end, u32::MAX));
         Ok(Code {
             bytes: compiled.code_buffer().into(),
             align: 64.min(buffer.alignment.max(16)),
             relocs: relocs.into(),
-            strings: tables.strings.into(),
-            sites: tables.sites.into(),
-            failures: tables.failures.into(),
-            ranges: ranges.into(),
-            positions: tables.positions.into(),
-            frames: tables.frames.into(),
+            strings: tables.strings.as_slice().into(),
+            sites: tables.sites.as_slice().into(),
+            tables: tables.errors(call_positions(buffer)),
             frame_size: buffer
                 .frame_layout()
                 .map_or(0, |layout| layout.frame_to_fp_offset),
             convention: Convention::Tail,
-            params: tables.params.into(),
             ret: tables.ret.unwrap_or(Ty::BOTTOM),
+            params: tables.params.as_slice().into(),
         })
     }
 }

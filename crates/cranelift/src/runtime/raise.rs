@@ -1,7 +1,7 @@
 //! Errors of compiled code: what was wrong, where, and the calls that led there.
 
 use super::VmCtx;
-use crate::code::Fault;
+use crate::code::{ErrorTables, Fault};
 use crate::load::{Loader, Placed};
 use rustc_hash::FxHashMap;
 use std::any::Any;
@@ -91,10 +91,11 @@ pub(crate) unsafe fn raise_site(
     let placed = loader
         .code_at(pc - 1)
         .expect("a failure number comes from loaded code");
-    let site = &placed.code.failures[number];
+    let tables = placed.code.tables.get();
+    let site = &tables.failures[number];
     let kind = kind(&site.fault);
-    let pos = placed.code.positions[site.pos as usize];
-    drop(placed);
+    let pos = tables.positions[site.pos as usize];
+    drop((tables, placed));
     // SAFETY: as the caller says.
     unsafe { raise_at(ctx, kind, Some(pos)) }
 }
@@ -119,10 +120,10 @@ struct Trace {
 }
 
 impl Trace {
-    fn push(&mut self, placed: &Placed, pos: Pos) {
+    fn push(&mut self, tables: &ErrorTables, pos: Pos) {
         let mut next = Some(pos);
         while let Some(pos) = next {
-            let frame = &placed.code.frames[pos.frame as usize];
+            let frame = &tables.frames[pos.frame as usize];
             if self.frames.len() < MAX_TRACE {
                 self.frames.push(TraceFrame {
                     mi: frame.mi,
@@ -165,8 +166,9 @@ unsafe fn collect(ctx: *mut VmCtx, first: Option<Pos>) -> Trace {
             let before = trace.more + trace.frames.len() as u64;
             let at_failure = first.take();
             let is_call = at_failure.is_none();
-            if let Some(pos) = at_failure.or_else(|| placed.code.position_before(offset)) {
-                trace.push(&placed, pos);
+            let tables = placed.code.tables.get();
+            if let Some(pos) = at_failure.or_else(|| tables.position_before(offset)) {
+                trace.push(&tables, pos);
             }
             if is_call {
                 let calls = trace.more + trace.frames.len() as u64 - before;

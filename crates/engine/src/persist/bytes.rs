@@ -1,24 +1,26 @@
 //! Values of a session as bytes that mean the same in every other session.
 //!
 //! A [`Writer`] writes numbers and texts explicitly, and names types, symbols, methods and
-//! instances by what they are: the first time in full, then by the number of that first time. A
-//! [`Reader`] finds the same things in its own session, or fails. What has no identity outside
-//! of the session makes the writer give up.
+//! instances by what they are: the first time in full, then by the number of that first time.
+//! Types and symbols that every session has from its beginning (its [`Base`]) have numbers of
+//! their own. A [`Reader`] finds the same things in its own session, or fails. What has no
+//! identity outside of the session makes the writer give up.
 //!
 //! Invariant: equal values give equal bytes, whatever happened before in the session.
 
-use super::identity::Session;
+use super::identity::{Base, Session};
+use super::names::{Names, Numbering};
+use super::values::write_all;
 use crate::ids::{Mi, MiKey};
-use rustc_hash::FxHashMap;
-use smallvec::{Array, SmallVec};
-use std::hash::Hash;
-use std::sync::Arc;
+use smallvec::SmallVec;
 use worldage_dispatch::{Arg, MethodId, Sig, Symbol, Ty, TyKind, TypeVar};
 
 /// The bytes do not say what was asked for, or name something that this session does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
+
+const UNKNOWN: Malformed = Malformed("it names something that it does not define");
 
 /// Something that can be written and read back; derived with [`portable!`](crate::portable).
 pub trait Portable: Sized {
@@ -33,41 +35,55 @@ pub trait Portable: Sized {
 }
 
 /// Room that a length is given before its elements are read.
-const MAX_RESERVED: usize = 1 << 12;
+pub(super) const MAX_RESERVED: usize = 1 << 12;
 
 /// How deep types may nest in what is read.
 const MAX_DEPTH: u32 = 600;
 
 /// Writes values of one session.
 pub struct Writer<'a> {
-    /// `None` writes the session's own numbers.
+    /// `None` numbers whatever is named in the order of its first mention.
     session: Option<&'a dyn Session>,
+    base: Base,
     out: Vec<u8>,
-    symbols: FxHashMap<Symbol, u64>,
-    types: FxHashMap<Ty, u64>,
-    methods: FxHashMap<MethodId, u64>,
-    instances: FxHashMap<Mi, u64>,
+    numbers: Numbers,
     /// Something had no identity.
     unnamed: bool,
+}
+
+/// What was named so far.
+#[derive(Default)]
+struct Numbers {
+    symbols: Numbering<Symbol>,
+    types: Numbering<Ty>,
+    methods: Numbering<MethodId>,
+    instances: Numbering<Mi>,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(session: &'a dyn Session) -> Self {
         Writer {
             session: Some(session),
-            ..Writer::of_numbers(Vec::with_capacity(256))
+            base: session.base(),
+            ..Writer::of_mentions(Vec::with_capacity(256))
         }
     }
 
-    /// Writes the session's own numbers behind what `out` holds.
-    pub(super) fn of_numbers(out: Vec<u8>) -> Self {
+    /// Writes also what every session has in full.
+    pub(super) fn in_full(session: &'a dyn Session) -> Self {
+        Writer {
+            session: Some(session),
+            ..Writer::of_mentions(Vec::new())
+        }
+    }
+
+    /// Writes whatever is named as the number of its first mention, behind what `out` holds.
+    pub(super) fn of_mentions(out: Vec<u8>) -> Self {
         Writer {
             session: None,
+            base: Base::default(),
             out,
-            symbols: FxHashMap::default(),
-            types: FxHashMap::default(),
-            methods: FxHashMap::default(),
-            instances: FxHashMap::default(),
+            numbers: Numbers::default(),
             unnamed: false,
         }
     }
@@ -77,9 +93,17 @@ impl<'a> Writer<'a> {
         (!self.unnamed).then_some(self.out)
     }
 
-    /// What is written, whether or not it has a meaning outside of this session.
-    pub(super) fn into_written(self) -> Vec<u8> {
-        self.out
+    /// What is written, whether or not it has a meaning outside of this session, and what it
+    /// mentions.
+    pub(super) fn into_written(self) -> (Vec<u8>, Names) {
+        let Numbers {
+            symbols,
+            types,
+            methods,
+            instances,
+        } = &self.numbers;
+        let names = Names::new(symbols.all(), types.all(), methods.all(), instances.all());
+        (self.out, names)
     }
 
     /// Gives up: what is written has no meaning outside of this session.
@@ -127,57 +151,73 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(bytes);
     }
 
-    /// Writes the number of something that was written before; otherwise 0, and the caller writes
-    /// it in full.
-    fn known<K: Hash + Eq + Copy>(
-        &mut self,
-        table: fn(&mut Self) -> &mut FxHashMap<K, u64>,
-        key: K,
-    ) -> bool {
-        let known = table(self).get(&key).copied().unwrap_or(0);
-        self.number(known);
-        known != 0
+    /// So many bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
     }
 
-    fn learn<K: Hash + Eq + Copy>(
-        &mut self,
-        table: fn(&mut Self) -> &mut FxHashMap<K, u64>,
-        key: K,
-    ) {
-        let next = table(self).len() as u64 + 1;
-        table(self).insert(key, next);
+    /// Puts other bytes in the place of some that were written.
+    pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
+        self.out[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Writes something of which the session's first `base` things have numbers in every session:
+    /// odd numbers are these, even ones what was written before, 0 what is written in full now.
+    fn based(&mut self, base: usize, index: usize, known: Option<usize>) -> bool {
+        if index < base {
+            self.number((index as u64) << 1 | 1);
+            return true;
+        }
+        self.number(known.map_or(0, |known| (known as u64 + 1) << 1));
+        known.is_some()
+    }
+
+    /// Writes something that has a number if it was written before; otherwise 0, and the caller
+    /// writes it in full.
+    fn known(&mut self, known: Option<usize>) -> bool {
+        self.number(known.map_or(0, |known| known as u64 + 1));
+        known.is_some()
     }
 }
 
 /// Reads what a [`Writer`] wrote.
 pub struct Reader<'a> {
-    /// `None` reads the session's own numbers.
-    session: Option<&'a dyn Session>,
+    scheme: Scheme<'a>,
     rest: &'a [u8],
-    symbols: Vec<Symbol>,
-    types: Vec<Ty>,
-    methods: Vec<MethodId>,
-    instances: Vec<Mi>,
+    symbols: SmallVec<[Symbol; 8]>,
+    types: SmallVec<[Ty; 8]>,
+    methods: SmallVec<[MethodId; 8]>,
+    instances: SmallVec<[Mi; 8]>,
     depth: u32,
+}
+
+/// What numbers of things mean.
+#[derive(Clone, Copy)]
+enum Scheme<'a> {
+    /// Things of a session that are written in full.
+    Session(&'a dyn Session, Base),
+    /// Places in a list.
+    Names(&'a Names),
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(session: &'a dyn Session, bytes: &'a [u8]) -> Self {
-        Reader {
-            session: Some(session),
-            ..Reader::of_numbers(bytes)
-        }
+        Reader::over(Scheme::Session(session, session.base()), bytes)
     }
 
-    /// Reads the session's own numbers.
-    pub(super) fn of_numbers(bytes: &'a [u8]) -> Self {
+    /// Reads what mentions these names.
+    pub(super) fn of_names(names: &'a Names, bytes: &'a [u8]) -> Self {
+        Reader::over(Scheme::Names(names), bytes)
+    }
+
+    fn over(scheme: Scheme<'a>, bytes: &'a [u8]) -> Self {
         Reader {
-            session: None,
+            scheme,
             rest: bytes,
-            symbols: Vec::new(),
-            types: Vec::new(),
-            methods: Vec::new(),
-            instances: Vec::new(),
+            symbols: SmallVec::new(),
+            types: SmallVec::new(),
+            methods: SmallVec::new(),
+            instances: SmallVec::new(),
             depth: 0,
         }
     }
@@ -188,11 +228,6 @@ impl<'a> Reader<'a> {
             [] => Ok(()),
             _ => Err(Malformed("something is left over")),
         }
-    }
-
-    /// So many bytes are left.
-    pub(crate) fn left(&self) -> usize {
-        self.rest.len()
     }
 
     /// One byte.
@@ -274,24 +309,62 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    fn known<T: Copy>(&mut self, table: fn(&Self) -> &Vec<T>) -> Result<Option<T>, Malformed> {
-        match usize::try_from(self.number()?) {
-            Ok(0) => Ok(None),
-            Ok(known) => match table(self).get(known - 1) {
-                Some(known) => Ok(Some(*known)),
-                None => Err(Malformed("it names something that it does not define")),
-            },
-            Err(_) => Err(Malformed("it names something that it does not define")),
+    /// So many bytes as they are.
+    ///
+    /// # Errors
+    /// At the end.
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (array, rest) = self
+            .rest
+            .split_first_chunk()
+            .ok_or(Malformed("it ends early"))?;
+        self.rest = rest;
+        Ok(*array)
+    }
+
+    /// See [`Writer::based`].
+    fn based<T: Copy>(
+        &mut self,
+        base: usize,
+        of_base: fn(usize) -> T,
+        known: fn(&Self) -> &[T],
+    ) -> Result<Option<T>, Malformed> {
+        let number = self.index()? as usize;
+        let index = number >> 1;
+        match number {
+            0 => Ok(None),
+            _ if number & 1 == 0 => known(self).get(index - 1).copied().map(Some).ok_or(UNKNOWN),
+            _ if index < base => Ok(Some(of_base(index))),
+            _ => Err(UNKNOWN),
         }
     }
 
-    /// A number of the session's own.
+    /// See [`Writer::known`].
+    fn known<T: Copy>(&mut self, known: fn(&Self) -> &[T]) -> Result<Option<T>, Malformed> {
+        match self.index()? as usize {
+            0 => Ok(None),
+            number => known(self)
+                .get(number - 1)
+                .copied()
+                .map(Some)
+                .ok_or(UNKNOWN),
+        }
+    }
+
+    /// A number of something.
     #[inline]
     fn index(&mut self) -> Result<u32, Malformed> {
         u32::try_from(self.number()?).map_err(|_| Malformed("a number is too large"))
     }
 
-    fn text(&mut self) -> Result<&'a str, Malformed> {
+    /// The thing of a list that comes next.
+    #[inline]
+    fn mentioned(&mut self, list: &[u32]) -> Result<u32, Malformed> {
+        let index = self.index()?;
+        list.get(index as usize).copied().ok_or(UNKNOWN)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a text is no UTF-8"))
     }
 }
@@ -300,29 +373,35 @@ impl Portable for Symbol {
     #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         match w.session {
-            None => w.number(self.index() as u64),
+            None => {
+                let number = w.numbers.symbols.number(*self);
+                w.number(number);
+            }
             Some(session) => write_symbol(*self, session, w),
         }
     }
 
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match r.session {
-            None => r.index().map(|ix| Symbol::from_index(ix as usize)),
-            Some(session) => read_symbol(session, r),
+        match r.scheme {
+            Scheme::Names(names) => r
+                .mentioned(names.symbols())
+                .map(|ix| Symbol::from_index(ix as usize)),
+            Scheme::Session(session, base) => read_symbol(session, base, r),
         }
     }
 }
 
 fn write_symbol(symbol: Symbol, session: &dyn Session, w: &mut Writer<'_>) {
-    if !w.known(|w| &mut w.symbols, symbol) {
+    let known = w.numbers.symbols.find(symbol);
+    if !w.based(w.base.symbols, symbol.index(), known) {
         w.bytes(session.types().symbol_str(symbol).as_bytes());
-        w.learn(|w| &mut w.symbols, symbol);
+        w.numbers.symbols.add(symbol);
     }
 }
 
-fn read_symbol(session: &dyn Session, r: &mut Reader<'_>) -> Result<Symbol, Malformed> {
-    if let Some(known) = r.known(|r| &r.symbols)? {
+fn read_symbol(session: &dyn Session, base: Base, r: &mut Reader<'_>) -> Result<Symbol, Malformed> {
+    if let Some(known) = r.based(base.symbols, Symbol::from_index, |r| &r.symbols)? {
         return Ok(known);
     }
     let text = r.text()?;
@@ -363,22 +442,28 @@ impl Portable for Ty {
     #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         match w.session {
-            None => w.number(self.index() as u64),
+            None => {
+                let number = w.numbers.types.number(*self);
+                w.number(number);
+            }
             Some(session) => write_ty(*self, session, w),
         }
     }
 
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match r.session {
-            None => r.index().map(|ix| Ty::from_index(ix as usize)),
-            Some(session) => read_ty(session, r),
+        match r.scheme {
+            Scheme::Names(names) => r
+                .mentioned(names.types())
+                .map(|ix| Ty::from_index(ix as usize)),
+            Scheme::Session(session, base) => read_ty(session, base, r),
         }
     }
 }
 
 fn write_ty(ty: Ty, session: &dyn Session, w: &mut Writer<'_>) {
-    if w.known(|w| &mut w.types, ty) {
+    let known = w.numbers.types.find(ty);
+    if w.based(w.base.types, ty.index(), known) {
         return;
     }
     match session.types().kind(ty) {
@@ -407,11 +492,11 @@ fn write_ty(ty: Ty, session: &dyn Session, w: &mut Writer<'_>) {
             w.number(u64::from(*ix));
         }
     }
-    w.learn(|w| &mut w.types, ty);
+    w.numbers.types.add(ty);
 }
 
-fn read_ty(session: &dyn Session, r: &mut Reader<'_>) -> Result<Ty, Malformed> {
-    if let Some(known) = r.known(|r| &r.types)? {
+fn read_ty(session: &dyn Session, base: Base, r: &mut Reader<'_>) -> Result<Ty, Malformed> {
+    if let Some(known) = r.based(base.types, Ty::from_index, |r| &r.types)? {
         return Ok(known);
     }
     r.depth += 1;
@@ -428,11 +513,11 @@ fn read_ty(session: &dyn Session, r: &mut Reader<'_>) -> Result<Ty, Malformed> {
             let identity = r.bits()?;
             let decl = session.find_decl(name, identity);
             let decl = decl.ok_or(Malformed("a type is not defined here, or otherwise"))?;
-            let args: Vec<Arg> = Vec::read(r)?;
+            let args: SmallVec<[Arg; 4]> = SmallVec::read(r)?;
             types.nominal(decl, &args).map_err(wrong)?
         }
         3 => {
-            let elems: Vec<Ty> = Vec::read(r)?;
+            let elems: SmallVec<[Ty; 4]> = SmallVec::read(r)?;
             let tail: Option<Ty> = Option::read(r)?;
             types.try_tuple(&elems, tail).map_err(wrong)?
         }
@@ -452,28 +537,32 @@ impl Portable for MethodId {
     #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         match w.session {
-            None => w.number(u64::from(self.0)),
+            None => {
+                let number = w.numbers.methods.number(*self);
+                w.number(number);
+            }
             Some(session) => write_method(*self, session, w),
         }
     }
 
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match r.session {
-            None => r.index().map(MethodId),
-            Some(session) => read_method(session, r),
+        match r.scheme {
+            Scheme::Names(names) => r.mentioned(names.methods()).map(MethodId),
+            Scheme::Session(session, _) => read_method(session, r),
         }
     }
 }
 
 fn write_method(method_id: MethodId, session: &dyn Session, w: &mut Writer<'_>) {
-    if w.known(|w| &mut w.methods, method_id) {
+    let known = w.numbers.methods.find(method_id);
+    if w.known(known) {
         return;
     }
     let method = session.method(method_id);
     method.function.write(w);
     match session.table_name(method.table) {
-        Some(name) => w.bytes(name.as_bytes()),
+        Some(name) => session.types().symbol(&name).write(w),
         None => w.unnamed(),
     }
     method.sig.params.write(w);
@@ -493,7 +582,7 @@ fn write_method(method_id: MethodId, session: &dyn Session, w: &mut Writer<'_>) 
         }
         Some(None) => w.unnamed(),
     }
-    w.learn(|w| &mut w.methods, method_id);
+    w.numbers.methods.add(method_id);
 }
 
 fn read_method(session: &dyn Session, r: &mut Reader<'_>) -> Result<MethodId, Malformed> {
@@ -501,7 +590,7 @@ fn read_method(session: &dyn Session, r: &mut Reader<'_>) -> Result<MethodId, Ma
         return Ok(known);
     }
     let function = Symbol::read(r)?;
-    let table = r.text()?;
+    let table = Symbol::read(r)?;
     let params = Ty::read(r)?;
     let vars = (0..r.count()?)
         .map(|_| {
@@ -515,14 +604,22 @@ fn read_method(session: &dyn Session, r: &mut Reader<'_>) -> Result<MethodId, Ma
         0 => None,
         _ => Some(r.bits()?),
     };
+    let simple = (vars.is_empty() && intrinsic.is_none()).then_some((function, table, params));
+    if let Some(known) = simple.and_then(|simple| session.known_method(simple)) {
+        r.methods.push(known);
+        return Ok(known);
+    }
     let types = session.types();
     let TyKind::Tuple { elems, tail } = types.kind(params) else {
         return Err(Malformed("a signature is no tuple"));
     };
     let sig = Sig::new(types, elems, *tail, vars)
         .map_err(|_| Malformed("a signature cannot be built"))?;
-    let method = session.find_method(table, function, &sig, intrinsic);
+    let method = session.find_method(types.symbol_str(table), function, &sig, intrinsic);
     let method = method.ok_or(Malformed("a method is not defined here"))?;
+    if let Some(simple) = simple {
+        session.know_method(simple, method);
+    }
     r.methods.push(method);
     Ok(method)
 }
@@ -531,26 +628,30 @@ impl Portable for Mi {
     #[inline]
     fn write(&self, w: &mut Writer<'_>) {
         match w.session {
-            None => w.number(u64::from(self.0)),
+            None => {
+                let number = w.numbers.instances.number(*self);
+                w.number(number);
+            }
             Some(session) => write_instance(*self, session, w),
         }
     }
 
     #[inline]
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match r.session {
-            None => r.index().map(Mi),
-            Some(session) => read_instance(session, r),
+        match r.scheme {
+            Scheme::Names(names) => r.mentioned(names.instances()).map(Mi),
+            Scheme::Session(session, _) => read_instance(session, r),
         }
     }
 }
 
 fn write_instance(mi: Mi, session: &dyn Session, w: &mut Writer<'_>) {
-    if !w.known(|w| &mut w.instances, mi) {
+    let known = w.numbers.instances.find(mi);
+    if !w.known(known) {
         let key = session.key(mi);
         key.method.write(w);
         key.args.write(w);
-        w.learn(|w| &mut w.instances, mi);
+        w.numbers.instances.add(mi);
     }
 }
 
@@ -564,7 +665,7 @@ fn read_instance(session: &dyn Session, r: &mut Reader<'_>) -> Result<Mi, Malfor
     if !matches!(types.kind(args), TyKind::Tuple { .. }) {
         return Err(Malformed("the argument types are no tuple"));
     }
-    let function = session.method(method).function;
+    let function = session.function_of(method);
     let key = MiKey {
         function,
         method,
@@ -573,202 +674,4 @@ fn read_instance(session: &dyn Session, r: &mut Reader<'_>) -> Result<Mi, Malfor
     let mi = session.intern(key);
     r.instances.push(mi);
     Ok(mi)
-}
-
-fn write_all<T: Portable>(all: &[T], w: &mut Writer<'_>) {
-    w.number(all.len() as u64);
-    all.iter().for_each(|one| one.write(w));
-}
-
-impl<T: Portable> Portable for Vec<T> {
-    fn write(&self, w: &mut Writer<'_>) {
-        write_all(self, w);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        // Every element takes at least a byte, so the length cannot ask for too much.
-        let count = r.count()?;
-        let mut all = Vec::with_capacity(count.min(MAX_RESERVED));
-        for _ in 0..count {
-            all.push(T::read(r)?);
-        }
-        Ok(all)
-    }
-}
-
-impl<T: Portable> Portable for Box<[T]> {
-    fn write(&self, w: &mut Writer<'_>) {
-        write_all(self, w);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Vec::read(r).map(Vec::into_boxed_slice)
-    }
-}
-
-impl<A: Array<Item: Portable>> Portable for SmallVec<A> {
-    fn write(&self, w: &mut Writer<'_>) {
-        write_all(self, w);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let count = r.count()?;
-        let mut items = SmallVec::with_capacity(count.min(MAX_RESERVED));
-        for _ in 0..count {
-            items.push(A::Item::read(r)?);
-        }
-        Ok(items)
-    }
-}
-
-impl<T: Portable> Portable for Option<T> {
-    fn write(&self, w: &mut Writer<'_>) {
-        match self {
-            None => w.byte(0),
-            Some(value) => {
-                w.byte(1);
-                value.write(w);
-            }
-        }
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(match r.byte()? {
-            0 => None,
-            1 => Some(T::read(r)?),
-            _ => return Err(Malformed("neither something nor nothing")),
-        })
-    }
-}
-
-impl<A: Portable, B: Portable> Portable for (A, B) {
-    fn write(&self, w: &mut Writer<'_>) {
-        self.0.write(w);
-        self.1.write(w);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok((A::read(r)?, B::read(r)?))
-    }
-}
-
-impl Portable for Arc<str> {
-    fn write(&self, w: &mut Writer<'_>) {
-        w.bytes(self.as_bytes());
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        r.text().map(Arc::from)
-    }
-}
-
-impl Portable for bool {
-    #[inline]
-    fn write(&self, w: &mut Writer<'_>) {
-        w.byte(u8::from(*self));
-    }
-
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        match r.byte()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Malformed("neither true nor false")),
-        }
-    }
-}
-
-impl Portable for u32 {
-    #[inline]
-    fn write(&self, w: &mut Writer<'_>) {
-        w.number(u64::from(*self));
-    }
-
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        u32::try_from(r.number()?).map_err(|_| Malformed("a number is too large"))
-    }
-}
-
-impl Portable for u64 {
-    #[inline]
-    fn write(&self, w: &mut Writer<'_>) {
-        w.bits(*self);
-    }
-
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        r.bits()
-    }
-}
-
-/// Zigzag, so that small negative numbers are short.
-impl Portable for i64 {
-    #[inline]
-    fn write(&self, w: &mut Writer<'_>) {
-        w.number(((self << 1) ^ (self >> 63)).cast_unsigned());
-    }
-
-    #[inline]
-    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let zigzag = r.number()?;
-        Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
-    }
-}
-
-/// Implements [`Portable`] for structs by their fields in order, and for enums by explicit
-/// numbers of their variants. A field or variant that is missing does not compile.
-#[macro_export]
-macro_rules! portable {
-    (struct $name:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::persist::Portable for $name {
-            fn write(&self, w: &mut $crate::persist::Writer<'_>) {
-                let $name { $($field),* } = self;
-                $( $crate::persist::Portable::write($field, w); )*
-            }
-            fn read(
-                r: &mut $crate::persist::Reader<'_>,
-            ) -> Result<Self, $crate::persist::Malformed> {
-                $( let $field = $crate::persist::Portable::read(r)?; )*
-                Ok($name { $($field),* })
-            }
-        }
-    };
-    (newtype $name:ident) => {
-        impl $crate::persist::Portable for $name {
-            fn write(&self, w: &mut $crate::persist::Writer<'_>) {
-                $crate::persist::Portable::write(&self.0, w);
-            }
-            fn read(
-                r: &mut $crate::persist::Reader<'_>,
-            ) -> Result<Self, $crate::persist::Malformed> {
-                $crate::persist::Portable::read(r).map($name)
-            }
-        }
-    };
-    (enum $name:ident { $($number:literal $variant:ident $(($($part:ident),*))?),* $(,)? }) => {
-        impl $crate::persist::Portable for $name {
-            fn write(&self, w: &mut $crate::persist::Writer<'_>) {
-                match self {
-                    $( $name::$variant $(($($part),*))? => {
-                        w.byte($number);
-                        $( $( $crate::persist::Portable::write($part, w); )* )?
-                    } )*
-                }
-            }
-            fn read(
-                r: &mut $crate::persist::Reader<'_>,
-            ) -> Result<Self, $crate::persist::Malformed> {
-                Ok(match r.byte()? {
-                    $( $number => {
-                        $( $( let $part = $crate::persist::Portable::read(r)?; )* )?
-                        $name::$variant $(($($part),*))?
-                    } )*
-                    _ => return Err($crate::persist::Malformed(
-                        concat!("no such ", stringify!($name)),
-                    )),
-                })
-            }
-        }
-    };
 }

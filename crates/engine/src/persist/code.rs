@@ -6,8 +6,9 @@
 //! of that key is not looked at.
 
 use super::bytes::{Malformed, Portable, Reader, Writer};
+use super::identity::ShardStart;
 use super::key::{self, KeyWriter};
-use super::{ArtifactKind, ArtifactStore, FORMAT};
+use super::{ArtifactKind, ArtifactStore};
 use crate::compiler::Compiler;
 use crate::cx::CodegenTrace;
 use crate::events::Origin;
@@ -16,19 +17,13 @@ use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, State};
 use crate::ids::Mi;
 use crate::settle;
 use crate::summary::Summarize;
-use std::sync::Arc;
+use rustc_hash::FxHashMap;
 use std::time::Instant;
 
 /// Keys that are kept of an instance and shard: as many variants of a program can take turns.
 const KEYS: usize = 4;
 /// Marks a read of a whole body, where others name a part.
 const BODY: u8 = u8::MAX;
-
-/// What all keys of an instance's code in a shard begin with.
-struct Start {
-    key: KeyWriter,
-    target: Arc<str>,
-}
 
 /// The digest of the body of a unit.
 fn body<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<[u8; 32]> {
@@ -41,37 +36,43 @@ fn body<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<[
     })
 }
 
-/// The name of the list of keys, and what each of them begins with.
-fn start<C: Compiler>(
+/// What is the same for all code of a unit's shard, and the name of the unit's list of keys.
+fn list<C: Compiler>(
     env: Env<'_, C>,
     graph: &Graph<C>,
     producer: &str,
     id: CodeId,
-) -> Option<([u8; 32], Start)> {
+) -> Option<(ShardStart, [u8; 32])> {
     let unit = graph.code(id);
-    let (shard, view) = env.shards.read()[unit.shard.0 as usize].clone();
-    let (target, details) = env.target(unit.shard)?;
+    let start = env.shard_start(producer, unit.shard)?;
     let mut key = KeyWriter::default();
-    key.number("format", FORMAT);
-    key.text("compiler", producer);
+    key.digest("keys", &start.list);
+    key.number("identity", env.instance_identity(unit.mi)?);
+    Some((start, key.name()))
+}
+
+/// What all keys of an instance's code in a shard begin with.
+fn begin_key<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    start: &ShardStart,
+    id: CodeId,
+) -> Option<KeyWriter> {
+    let unit = graph.code(id);
+    let mut key = KeyWriter::clone(&start.key);
     key.text("instance", &crate::names::instance_name(&env, unit.mi));
     key.number("identity", env.instance_identity(unit.mi)?);
-    key.text("shard", &shard.to_string());
-    key.text("target", &target);
-    key.digest("details", &details);
-    let mut list = key.clone();
-    list.text("view", &env.view_name(view)?);
-    Some((list.name(), Start { key, target }))
+    key.digest("inferred", &body(env, graph, unit.infer)?);
+    Some(key)
 }
 
 fn add_read<C: Compiler>(
     env: Env<'_, C>,
     graph: &Graph<C>,
     key: &mut KeyWriter,
-    unit: InferId,
+    (unit, name): (InferId, &str),
     part: u8,
 ) -> Option<()> {
-    let name = crate::names::instance_name(&env, graph.infer(unit).mi);
     let outcome = graph.infer(unit).outcome.as_ref()?;
     if part == BODY {
         key.digest(&format!("body {name}"), &body(env, graph, unit)?);
@@ -87,40 +88,95 @@ fn add_read<C: Compiler>(
     Some(())
 }
 
-/// One remembered key: its bytes, and what codegen read.
-struct Remembered {
-    key: Vec<u8>,
-    reads: Vec<(u8, Mi)>,
+/// One remembered key.
+struct Remembered<'a> {
+    /// Part by part, for people and for what it differs in.
+    key: &'a [u8],
+    /// The code that it names.
+    name: [u8; 32],
+    /// The digest of the inferred body.
+    inferred: [u8; 32],
+    /// What codegen read and a digest of it, in the order of the reads.
+    reads: Reader<'a>,
 }
 
-fn read_remembered<C: Compiler>(env: Env<'_, C>, bytes: &[u8]) -> Result<Remembered, Malformed> {
-    let mut r = Reader::new(env.shared, bytes);
-    let key = r.bytes()?.to_vec();
-    let reads = (0..r.count()?)
-        .map(|_| Ok((r.byte()?, Mi::read(&mut r)?)))
-        .collect::<Result<_, Malformed>>()?;
-    r.finish()?;
-    Ok(Remembered { key, reads })
+fn read_remembered<'a, C: Compiler>(
+    env: Env<'a, C>,
+    bytes: &'a [u8],
+) -> Result<Remembered<'a>, Malformed> {
+    let mut reads = Reader::new(env.shared, bytes);
+    Ok(Remembered {
+        key: reads.bytes()?,
+        name: reads.array()?,
+        inferred: reads.array()?,
+        reads,
+    })
+}
+
+/// A part or body that codegen read, and its digest then.
+struct Read {
+    part: u8,
+    mi: Mi,
+    digest: ReadDigest,
+}
+
+#[derive(PartialEq)]
+enum ReadDigest {
+    Part(u64),
+    Body([u8; 32]),
+}
+
+fn next_read(reads: &mut Reader<'_>) -> Result<Read, Malformed> {
+    let (part, mi) = (reads.byte()?, Mi::read(reads)?);
+    let digest = match part {
+        BODY => ReadDigest::Body(reads.array()?),
+        _ => ReadDigest::Part(reads.bits()?),
+    };
+    Ok(Read { part, mi, digest })
+}
+
+fn write_read(read: &Read, w: &mut Writer<'_>) {
+    w.byte(read.part);
+    read.mi.write(w);
+    match &read.digest {
+        ReadDigest::Part(digest) => w.bits(*digest),
+        ReadDigest::Body(digest) => w.raw(digest),
+    }
+}
+
+/// What codegen would see now.
+fn digest_now<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    unit: InferId,
+    part: u8,
+) -> Option<ReadDigest> {
+    Some(match part {
+        BODY => ReadDigest::Body(body(env, graph, unit)?),
+        _ => {
+            let outcome = graph.infer(unit).outcome.as_ref()?;
+            ReadDigest::Part(*outcome.parts.get(usize::from(part))?)
+        }
+    })
 }
 
 /// The remembered keys, each as it was written.
-fn split(payload: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    let mut rest = payload;
-    while let Some((len, after)) = rest.split_first_chunk() {
-        let Some((one, after)) = after.split_at_checked(u32::from_le_bytes(*len) as usize) else {
-            break;
-        };
-        all.push(one.to_vec());
-        rest = after;
-    }
-    all
+fn split(mut payload: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (len, after) = payload.split_first_chunk::<LENGTH>()?;
+        let (one, rest) = after.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        payload = rest;
+        Some(one)
+    })
 }
 
-fn keys(store: &dyn ArtifactStore, list: &[u8; 32], target: &str) -> Vec<Vec<u8>> {
+/// Bytes of the length of a remembered key.
+const LENGTH: usize = 4;
+
+fn keys(store: &dyn ArtifactStore, list: &[u8; 32], target: &str) -> Vec<u8> {
     let mut all = Vec::new();
     store.get(ArtifactKind::Keys, list, target, &mut |payload| {
-        all = split(payload)
+        all = payload.to_vec();
     });
     all
 }
@@ -135,30 +191,38 @@ pub(crate) fn find_code<C: Compiler>(
     let begin = Instant::now();
     let infer = graph.code(id).infer;
     settle::settle(env, graph, infer);
-    let (list, mut start) = start(env, graph, store.producer(), id)?;
-    let target = Arc::clone(&start.target);
+    let (ShardStart { target, .. }, list) = list(env, graph, store.producer(), id)?;
     let own = body(env, graph, infer)?;
-    start.key.digest("inferred", &own);
-    for bytes in keys(&*store, &list, &target) {
+    let all = keys(&*store, &list, &target);
+    let mut found = None;
+    for bytes in split(&all) {
         // What this session cannot name is another program's.
-        let Ok(remembered) = read_remembered(env, &bytes) else {
+        let Ok(remembered) = read_remembered(env, bytes) else {
             continue;
         };
-        let Some((name, reads)) = rebuild(env, graph, id, &start.key, &remembered) else {
+        if remembered.inferred != own {
+            continue;
+        }
+        let Some(reads) = verify(env, graph, id, remembered.reads) else {
             continue;
         };
         let mut result = None;
-        store.get(ArtifactKind::Code, &name, &target, &mut |payload| {
-            let mut r = Reader::new(env.shared, payload);
-            let code = Vec::<Mi>::read(&mut r)
-                .and_then(|calls| Ok((calls, env.compiler.read_code(&mut r)?)))
-                .and_then(|code| r.finish().map(|()| code));
-            result = Some(code);
-        });
+        store.get(
+            ArtifactKind::Code,
+            &remembered.name,
+            &target,
+            &mut |payload| {
+                let mut r = Reader::new(env.shared, payload);
+                let code = Vec::<Mi>::read(&mut r)
+                    .and_then(|calls| Ok((calls, env.compiler.read_code(&mut r)?)))
+                    .and_then(|code| r.finish().map(|()| code));
+                result = Some(code);
+            },
+        );
         match result {
             Some(Ok((calls, code))) => {
                 let outcome = graph.infer(infer).outcome.as_ref()?;
-                return Some(Generated {
+                found = Some(Generated {
                     code: Ok(code),
                     inferred: outcome.inferred.clone().ok(),
                     trace: CodegenTrace {
@@ -169,42 +233,49 @@ pub(crate) fn find_code<C: Compiler>(
                     ns: begin.elapsed().as_nanos() as u64,
                     origin: Origin::Stored,
                 });
+                break;
             }
-            Some(Err(why)) => store.reject(ArtifactKind::Code, &name, &why),
+            Some(Err(why)) => store.reject(ArtifactKind::Code, &remembered.name, &why),
             None => {}
         }
     }
-    None
+    if found.is_none() {
+        // Codegen will run, and put its key before these.
+        graph.stored.keys.insert(id, all);
+    }
+    found
 }
 
-/// Builds a remembered key again from what holds now; the code's name if it is the same.
-fn rebuild<C: Compiler>(
+/// What codegen read then, if all of it is the same now.
+fn verify<C: Compiler>(
     env: Env<'_, C>,
     graph: &mut Graph<C>,
     id: CodeId,
-    start: &KeyWriter,
-    remembered: &Remembered,
-) -> Option<([u8; 32], Vec<CodeRead<C>>)> {
+    mut remembered: Reader<'_>,
+) -> Option<Vec<CodeRead<C>>> {
     let view = graph.infer(graph.code(id).infer).view;
-    let mut key = start.clone();
-    let mut reads = Vec::with_capacity(remembered.reads.len());
-    for (part, mi) in &remembered.reads {
+    let count = remembered.count().ok()?;
+    let mut reads = Vec::with_capacity(count);
+    for _ in 0..count {
         // Only while all that was read before is the same would codegen read this.
-        if !remembered.key.starts_with(&key.bytes) {
-            return None;
-        }
-        let unit = graph.infer_unit(&env, *mi, view);
+        let Read { part, mi, digest } = next_read(&mut remembered).ok()?;
+        let unit = graph.infer_unit(&env, mi, view);
         settle::settle(env, graph, unit);
         debug_assert!(graph.infer(unit).state == State::Clean);
-        add_read(env, graph, &mut key, unit, *part)?;
-        let outcome = graph.infer(unit).outcome.as_ref()?;
-        let what = match *part {
-            BODY => CodeReadKind::Body(outcome.inferred.clone().ok()?),
-            part => CodeReadKind::Part(part, *outcome.parts.get(usize::from(part))?),
+        if digest_now(env, graph, unit, part)? != digest {
+            return None;
+        }
+        let what = match digest {
+            ReadDigest::Part(digest) => CodeReadKind::Part(part, digest),
+            ReadDigest::Body(_) => {
+                let outcome = graph.infer(unit).outcome.as_ref()?;
+                CodeReadKind::Body(outcome.inferred.clone().ok()?)
+            }
         };
         reads.push(CodeRead { unit, what });
     }
-    (key.bytes == remembered.key).then(|| (key.name(), reads))
+    remembered.finish().ok()?;
+    Some(reads)
 }
 
 /// Why the store has no code for a unit: the first part of the nearest remembered key that
@@ -217,30 +288,33 @@ pub(super) fn miss<C: Compiler>(
     let Some(store) = super::artifacts(env, graph) else {
         return ("there is no store".to_owned(), None);
     };
-    let Some((list, mut start)) = start(env, graph, store.producer(), id) else {
+    let named = list(env, graph, store.producer(), id).and_then(|(start, list)| {
+        let key = begin_key(env, graph, &start, id)?;
+        Some((key, start.target, list))
+    });
+    let Some((mut start, target, list)) = named else {
         return ("it has no name outside of this session".to_owned(), None);
     };
-    let all = keys(&*store, &list, &start.target);
-    let Some(nearest) = all
-        .iter()
-        .find_map(|bytes| read_remembered(env, bytes).ok())
-    else {
+    let all = keys(&*store, &list, &target);
+    let Some(mut nearest) = split(&all).find_map(|bytes| read_remembered(env, bytes).ok()) else {
         let why = "nothing is stored for its shard";
         return (why.to_owned(), Some(list));
     };
-    if let Some(own) = body(env, graph, graph.code(id).infer) {
-        start.key.digest("inferred", &own);
-    }
     let view = graph.infer(graph.code(id).infer).view;
-    for (part, mi) in &nearest.reads {
-        let unit = graph.find_infer(*mi, view);
+    for _ in 0..nearest.reads.count().unwrap_or(0) {
+        let Ok(read) = next_read(&mut nearest.reads) else {
+            break;
+        };
+        let unit = graph.find_infer(read.mi, view);
         let unit = unit.filter(|unit| graph.infer(*unit).state == State::Clean);
-        let added = unit.and_then(|unit| add_read(env, graph, &mut start.key, unit, *part));
+        let name = crate::names::instance_name(&env, read.mi);
+        let added =
+            unit.and_then(|unit| add_read(env, graph, &mut start, (unit, &name), read.part));
         if added.is_none() {
             break;
         }
     }
-    let why = match key::first_difference(&nearest.key, &start.key.bytes) {
+    let why = match key::first_difference(nearest.key, &start.bytes) {
         Some(part) => format!("`{part}` differs from the nearest key"),
         None => "its key is known, and the code is not there".to_owned(),
     };
@@ -248,11 +322,12 @@ pub(super) fn miss<C: Compiler>(
 }
 
 /// Puts code that was just generated into the store, with its key.
-pub(crate) fn save_code<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: CodeId) {
+pub(crate) fn save_code<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
     let Some(store) = super::artifacts(env, graph) else {
         return;
     };
-    let _not_storable = try_save(env, graph, &*store, id);
+    let earlier = graph.stored.keys.remove(&id);
+    let _not_storable = try_save(env, graph, &*store, id, earlier);
 }
 
 fn try_save<C: Compiler>(
@@ -260,51 +335,53 @@ fn try_save<C: Compiler>(
     graph: &Graph<C>,
     store: &dyn ArtifactStore,
     id: CodeId,
+    earlier: Option<Vec<u8>>,
 ) -> Option<()> {
     let unit = graph.code(id);
     let Some(Ok(code)) = &unit.code else {
         return None;
     };
-    let (list, Start { mut key, target }) = start(env, graph, store.producer(), id)?;
-    key.digest("inferred", &body(env, graph, unit.infer)?);
-    let mut w = Writer::new(env.shared);
+    let (start, list) = list(env, graph, store.producer(), id)?;
+    let target = &*start.target;
+    let mut key = begin_key(env, graph, &start, id)?;
+    let mut names: FxHashMap<InferId, String> = FxHashMap::default();
     let mut reads = Vec::with_capacity(unit.reads.len());
     for read in &unit.reads {
         let part = match read.what {
             CodeReadKind::Part(part, _) => part,
             CodeReadKind::Body(_) => BODY,
         };
-        add_read(env, graph, &mut key, read.unit, part)?;
-        reads.push((part, graph.infer(read.unit).mi));
+        let mi = graph.infer(read.unit).mi;
+        let name = names.entry(read.unit);
+        let name = name.or_insert_with(|| crate::names::instance_name(&env, mi));
+        add_read(env, graph, &mut key, (read.unit, name), part)?;
+        let digest = digest_now(env, graph, read.unit, part)?;
+        reads.push(Read { part, mi, digest });
     }
-    w.bytes(&key.bytes);
-    w.number(reads.len() as u64);
-    for (part, mi) in reads {
-        w.byte(part);
-        mi.write(&mut w);
-    }
-    let remembered = w.finish()?;
+    let name = key.name();
     let mut w = Writer::new(env.shared);
-    let calls: Vec<Mi> = unit
-        .calls
-        .iter()
-        .map(|callee| graph.code(*callee).mi)
-        .collect();
-    calls.write(&mut w);
+    w.bytes(&key.bytes);
+    w.raw(&name);
+    w.raw(&body(env, graph, unit.infer)?);
+    w.number(reads.len() as u64);
+    reads.iter().for_each(|read| write_read(read, &mut w));
+    let newest = w.finish()?;
+    let mut w = Writer::new(env.shared);
+    w.number(unit.calls.len() as u64);
+    let calls = unit.calls.iter().map(|callee| graph.code(*callee).mi);
+    calls.for_each(|callee| callee.write(&mut w));
     env.compiler.write_code(code, &mut w);
     let payload = w.finish()?;
-    store.put(ArtifactKind::Code, &key.name(), &target, payload);
-    let mut all = vec![remembered];
-    let earlier = keys(store, &list, &target);
-    let newest = all[0].clone();
-    let others = earlier.into_iter().filter(|other| *other != newest);
-    all.extend(others.take(KEYS - 1));
-    let mut payload = Vec::with_capacity(all.iter().map(|one| one.len() + 4).sum());
-    for one in &all {
+    store.put(ArtifactKind::Code, &name, target, payload);
+    let earlier = earlier.unwrap_or_else(|| keys(store, &list, target));
+    let others = split(&earlier).filter(|other| *other != newest);
+    let all = std::iter::once(&newest[..]).chain(others).take(KEYS);
+    let mut payload = Vec::with_capacity(earlier.len() + newest.len() + LENGTH);
+    for one in all {
         let len = u32::try_from(one.len()).ok()?;
         payload.extend_from_slice(&len.to_le_bytes());
         payload.extend_from_slice(one);
     }
-    store.put(ArtifactKind::Keys, &list, &target, payload);
+    store.put(ArtifactKind::Keys, &list, target, payload);
     Some(())
 }

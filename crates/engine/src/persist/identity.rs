@@ -4,7 +4,9 @@
 //! defines it alike, and `None` for what has no meaning elsewhere (then nothing that mentions it
 //! is stored).
 
+use super::FORMAT;
 use super::bytes::{Portable, Writer};
+use super::key::KeyWriter;
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
 use crate::definitions::{Answer, MethodInfo};
@@ -12,16 +14,18 @@ use crate::graph::Shared;
 use crate::ids::{Mi, MiKey, ShardId, TableId, ViewId};
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use worldage_dispatch::{DeclId, Lookup, Matches, MethodId, Sig, Symbol, Ty, Types, World};
 
 /// What writers and readers ask of the session; each name is found or unambiguous, or there is
 /// none.
 pub(crate) trait Session {
     fn types(&self) -> &Types;
+    fn base(&self) -> Base;
     fn decl_identity(&self, decl: DeclId) -> Option<u64>;
     fn find_decl(&self, name: Symbol, identity: u64) -> Option<DeclId>;
     fn method(&self, method: MethodId) -> MethodInfo;
+    fn function_of(&self, method: MethodId) -> Symbol;
     fn table_name(&self, table: TableId) -> Option<Arc<str>>;
     fn intrinsic_identity(&self, number: u32) -> Option<u64>;
     fn find_method(
@@ -31,21 +35,63 @@ pub(crate) trait Session {
         sig: &Sig,
         intrinsic: Option<u64>,
     ) -> Option<MethodId>;
+    /// A method without variables that was found before, in the newest world.
+    fn known_method(&self, simple: SimpleMethod) -> Option<MethodId>;
+    fn know_method(&self, simple: SimpleMethod, method: MethodId);
     fn key(&self, mi: Mi) -> MiKey;
     fn intern(&self, key: MiKey) -> Mi;
+}
+
+/// Function, name of the table, parameters: all that there is to a method of an embedder's
+/// source without variables.
+pub(crate) type SimpleMethod = (Symbol, Symbol, Ty);
+
+/// How many symbols and types every session of the compiler begins with, in this order: they need
+/// no other name. That it is the same ones is part of every key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(super) symbols: usize,
+    pub(super) types: usize,
 }
 
 /// Identities that were computed before.
 #[derive(Default)]
 pub(crate) struct Identities {
+    /// Symbols and types that there were when the session began.
+    begun: OnceLock<(usize, usize)>,
+    base: OnceLock<(Base, [u8; 32])>,
+    /// What keys of a view's and a shard's artifacts begin with, and how many tables there were
+    /// when it was made.
+    views: DashMap<ViewId, (usize, Option<[u8; 32]>), FxBuildHasher>,
+    shards: DashMap<ShardId, (usize, Option<ShardStart>), FxBuildHasher>,
     types: DashMap<Ty, Option<u64>, FxBuildHasher>,
     instances: DashMap<Mi, Option<u64>, FxBuildHasher>,
     decls: DashMap<DeclId, Option<u64>, FxBuildHasher>,
+    /// Methods, with the world that they were found in.
+    methods: DashMap<SimpleMethod, (World, MethodId), FxBuildHasher>,
     targets: DashMap<ShardId, Option<TargetIdentity>, FxBuildHasher>,
+}
+
+/// What is the same for all code of a shard.
+#[derive(Clone)]
+pub(super) struct ShardStart {
+    /// What the names of all lists of keys begin with, as a digest.
+    pub(super) list: [u8; 32],
+    /// What all keys begin with.
+    pub(super) key: Arc<KeyWriter>,
+    pub(super) target: Arc<str>,
 }
 
 /// The name of a target, and the digest of its details.
 type TargetIdentity = (Arc<str>, [u8; 32]);
+
+impl Identities {
+    /// The session has what all sessions have.
+    pub(crate) fn begin(&self, types: &Types, base_table: &str) {
+        types.symbol(base_table);
+        let _begun_once = self.begun.set(types.counts());
+    }
+}
 
 /// Digest of bytes, 64 bits: what edges compare.
 pub(crate) fn short(bytes: &[u8]) -> u64 {
@@ -56,6 +102,10 @@ pub(crate) fn short(bytes: &[u8]) -> u64 {
 impl<C: Compiler> Session for Shared<C> {
     fn types(&self) -> &Types {
         &self.types
+    }
+
+    fn base(&self) -> Base {
+        self.base_and_digest().0
     }
 
     fn decl_identity(&self, decl: DeclId) -> Option<u64> {
@@ -79,6 +129,21 @@ impl<C: Compiler> Session for Shared<C> {
 
     fn method(&self, method: MethodId) -> MethodInfo {
         self.definitions.read().method(method).clone()
+    }
+
+    fn function_of(&self, method: MethodId) -> Symbol {
+        self.definitions.read().method(method).function
+    }
+
+    fn known_method(&self, simple: SimpleMethod) -> Option<MethodId> {
+        let known = self.identities.methods.get(&simple)?;
+        let (world, method) = *known;
+        (world == self.definitions.read().newest).then_some(method)
+    }
+
+    fn know_method(&self, simple: SimpleMethod, method: MethodId) {
+        let world = self.definitions.read().newest;
+        self.identities.methods.insert(simple, (world, method));
     }
 
     fn table_name(&self, table: TableId) -> Option<Arc<str>> {
@@ -130,6 +195,83 @@ impl<C: Compiler> Session for Shared<C> {
 
 /// Identities of things of a session.
 impl<C: Compiler> Shared<C> {
+    /// What every session begins with, and the digest of all of it; nothing, where something of
+    /// it has no identity outside of this session.
+    fn base_and_digest(&self) -> (Base, [u8; 32]) {
+        *self.identities.base.get_or_init(|| {
+            let begun = self.identities.begun.get();
+            let (symbols, types) = begun.copied().unwrap_or_default();
+            let mut w = Writer::in_full(self);
+            (0..symbols).for_each(|ix| Symbol::from_index(ix).write(&mut w));
+            (0..types).for_each(|ix| Ty::from_index(ix).write(&mut w));
+            match w.finish() {
+                Some(all) => (Base { symbols, types }, blake3::hash(&all).into()),
+                None => (Base::default(), [0; 32]),
+            }
+        })
+    }
+
+    /// What all keys of a view's traces begin with, as a digest.
+    pub(super) fn view_prefix(&self, producer: &str, view: ViewId) -> Option<[u8; 32]> {
+        let tables = self.definitions.read().tables.len();
+        if let Some(known) = self.identities.views.get(&view)
+            && known.0 == tables
+        {
+            return known.1;
+        }
+        let prefix = self.view_name(view).map(|name| {
+            let mut key = self.prefix("trace", producer);
+            key.text("view", &name);
+            key.name()
+        });
+        self.identities.views.insert(view, (tables, prefix));
+        prefix
+    }
+
+    /// What all keys of a shard's code begin with.
+    pub(super) fn shard_start(&self, producer: &str, shard: ShardId) -> Option<ShardStart> {
+        let tables = self.definitions.read().tables.len();
+        if let Some(known) = self.identities.shards.get(&shard)
+            && known.0 == tables
+        {
+            return known.1.clone();
+        }
+        let start = self.compute_shard_start(producer, shard);
+        self.identities
+            .shards
+            .insert(shard, (tables, start.clone()));
+        start
+    }
+
+    fn compute_shard_start(&self, producer: &str, shard: ShardId) -> Option<ShardStart> {
+        let (target, details) = self.target(shard)?;
+        let (value, view) = self.shards.read()[shard.0 as usize].clone();
+        let add = |key: &mut KeyWriter| {
+            key.text("shard", &value.to_string());
+            key.text("target", &target);
+            key.digest("details", &details);
+        };
+        let mut list = self.prefix("keys", producer);
+        add(&mut list);
+        list.text("view", &self.view_name(view)?);
+        let mut key = self.prefix("code", producer);
+        add(&mut key);
+        Some(ShardStart {
+            list: list.name(),
+            key: Arc::new(key),
+            target,
+        })
+    }
+
+    fn prefix(&self, kind: &str, producer: &str) -> KeyWriter {
+        let mut key = KeyWriter::default();
+        key.text("kind", kind);
+        key.number("format", FORMAT);
+        key.text("compiler", producer);
+        key.digest("base", &self.base_and_digest().1);
+        key
+    }
+
     /// Of anything that can be written.
     pub(crate) fn identity(&self, thing: &impl Portable) -> Option<u64> {
         let mut w = Writer::new(self);

@@ -6,6 +6,8 @@ pub(super) struct KeyWriter {
     pub(super) bytes: Vec<u8>,
 }
 
+/// Room for most keys.
+const USUAL_BYTES: usize = 120;
 const TEXT: u8 = 1;
 const NUMBER: u8 = 2;
 const DIGEST: u8 = 3;
@@ -29,6 +31,10 @@ impl KeyWriter {
         let name = &name[..name.floor_char_boundary(u8::MAX.into())];
         let name_len = u8::try_from(name.len()).expect("cut to this");
         let len = u32::try_from(value.len()).expect("values of key parts are below 4 GiB");
+        let room = 6 + name.len() + value.len();
+        if self.bytes.capacity() - self.bytes.len() < room {
+            self.bytes.reserve(room.max(USUAL_BYTES));
+        }
         self.bytes.extend_from_slice(&[kind, name_len]);
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes.extend_from_slice(&len.to_le_bytes());

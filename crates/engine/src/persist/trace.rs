@@ -13,27 +13,32 @@
 use super::bytes::{Malformed, Portable, Reader, Writer};
 use super::identity::short;
 use super::key::KeyWriter;
-use super::{ArtifactKind, ArtifactStore, FORMAT};
+use super::{ArtifactKind, ArtifactStore};
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
-use crate::definitions::{CallKey, Question};
+use crate::definitions::{Answer, CallKey, Question};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, State, external_digest};
 use crate::ids::{Mi, ViewId};
 use crate::solve::digests;
 use crate::summary::Summarize;
-use petgraph::graph::DiGraph;
+use crate::walk::{self, Components, Edge, Ground, Walk};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use worldage_dispatch::{Symbol, Ty};
+use worldage_dispatch::{Lookup, MethodId, Symbol, Ty};
 
 const CALL: u8 = 1;
 const EXTERNAL: u8 = 2;
 const PART: u8 = 3;
 /// A part of a member of the same recursive component.
 const INNER: u8 = 4;
+/// A question that one method answers.
+const METHOD: u8 = 5;
+
+/// Bytes of the digest of the result, which come first.
+const DIGEST: usize = 32;
 
 /// A trace that was read: its edges are those of this session, the definitions among them
 /// verified.
@@ -58,10 +63,7 @@ pub(super) fn slot<C: Compiler>(
     let source = env.sources.read().at(method, graph.world).cloned()?;
     let source = env.compiler.source_identity(&source)?;
     let mut key = KeyWriter::default();
-    key.text("kind", "trace");
-    key.number("format", FORMAT);
-    key.text("compiler", producer);
-    key.text("view", &env.view_name(unit.view)?);
+    key.digest("trace", &env.view_prefix(producer, unit.view)?);
     key.number("identity", env.instance_identity(unit.mi)?);
     key.digest("source", &source);
     Some(key.name())
@@ -164,26 +166,37 @@ pub(super) fn callees<C: Compiler>(graph: &Graph<C>, id: InferId) -> impl Iterat
     })
 }
 
-/// The components of these units, and whether each is recursive.
-fn components<C: Compiler>(graph: &Graph<C>, units: &[InferId]) -> Vec<(Vec<InferId>, bool)> {
-    let mut dag = DiGraph::<InferId, ()>::with_capacity(units.len(), units.len());
-    let nodes: FxHashMap<InferId, _> = units.iter().map(|id| (*id, dag.add_node(*id))).collect();
-    for id in units {
-        for callee in callees(graph, *id) {
-            if let Some(callee) = nodes.get(&callee) {
-                dag.add_edge(nodes[id], *callee, ());
-            }
+/// Some units, by what they read of one another.
+struct Among<'g, C: Compiler> {
+    graph: &'g mut Graph<C>,
+    units: FxHashSet<InferId>,
+}
+
+impl<C: Compiler> Ground<InferId> for Among<'_, C> {
+    fn walk(&mut self, id: InferId) -> &mut Walk {
+        &mut self.graph.infer_mut(id).walk
+    }
+
+    fn edge(&self, id: InferId, at: usize) -> Edge<InferId> {
+        match self.graph.infer(id).edges.get(at) {
+            None => Edge::End,
+            Some(InferEdge::Part { unit, .. }) if self.units.contains(unit) => Edge::To(*unit),
+            Some(_) => Edge::Skip,
         }
     }
-    petgraph::algo::kosaraju_scc(&dag)
-        .into_iter()
-        .map(|component| {
-            let component: Vec<InferId> = component.into_iter().map(|node| dag[node]).collect();
-            let recursive = component.len() > 1
-                || callees(graph, component[0]).any(|callee| callee == component[0]);
-            (component, recursive)
-        })
-        .collect()
+}
+
+/// The components of these units.
+fn components<C: Compiler>(graph: &mut Graph<C>, units: &[InferId]) -> Components<InferId> {
+    let visit = graph.new_visit();
+    let roots = units.iter().copied();
+    let units = roots.clone().collect();
+    walk::components(&mut Among { graph, units }, visit, roots)
+}
+
+/// Whether the members of a component read one another.
+fn is_recursive<C: Compiler>(graph: &Graph<C>, component: &[InferId]) -> bool {
+    component.len() > 1 || callees(graph, component[0]).any(|callee| callee == component[0])
 }
 
 /// Drops members of recursive components that were not all settled together.
@@ -192,22 +205,30 @@ fn eject_broken_components<C: Compiler>(
     order: &mut Vec<InferId>,
     loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
 ) {
-    for (component, recursive) in components(graph, order) {
-        let (name, _) = loaded[&component[0]];
+    let components = components(graph, order);
+    let mut broken: FxHashSet<InferId> = FxHashSet::default();
+    for number in 0..components.len() {
+        let component = components.members(number);
+        let recursive = is_recursive(graph, component);
+        let (name, inner) = &loaded[&component[0]];
+        if !recursive && *name == 0 && inner.is_empty() {
+            continue;
+        }
         let members: FxHashSet<InferId> = component.iter().copied().collect();
         let whole = component.iter().all(|id| {
             let (of, inner) = &loaded[id];
             let mut within = callees(graph, *id).filter(|callee| members.contains(callee));
-            *of == name
+            of == name
                 && inner.iter().all(|callee| members.contains(callee))
                 && within.all(|callee| inner.contains(&callee))
         });
-        if !whole || recursive != (name != 0) {
-            for id in component {
-                eject(graph, id);
-                order.retain(|other| *other != id);
-            }
+        if !whole || recursive != (*name != 0) {
+            broken.extend(component);
         }
+    }
+    order.retain(|id| !broken.contains(id));
+    for id in broken {
+        eject(graph, id);
     }
 }
 
@@ -264,7 +285,10 @@ fn eject_cycles<C: Compiler>(
             }
         }
     }
-    for (component, recursive) in components(graph, &all) {
+    let components = components(graph, &all);
+    for number in 0..components.len() {
+        let component = components.members(number);
+        let recursive = is_recursive(graph, component);
         let name = |id: &InferId| match waiting.contains(id) {
             true => loaded[id].0,
             false => 0,
@@ -277,14 +301,14 @@ fn eject_cycles<C: Compiler>(
                 .iter()
                 .all(|id| agrees_within(graph, *id, &members));
         let ejected = match recursive {
-            true if as_stored => Vec::new(),
-            true => component,
+            true => !as_stored,
             // A member of a component of which the others are gone.
-            false if first != 0 => component,
-            false => Vec::new(),
+            false => first != 0,
         };
-        for id in ejected.into_iter().filter(|id| waiting.contains(id)) {
-            eject(graph, id);
+        if ejected {
+            for id in component.iter().filter(|id| waiting.contains(id)) {
+                eject(graph, *id);
+            }
         }
     }
 }
@@ -354,19 +378,25 @@ fn parse<C: Compiler>(
     let source = env.sources.read().at(method, world).cloned();
     let source = source.ok_or(Malformed("the method was deleted"))?;
     let mut r = Reader::new(env.shared, payload);
+    let body = r.array()?;
     let inferred = env.compiler.read_inferred(&mut r)?;
-    let body = blake3::hash(&payload[..payload.len() - r.left()]);
     let mut edges = vec![InferEdge::Source(method)];
     let mut inner = Vec::new();
     for _ in 0..r.count()? {
         let tag = r.byte()?;
         edges.push(match tag {
-            CALL => {
+            CALL | METHOD => {
                 let key = read_call(&mut r, view)?;
-                let then = r.bits()?;
                 let call = graph.call(&env, key);
                 let record = &graph.calls[call.ix()];
-                if env.answer_identity(record.answer()) != Some(then) {
+                let same = match tag {
+                    METHOD => {
+                        let then = MethodId::read(&mut r)?;
+                        *record.answer() == Answer::One(Lookup::Method(then))
+                    }
+                    _ => env.answer_identity(record.answer()) == Some(r.bits()?),
+                };
+                if !same {
                     let function = env.types.symbol_str(key.function);
                     let args = env.types.display(key.args);
                     return Err(Differs::Edge(format!("lookup {function} {args}")));
@@ -412,7 +442,7 @@ fn parse<C: Compiler>(
         inferred: Ok(Arc::new(inferred)),
         summary: Some(summary),
         parts,
-        body: OnceLock::from(Some(body.into())),
+        body: OnceLock::from(Some(body)),
     };
     Ok(Trace {
         outcome,
@@ -479,7 +509,10 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
     let mut seen = FxHashSet::default();
     let mut units: Vec<InferId> = unsaved;
     units.retain(|id| graph.infer(*id).state == State::Clean && seen.insert(*id));
-    for (component, recursive) in components(graph, &units) {
+    let components = components(graph, &units);
+    for number in 0..components.len() {
+        let component = components.members(number);
+        let recursive = is_recursive(graph, component);
         let members: FxHashSet<InferId> = match recursive {
             true => component.iter().copied().collect(),
             false => FxHashSet::default(),
@@ -524,8 +557,11 @@ fn write<C: Compiler>(
         return None;
     }
     let mut w = Writer::new(env.shared);
+    w.raw(&[0; DIGEST]);
     env.compiler.write_inferred(inferred, &mut w);
-    let _ = (outcome.body).get_or_init(|| Some(blake3::hash(w.written()).into()));
+    let hash = || Some(blake3::hash(&w.written()[DIGEST..]).into());
+    let body = (*outcome.body.get_or_init(hash))?;
+    w.patch(0, &body);
     let edges = unit.edges.iter();
     let edges: Vec<&InferEdge> = edges
         .filter(|edge| !matches!(edge, InferEdge::Source(_)))
@@ -536,9 +572,18 @@ fn write<C: Compiler>(
             InferEdge::Source(_) => {}
             InferEdge::Call { call, answer } => {
                 let record = &graph.calls[call.ix()];
-                w.byte(CALL);
-                write_call(&record.key, &mut w);
-                w.bits(env.answer_identity(&record.answers[answer as usize])?);
+                match &record.answers[answer as usize] {
+                    Answer::One(Lookup::Method(method)) => {
+                        w.byte(METHOD);
+                        write_call(&record.key, &mut w);
+                        method.write(&mut w);
+                    }
+                    other => {
+                        w.byte(CALL);
+                        write_call(&record.key, &mut w);
+                        w.bits(env.answer_identity(other)?);
+                    }
+                }
             }
             InferEdge::External { external, .. } => {
                 let key = &graph.externals[external.ix()].key;

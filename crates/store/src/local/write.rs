@@ -28,7 +28,7 @@ pub(super) fn prefix(kind: Kind, name: &Fingerprint) -> i64 {
     (name.prefix() ^ kind as u64).cast_signed()
 }
 
-fn prefix_of(artifact: &Artifact) -> i64 {
+pub(super) fn prefix_of(artifact: &Artifact) -> i64 {
     prefix(artifact.kind, &artifact.name)
 }
 
@@ -39,10 +39,27 @@ pub(super) fn next_tick(connection: &Connection) -> Result<i64, LayerError> {
     Ok(newest.unwrap_or(0).saturating_add(1))
 }
 
-/// Writes a batch.
+/// About how many artifacts there are, without counting them.
+pub(super) fn items(connection: &Connection) -> Result<u64, LayerError> {
+    let sum: i64 =
+        connection.query_row("SELECT coalesce(sum(items), 0) FROM chunk", [], |row| {
+            row.get(0)
+        })?;
+    Ok(sum.unsigned_abs())
+}
+
+/// The prefixes of everything that can be found.
+pub(super) fn prefixes(connection: &Connection) -> Result<FxHashSet<i64>, LayerError> {
+    let mut query = connection.prepare_cached("SELECT prefix FROM item")?;
+    let prefixes = query.query_map([], |row| row.get(0))?;
+    Ok(prefixes.collect::<Result<_, _>>()?)
+}
+
+/// Writes a batch, of which `absent` is surely not there.
 pub(super) fn put(
     tx: &Transaction<'_>,
     artifacts: &[Artifact],
+    absent: &FxHashSet<i64>,
     secret: Option<&Secret>,
     tick: i64,
 ) -> Result<(), LayerError> {
@@ -54,7 +71,9 @@ pub(super) fn put(
         if !in_batch.insert((artifact.name, artifact.kind)) {
             continue;
         }
-        if artifact.kind.is_replaced() {
+        if absent.contains(&prefix_of(artifact)) {
+            batch.push(artifact.clone());
+        } else if artifact.kind.is_replaced() {
             thinned.append(&mut kill(tx, artifact.kind, &artifact.name)?);
             batch.push(artifact.clone());
         } else if !is_there(tx, artifact)? {

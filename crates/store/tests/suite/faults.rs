@@ -4,7 +4,6 @@ use super::fixture::{code, codes, hits, local, name, origin, sink, store};
 use rusqlite::Connection;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use worldage_store::fault::{Countdown, Failing};
 use worldage_store::{Kind, Layer as _, Origin, Reject, Store};
@@ -283,36 +282,4 @@ fn a_layer_that_always_fails_is_given_up() {
     assert_eq!(hits(&store, 0..100), 0);
     assert_eq!(told.lock().len(), 1, "{told:?}");
     assert_eq!(store.warnings(), 3, "then it was no longer asked");
-}
-
-/// A full disk, by a limit on the size of files: the child ignores the signal that goes with it.
-#[test]
-fn a_full_disk() {
-    const CHILD: &str = "WORLDAGE_TEST_FULL_DISK";
-    if let Some(folder) = std::env::var_os(CHILD) {
-        let (store, told) = store(Path::new(&folder));
-        codes(0..3000).into_iter().for_each(|code| store.put(code));
-        store.flush();
-        let _what_fits = hits(&store, 0..3000);
-        assert_eq!(told.lock().len(), 1, "{told:?}");
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    local(folder.path()).put(&codes(0..10)).unwrap();
-    let this = std::env::current_exe().unwrap();
-    // The limit counts blocks of 512 or of 1024 bytes, as the shell likes.
-    let limited = "trap '' XFSZ; ulimit -f 600; exec \"$0\" --exact suite::faults::a_full_disk";
-    let child = Command::new("sh")
-        .args(["-c", limited])
-        .arg(this)
-        .env(CHILD, folder.path())
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{child:?}");
-    let (next, told) = store(folder.path());
-    assert_eq!(hits(&next, 0..10), 10);
-    codes(0..3000).into_iter().for_each(|code| next.put(code));
-    next.flush();
-    assert_eq!(hits(&next, 0..3000), 3000);
-    assert!(told.lock().is_empty(), "{told:?}");
 }
