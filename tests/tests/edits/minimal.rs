@@ -199,6 +199,9 @@ impl Minimal {
         Ok(())
     }
 
+    /// Only what ran is known to have been made: a call that was left to run time stays so when the
+    /// methods become few (`semantics.md`: it has no lookup edge), and then the session reaches
+    /// less than one from scratch.
     fn remember(&mut self, root: &str, is_quick: bool, ran: &[(Stage, String)], reached: &Reached) {
         for (_, name) in ran.iter().filter(|(_, name)| !reached.contains_key(name)) {
             // It was asked for at run time, or by an earlier iteration.
@@ -206,12 +209,28 @@ impl Minimal {
             self.generated.remove(&(name.clone(), is_quick));
             self.linked.remove(&(name.clone(), is_quick));
         }
-        self.inferred.extend(reached.clone());
+        let did = |stage: Stage, name: &str| ran.contains(&(stage, name.to_owned()));
+        for (name, facts) in reached {
+            let but_asked = |facts: &Facts| Facts {
+                asked: String::new(),
+                ..facts.clone()
+            };
+            let before = self.inferred.get(name);
+            // Where lookups chose among other methods and answered the same, the answers were read.
+            let same = before.is_some_and(|before| but_asked(before) == but_asked(facts));
+            if same || did(Stage::Infer, name) {
+                self.inferred.insert(name.clone(), facts.clone());
+            }
+        }
         for name in called_from(root, reached) {
             let key = (name.clone(), is_quick);
-            let links = self.links(&name, is_quick, reached);
-            self.linked.insert(key.clone(), links);
-            if let Some(inputs) = inputs_of_code(&name, reached) {
+            if did(Stage::Link, &name) {
+                let links = self.links(&name, is_quick, reached);
+                self.linked.insert(key.clone(), links);
+            }
+            if did(Stage::Codegen, &name)
+                && let Some(inputs) = inputs_of_code(&name, reached)
+            {
                 self.generated.insert(key, inputs);
             }
         }
