@@ -502,7 +502,8 @@ impl<C: Compiler> Engine<C> {
         args: Ty,
         shard: ShardId,
     ) -> Result<Arc<CodeInstance<C>>, CallDemandError> {
-        let (called, world) = ((function, args, shard), self.world());
+        let called = (function, args, shard, self.linking());
+        let world = self.world();
         if let Some(known) = self.memo.call(&called, world) {
             return Ok(known);
         }

@@ -6,7 +6,7 @@
 use crate::code_instance::CodeInstance;
 use crate::compiler::Compiler;
 use crate::cx::Resolved;
-use crate::ids::{ShardId, ViewId};
+use crate::ids::{Linking, ShardId, ViewId};
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 use std::hash::Hash;
@@ -19,8 +19,8 @@ const LIMIT: usize = 1 << 16;
 /// A lookup: function, argument types, view.
 pub(crate) type Asked = (Symbol, Ty, ViewId);
 
-/// A call: function, argument types, shard.
-pub(crate) type Called = (Symbol, Ty, ShardId);
+/// A call: function, argument types, shard, and how its code is linked.
+pub(crate) type Called = (Symbol, Ty, ShardId, Linking);
 
 /// What was answered, with the world.
 struct Answers<K, A>(DashMap<K, (World, A), FxBuildHasher>);

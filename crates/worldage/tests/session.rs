@@ -2,7 +2,9 @@
 
 use expect_test::{Expect, expect};
 use std::fmt::Write;
-use worldage::{CallOptions, Session, SessionOptions, Value, World};
+use std::sync::Arc;
+use worldage::engine::{CallDemandError, ShardId};
+use worldage::{CallOptions, Linking, Session, SessionOptions, Value, World};
 
 /// Runs definitions (blocks of text) and calls (`> f(1)`), and prints what they did.
 #[track_caller]
@@ -441,4 +443,66 @@ fn a_held_value_keeps_its_old_type() {
     assert_eq!(shown(&value("is_p", vec![old], &first)), "true");
     assert_eq!(shown(&value("is_p", vec![new], &first)), "false");
     drop(hold);
+}
+
+#[test]
+fn code_by_types_follows_edits_and_linking() {
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let define = |text: &str| {
+        session.define("f.wir", text, None).expect("it is right");
+    };
+    define("noinline fn f(x: Integer) { x }\nfn call(x) { f(x) }");
+    // The session's shard is the first one that is asked for.
+    let called = session.call("call(1)", &CallOptions::default());
+    assert!(called.result.is_ok());
+    let engine = session.engine();
+    let types = engine.types();
+    let (f, args) = (
+        types.symbol("f"),
+        types.tuple(&[session.universe().prelude().int64]),
+    );
+    let code = || engine.demand_call(f, args, ShardId(0));
+    let first = code().expect("it is right");
+    assert!(Arc::ptr_eq(&first, &code().expect("it is right")));
+
+    session.set_linking(Linking::Live);
+    let live = code().expect("it is right");
+    assert!(!Arc::ptr_eq(&first, &live), "it is linked in another way");
+    session.set_linking(Linking::Pinned);
+
+    define("noinline fn f(x: Int64) { x + 1 }");
+    let narrower = code().expect("it is right");
+    assert_ne!(narrower.mi, first.mi);
+    session.delete("f(Int64)", None).expect("it is there");
+    assert_eq!(code().expect("it is right").mi, first.mi);
+    session.delete("f(Integer)", None).expect("it is there");
+    let error = code().map(|_| ()).expect_err("it is gone");
+    assert!(matches!(error, CallDemandError::Unresolved(_)), "{error}");
+}
+
+#[test]
+fn a_reader_of_a_front_follows_it() {
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let define = |text: &str| {
+        session.define("f.wir", text, None).expect("it is right");
+    };
+    define("noinline fn f(x) { x }");
+    let called = session.call("f(1)", &CallOptions::default());
+    assert!(called.result.is_ok());
+    let engine = session.engine();
+    let types = engine.types();
+    let args = types.tuple(&[session.universe().prelude().int64]);
+    let first = engine.demand_call(types.symbol("f"), args, ShardId(0));
+    let first = first.expect("it is right");
+    let front = engine.front(first.mi, ShardId(0));
+    let mut reader = front.reader();
+    let seen = reader.get().expect("it is compiled");
+    assert!(Arc::ptr_eq(seen, &first));
+
+    define("noinline fn f(x) { x + 1 }");
+    assert!(reader.get().is_none(), "ask the engine");
+    let second = engine.demand_call(types.symbol("f"), args, ShardId(0));
+    let second = second.expect("it is right");
+    let seen = reader.get().expect("it is compiled again");
+    assert!(Arc::ptr_eq(seen, &second) && !Arc::ptr_eq(seen, &first));
 }
