@@ -146,27 +146,29 @@ impl Target {
 
     /// Why this build cannot make code for it, if it cannot.
     pub(crate) fn missing(&self) -> Option<Failure> {
-        let (what, feature) = match self {
-            Target::Host | Target::Interpreter => return None,
+        match self {
+            Target::Host | Target::Interpreter => None,
             #[cfg(feature = "opencl")]
-            Target::OpenCl => return None,
+            Target::OpenCl => None,
             #[cfg(not(feature = "opencl"))]
-            Target::OpenCl => ("OpenCL", "opencl"),
-            Target::Cuda => {
-                return Some(Failure::Missing(
-                    "no build launches on CUDA devices yet".to_string(),
-                    "--target ptx:sm_90 compiles kernels for one; --target host runs them here"
-                        .to_string(),
-                ));
-            }
+            Target::OpenCl => Some(not_in_this_build("OpenCL", "opencl")),
+            Target::Cuda => Some(Failure::Missing(
+                "no build launches on CUDA devices yet".to_string(),
+                "--target ptx:sm_90 compiles kernels for one; --target host runs them here"
+                    .to_string(),
+            )),
             #[cfg(feature = "llvm")]
-            Target::Ptx(_) => return None,
+            Target::Ptx(_) => None,
             #[cfg(not(feature = "llvm"))]
-            Target::Ptx(_) => ("PTX", "llvm"),
-        };
-        Some(Failure::Missing(
-            format!("code for {what} is not in this build: its feature `{feature}` is off"),
-            "use --target host; `worldage devices` shows what this machine offers".to_string(),
-        ))
+            Target::Ptx(_) => Some(not_in_this_build("PTX", "llvm")),
+        }
     }
+}
+
+#[cfg(not(all(feature = "opencl", feature = "llvm")))]
+fn not_in_this_build(what: &str, feature: &str) -> Failure {
+    Failure::Missing(
+        format!("code for {what} is not in this build: its feature `{feature}` is off"),
+        "use --target host; `worldage devices` shows what this machine offers".to_string(),
+    )
 }
