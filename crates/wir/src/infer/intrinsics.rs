@@ -89,10 +89,12 @@ impl Intrinsics {
     /// What a protected built-in method does with these concrete operands.
     #[must_use]
     pub fn protected(&self, function: Symbol, args: &[Ty]) -> Option<Arc<Expansion>> {
+        // Other functions take no place.
+        let ids = self.by_name.get(&function)?;
         let key = match *args {
             [a] => (function, [a, Ty::BOTTOM]),
             [a, b] => (function, [a, b]),
-            _ => return self.find(function, args),
+            _ => return self.find(ids, args),
         };
         // The high bits of this hash are the good ones.
         let place = FxBuildHasher.hash_one(key) >> (u64::BITS - PLACES.trailing_zeros());
@@ -106,15 +108,14 @@ impl Intrinsics {
             }
             None => {}
         }
-        let found = self.find(function, args);
+        let found = self.find(ids, args);
         if place.set((key, found.clone())).is_err() {
             self.memo.insert(key, found.clone());
         }
         found
     }
 
-    fn find(&self, function: Symbol, args: &[Ty]) -> Option<Arc<Expansion>> {
-        let ids = self.by_name.get(&function)?;
+    fn find(&self, ids: &[BuiltinId], args: &[Ty]) -> Option<Arc<Expansion>> {
         let types = self.u.types();
         let tuple = types.try_tuple(args, None).ok()?;
         let protected = ids.iter().filter(|id| self.all[id.0 as usize].protected);
