@@ -13,7 +13,8 @@
 
 typedef enum { PUSH, ADD, MUL, ARG, CALL } Kind;
 
-/* An operation; `value` is a number or, for CALL, an instance. */
+/* An operation; `value` is a number or, for CALL, that of a mention: bytes that a stage gives may
+ * be read by another process, where instances have other names. */
 typedef struct {
     Kind kind;
     uint64_t value;
@@ -48,7 +49,8 @@ static WaType integer;
 
 static WaStatus infer(void *user, WaContext cx, WaInstance self, const uint8_t *source, size_t length) {
     (void)user, (void)self;
-    Op ops[64];
+    /* All bytes of it, also between the fields: equal sources give equal bytes. */
+    Op ops[64] = {0};
     size_t count = 0, depth = 0;
     char text[256];
     snprintf(text, sizeof text, "%.*s", (int)length, (const char *)source);
@@ -73,7 +75,12 @@ static WaStatus infer(void *user, WaContext cx, WaInstance self, const uint8_t *
             if (status != WA_STATUS_OK) {
                 return status;
             }
-            op->kind = CALL, op->value = callee.id, needs = 1;
+            uint32_t mention;
+            status = wa_mention_instance(cx, callee, &mention);
+            if (status != WA_STATUS_OK) {
+                return status;
+            }
+            op->kind = CALL, op->value = mention, needs = 1;
         }
         if (depth < needs) {
             return wa_fail(cx, "the stack is empty");
@@ -90,23 +97,36 @@ static WaStatus infer(void *user, WaContext cx, WaInstance self, const uint8_t *
 }
 
 static WaStatus codegen(void *user, WaContext cx, WaInstance self, const uint8_t *body, size_t length) {
-    (void)user, (void)self;
-    const Op *ops = (const Op *)body;
-    for (size_t i = 0; i < length / sizeof *ops; i++) {
+    (void)user;
+    size_t count = length / sizeof(Op);
+    Op ops[64];
+    memcpy(ops, body, length);
+    for (size_t i = 0; i < count; i++) {
         if (ops[i].kind == CALL) {
-            WaStatus status = wa_calls(cx, (WaInstance){ops[i].value});
+            WaInstance callee;
+            uint32_t mention;
+            WaStatus status = wa_mentioned_instance(cx, self, (uint32_t)ops[i].value, &callee);
+            if (status == WA_STATUS_OK) {
+                status = wa_calls(cx, callee);
+            }
+            /* The code has mentions of its own. */
+            if (status == WA_STATUS_OK) {
+                status = wa_mention_instance(cx, callee, &mention);
+            }
             if (status != WA_STATUS_OK) {
                 return status;
             }
+            ops[i].value = mention;
         }
     }
-    return wa_give_code(cx, body, length);
+    return wa_give_code(cx, (const uint8_t *)ops, length);
 }
 
 static WaStatus link(void *user, WaContext cx, WaInstance self, const uint8_t *code, size_t length) {
-    (void)user, (void)self;
-    const Op *ops = (const Op *)code;
-    size_t count = length / sizeof *ops;
+    (void)user;
+    size_t count = length / sizeof(Op);
+    Op ops[64];
+    memcpy(ops, code, length);
     Closure *closure = malloc(sizeof *closure + count * sizeof closure->ops[0]);
     closure->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -114,7 +134,11 @@ static WaStatus link(void *user, WaContext cx, WaInstance self, const uint8_t *c
         closure->ops[i].value = (int64_t)ops[i].value;
         closure->ops[i].cell = NULL;
         if (ops[i].kind == CALL) {
-            WaStatus status = wa_cell(cx, (WaInstance){ops[i].value}, &closure->ops[i].cell);
+            WaInstance callee;
+            WaStatus status = wa_mentioned_instance(cx, self, (uint32_t)ops[i].value, &callee);
+            if (status == WA_STATUS_OK) {
+                status = wa_cell(cx, callee, &closure->ops[i].cell);
+            }
             if (status != WA_STATUS_OK) {
                 free(closure);
                 return status;
@@ -149,10 +173,22 @@ static void define(WaSession session, const char *name, const char *source) {
     printf("world %d: %s = %s\n", (int)world, name, source);
 }
 
-static void tell(void *user, WaStage stage, const char *name) {
-    static const char *const stages[] = {"infer", "codegen", "link"};
+static const char *const stages[] = {"infer", "codegen", "link"};
+
+static void tell(void *user, WaStage stage, WaOutcome outcome, const char *name) {
     (void)user;
-    printf("  %s %s\n", stages[stage], name);
+    printf("  %s %s%s\n", stages[stage], outcome == WA_OUTCOME_STORED ? "stored:" : "", name);
+}
+
+static void why(void *user, WaStage stage, WaOutcome outcome, const char *because) {
+    static const char *const outcomes[] = {"ran", "stored", "reused"};
+    (void)user;
+    printf("  %s %s%s%s\n", stages[stage], outcomes[outcome], *because ? ": " : "", because);
+}
+
+static void warn(void *user, const char *message) {
+    (void)user;
+    fprintf(stderr, "%s\n", message);
 }
 
 static void call(WaSession session, WaHandle handle, int64_t argument) {
@@ -170,20 +206,56 @@ static void mistake(const char *what, WaStatus status) {
     printf("%s: error %d: %s\n", what, status, wa_last_error());
 }
 
-int main(void) {
-    WaStages stages = {NULL, infer, codegen, link, unlink_closure};
+static const WaView view = {0};
+static WaShard shard;
+
+static WaSession open_session(void) {
+    WaStages functions = {NULL, infer, codegen, link, unlink_closure};
     WaSession session;
     WaType any;
-    WaShard shard;
-    WaView view = {0};
-    WaInstance instance;
-    WaHandle handle, before;
     /* One thread: the order of the log is then always the same. */
-    check(wa_session_open(&stages, 1, &session), "open");
+    check(wa_session_open(&functions, 1, &session), "open");
     check(wa_type_any(session, &any), "any");
     check(wa_type_declare(session, "Int", any, false, &integer), "declare");
     check(wa_shard(session, "default", view, &shard), "shard");
+    return session;
+}
 
+/* Results that outlive the process: run it twice with one folder. What comes before `f`, in
+ * whatever number, does not matter to what is stored of it. */
+static int stored(const char *folder, const char *square, int others) {
+    WaSession session = open_session();
+    WaInstance instance;
+    WaHandle handle;
+    WaStoreStats stats;
+    check(wa_store_on(session, folder, NULL, "calc 1.0", warn, NULL), "store");
+    for (int i = 0; i < others; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "other%d", i);
+        define(session, name, "x 1 +");
+        check(wa_find(session, view, name, &integer, 1, &instance), "find");
+    }
+    define(session, "square", square);
+    define(session, "cube", "x x square *");
+    define(session, "f", "x cube x square + 1 +");
+    check(wa_find(session, view, "f", &integer, 1, &instance), "find");
+    check(wa_handle_new(session, instance, shard, 0, &handle), "handle");
+    call(session, handle, 3);
+    printf("why f:\n");
+    check(wa_explain(session, instance, shard, why, NULL), "explain");
+    check(wa_store_stats(session, &stats), "stats");
+    printf("rejected %d\n", (int)stats.rejected);
+    check(wa_store_off(session), "off");
+    mistake("off", wa_store_clear(session));
+    check(wa_handle_release(handle), "release");
+    check(wa_session_close(session), "close");
+    return 0;
+}
+
+static int live(void) {
+    WaSession session = open_session();
+    WaInstance instance;
+    WaHandle handle, before;
     define(session, "square", "x x *");
     define(session, "f", "x square 1 +");
     check(wa_find(session, view, "f", &integer, 1, &instance), "find");
@@ -194,6 +266,8 @@ int main(void) {
 
     define(session, "square", "x x * 2 *");
     call(session, handle, 6);
+    printf("why f:\n");
+    check(wa_explain(session, instance, shard, why, NULL), "explain");
     printf("in world 2:\n");
     call(session, before, 6);
 
@@ -212,4 +286,9 @@ int main(void) {
     mistake("null", wa_session_open(NULL, 1, &session));
     printf("freed %s\n", freed > 0 ? "closures" : "nothing");
     return 0;
+}
+
+/* Without arguments: redefinition and mistakes. With FOLDER SQUARE OTHERS: a program on a store. */
+int main(int argc, char **argv) {
+    return argc == 4 ? stored(argv[1], argv[2], atoi(argv[3])) : live();
 }

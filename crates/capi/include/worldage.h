@@ -56,6 +56,10 @@ typedef enum {
    A fault of this library. The session goes on.
    */
   WA_STATUS_PANICKED = 9,
+  /*
+   The store's folder cannot be emptied.
+   */
+  WA_STATUS_STORE = 10,
 } WaStatus;
 
 /*
@@ -75,6 +79,24 @@ typedef enum {
    */
   WA_STAGE_LINK = 2,
 } WaStage;
+
+/*
+ How a stage's result came about.
+ */
+typedef enum {
+  /*
+   The stage ran.
+   */
+  WA_OUTCOME_RAN = 0,
+  /*
+   It came from the store.
+   */
+  WA_OUTCOME_STORED = 1,
+  /*
+   It is that of before.
+   */
+  WA_OUTCOME_REUSED = 2,
+} WaOutcome;
 
 /*
  A running stage.
@@ -113,6 +135,9 @@ typedef struct {
 
  It may run on any thread, on several at once, more than once, and must be a pure function of
  its input and what its context told it. It must not leave by `longjmp` or an exception.
+
+ The bytes that it gives hold no pointer and none of this process's numbers: they name
+ instances and types by `wa_mention_instance` and `wa_mention_type`.
  */
 typedef WaStatus (*WaStageFunction)(void *user,
                                     WaContext context,
@@ -216,6 +241,42 @@ typedef struct {
   uint64_t id;
 } WaHandle;
 
+/*
+ Told of each thing that is wrong with a store, once; the text lives during the call. It may be
+ called on any thread.
+ */
+typedef void (*WaWarnFunction)(void *user, const char *message);
+
+/*
+ What happened between a session and its store.
+ */
+typedef struct {
+  /*
+   Artifacts that were found.
+   */
+  uint64_t hits;
+  /*
+   Artifacts that were asked for and not found.
+   */
+  uint64_t misses;
+  /*
+   Artifacts that were found and not used.
+   */
+  uint64_t rejected;
+  /*
+   Bytes of those that were found.
+   */
+  uint64_t bytes_read;
+  /*
+   Artifacts that were put.
+   */
+  uint64_t puts;
+  /*
+   Their bytes.
+   */
+  uint64_t bytes_written;
+} WaStoreStats;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -224,6 +285,30 @@ extern "C" {
  The message of this thread's last call that did not succeed; valid until the next such call.
  */
 const char *wa_last_error(void);
+
+/*
+ Gives infer's result: bytes for codegen, and the summary, which is all that callers see.
+ */
+WaStatus wa_give_inferred(WaContext context,
+                          const uint8_t *body,
+                          size_t body_length,
+                          const uint8_t *summary,
+                          size_t summary_length);
+
+/*
+ Gives codegen's result.
+ */
+WaStatus wa_give_code(WaContext context, const uint8_t *code, size_t length);
+
+/*
+ Gives link's result: what is called, and anything that `unlink` needs.
+ */
+WaStatus wa_give_entry(WaContext context, const void *entry, void *data);
+
+/*
+ Fails the stage: the program is wrong, as the message says. The stage returns what this does.
+ */
+WaStatus wa_fail(WaContext context, const char *message);
 
 /*
  Infer: the instance that a call of `function` with these concrete argument types reaches.
@@ -274,28 +359,41 @@ WaStatus wa_cell(WaContext context, WaInstance instance, const void *const **cel
 WaStatus wa_shard_name(WaContext context, const uint8_t **data, size_t *length);
 
 /*
- Gives infer's result: bytes for codegen, and the summary, which is all that callers see.
+ Infer and codegen: the number of an instance in the bytes that this stage gives as its result.
  */
-WaStatus wa_give_inferred(WaContext context,
-                          const uint8_t *body,
-                          size_t body_length,
-                          const uint8_t *summary,
-                          size_t summary_length);
+WaStatus wa_mention_instance(WaContext context, WaInstance instance, uint32_t *number);
 
 /*
- Gives codegen's result.
+ Infer and codegen: the number of a type in the bytes that this stage gives as its result.
  */
-WaStatus wa_give_code(WaContext context, const uint8_t *code, size_t length);
+WaStatus wa_mention_type(WaContext context, WaType ty, uint32_t *number);
 
 /*
- Gives link's result: what is called, and anything that `unlink` needs.
+ Infer: the number of a type in the summary that this stage gives. A summary mentions no
+ instances.
  */
-WaStatus wa_give_entry(WaContext context, const void *entry, void *data);
+WaStatus wa_mention_in_summary(WaContext context, WaType ty, uint32_t *number);
 
 /*
- Fails the stage: the program is wrong, as the message says. The stage returns what this does.
+ Codegen and link: the instance that a number means in the bytes of `whose`. With the instance
+ that is being compiled these are the stage's input; with another one, in codegen, what
+ `wa_body` shows of it.
  */
-WaStatus wa_fail(WaContext context, const char *message);
+WaStatus wa_mentioned_instance(WaContext context,
+                               WaInstance whose,
+                               uint32_t number,
+                               WaInstance *instance);
+
+/*
+ Codegen and link: the type that a number means in the bytes of `whose`, as for
+ `wa_mentioned_instance`.
+ */
+WaStatus wa_mentioned_type(WaContext context, WaInstance whose, uint32_t number, WaType *ty);
+
+/*
+ Infer and codegen: the type that a number means in the summary of an instance.
+ */
+WaStatus wa_mentioned_in_summary(WaContext context, WaInstance whose, uint32_t number, WaType *ty);
 
 /*
  Opens a session in world 0 with nothing defined. `threads` run codegen; 0 is one per core.
@@ -320,6 +418,10 @@ WaStatus wa_type_any(WaSession session, WaType *ty);
 /*
  Declares a nominal type under a parent (`wa_type_any`, or one that was declared abstract).
  Each call declares another type, also under a known name.
+
+ In a store a type is known by its name, its kind and its parent. What else stages know of it
+ (fields, sizes) is an external fact that they ask for. Results that mention a type of whose
+ name there are several are not stored.
  */
 WaStatus wa_type_declare(WaSession session,
                          const char *name,
@@ -432,12 +534,60 @@ WaStatus wa_handle_release(WaHandle handle);
 WaStatus wa_handle_entry(WaHandle handle, const void **entry);
 
 /*
- Tells each stage that ran since this was last asked, in the order in which they ended, with
- the instance's name, which lives during the call.
+ Tells each stage that ran, or whose result came from the store, since this was last asked, in
+ the order in which they ended, with the instance's name, which lives during the call.
  */
-WaStatus wa_take_log(WaSession session,
-                     void (*each)(void *user, WaStage stage, const char *name),
+WaStatus wa_take_log(WaSession session, void (*each)(void *user,
+                                                     WaStage stage,
+                                                     WaOutcome outcome,
+                                                     const char *name), void *user);
+
+/*
+ Tells what bringing an instance up to date in a shard after the newest edit did: each of the
+ three stages in order and, for one that ran, why: the edge that differed, then on lines of
+ their own what is under it, down to the edit. The text lives during the call.
+ */
+WaStatus wa_explain(WaSession session,
+                    WaInstance instance,
+                    WaShard shard,
+                    void (*each)(void *user, WaStage stage, WaOutcome outcome, const char *because),
+                    void *user);
+
+/*
+ Keeps results in a folder from here on, instead of in the one before. `folder` null is the
+ default place of this user, which the environment variable `WORLDAGE_CACHE_DIR` moves;
+ `shared` is a folder that machines share, or null. `producer` names the compiler that the
+ stages are, its version, and all else that their results depend on: results of another one
+ are never used. A folder that cannot be used is a warning, and the session goes on without.
+ */
+WaStatus wa_store_on(WaSession session,
+                     const char *folder,
+                     const char *shared,
+                     const char *producer,
+                     WaWarnFunction warn,
                      void *user);
+
+/*
+ Keeps nothing from here on; what was put before is written when this returns. Without a store
+ this does nothing.
+ */
+WaStatus wa_store_off(WaSession session);
+
+/*
+ Forgets everything in the store's folders, which other processes may use, too.
+ */
+WaStatus wa_store_clear(WaSession session);
+
+/*
+ What happened since the store was turned on, after what was put before is written.
+ */
+WaStatus wa_store_stats(WaSession session, WaStoreStats *stats);
+
+/*
+ Whether an infer or codegen that would run is an error instead, which says why: for what must
+ be in the store. An instance that was refused stays so until an edit changes it.
+ */
+WaStatus wa_set_strict(WaSession session, bool strict);
 
 #ifdef __cplusplus
 }  // extern "C"

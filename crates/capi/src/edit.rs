@@ -2,8 +2,8 @@
 
 use crate::compiler::Foreign;
 use crate::names::{self, Edit, HeldWorld, Session, Table, Type};
+use crate::question::external_key;
 use crate::session::{Open, open};
-use crate::stage::{external_key, tuple};
 use crate::status::{Error, Status, give, guard, slice, text};
 use std::ffi::c_char;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,7 +133,7 @@ impl Draft {
     ) -> Result<(Symbol, Sig), Error> {
         let types = self.session.engine.types();
         let params = slice(params, count, "params")?;
-        let params = tuple(self.session.foreign(), types, params)?;
+        let params = self.session.foreign().tuple(params)?;
         Ok((types.symbol(function), Sig::of_args(params)))
     }
 

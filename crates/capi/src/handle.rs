@@ -1,14 +1,14 @@
-//! Look-up, code that the host calls, and the log of what ran.
+//! Look-up, and code that the host calls.
 
 use crate::compiler::Foreign;
 use crate::names::{self, Handle, Instance, Session, Shard, Type, View};
+use crate::question::resolved;
 use crate::session::{Open, open};
-use crate::stage::{resolved, tuple};
-use crate::status::{Error, Status, give, guard, slice, text};
-use std::ffi::{CString, c_char, c_void};
+use crate::status::{Status, give, guard, slice, text};
+use std::ffi::{c_char, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 use worldage::dispatch::World;
-use worldage::engine::{self, CodeInstance, Front, Linked, Mi};
+use worldage::engine::{CodeInstance, Front, Linked, Mi};
 
 /// The instance that a call of `function` with these concrete argument types reaches in the
 /// newest world.
@@ -25,7 +25,7 @@ pub extern "C" fn wa_find(
         let session = open(session)?;
         let (types, foreign) = (session.engine.types(), session.foreign());
         let function = text(function, "function")?;
-        let args = tuple(foreign, types, slice(args, count, "args")?)?;
+        let args = foreign.tuple(slice(args, count, "args")?)?;
         let (view, world) = (session.view(view)?, session.engine.world());
         let found = session
             .engine
@@ -96,44 +96,6 @@ pub extern "C" fn wa_handle_entry(handle: Handle, entry: *mut *const c_void) -> 
             .unwrap_or_else(PoisonError::into_inner)
             .replace(code);
         drop(before);
-        Ok(())
-    })
-}
-
-/// One of the three stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub enum Stage {
-    /// Source to inferred.
-    Infer = 0,
-    /// Inferred to code.
-    Codegen = 1,
-    /// Code to an entry.
-    Link = 2,
-}
-
-/// Tells each stage that ran since this was last asked, in the order in which they ended, with
-/// the instance's name, which lives during the call.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_take_log(
-    session: Session,
-    each: Option<unsafe extern "C" fn(user: *mut c_void, stage: Stage, name: *const c_char)>,
-    user: *mut c_void,
-) -> Status {
-    guard(|| {
-        let session = open(session)?;
-        let each = each.ok_or_else(|| Error::invalid("the function to tell is null"))?;
-        for event in session.engine.take_log() {
-            let stage = match event.stage {
-                engine::Stage::Infer => Stage::Infer,
-                engine::Stage::Codegen => Stage::Codegen,
-                engine::Stage::Link => Stage::Link,
-            };
-            let name = session.engine.name(event.mi).replace('\0', " ");
-            let name = CString::new(name).unwrap_or_default();
-            // SAFETY: C gave the function for this.
-            unsafe { each(user, stage, name.as_ptr()) };
-        }
         Ok(())
     })
 }

@@ -4,9 +4,10 @@ use crate::compiler::{Foreign, Stages};
 use crate::names::{self, Count, Session, Shard, Table, Type, View};
 use crate::status::{Error, Status, give, guard, slice, text};
 use std::ffi::c_char;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use worldage::dispatch::{Decl, DeclKind, Ty, Types};
 use worldage::engine::{self, Engine, Options, ShardId, TableId, ViewId};
+use worldage::store::Store;
 
 /// A session, and how its things are counted.
 pub(crate) struct Open {
@@ -14,6 +15,8 @@ pub(crate) struct Open {
     pub(crate) tables: Count,
     pub(crate) views: Count,
     pub(crate) shards: Count,
+    /// The store that is on.
+    pub(crate) store: Mutex<Option<Arc<Store>>>,
 }
 
 /// The session with this number.
@@ -62,22 +65,13 @@ pub extern "C" fn wa_session_open(
             }
         }
         let id = names::fresh();
-        let foreign = Foreign {
-            stages,
-            types: RwLock::new(vec![Ty::ANY]),
-            type_count: Count::new(id, 1),
-            instances: Count::new(id, 0),
-        };
+        let types = Arc::new(Types::new());
+        let foreign = Foreign::new(stages, Arc::clone(&types), id);
         let mut options = Options::default();
         if threads > 0 {
             options.threads = threads;
         }
-        let engine = Engine::new(
-            foreign,
-            Arc::new(Types::new()),
-            options,
-            engine::Edit::new(),
-        );
+        let engine = Engine::new(foreign, types, options, engine::Edit::new());
         let engine = engine.map_err(|error| Error::new(Status::Refused, error))?;
         // The base view is the first.
         let _ = engine.view(&[]);
@@ -86,6 +80,7 @@ pub extern "C" fn wa_session_open(
             tables: Count::new(id, 1),
             views: Count::new(id, 1),
             shards: Count::new(id, 0),
+            store: Mutex::default(),
         };
         give(session, names::keep(id, open))
     })
@@ -106,11 +101,15 @@ pub extern "C" fn wa_world(session: Session, world: *mut u64) -> Status {
 /// The type of which every type is a subtype.
 #[unsafe(no_mangle)]
 pub extern "C" fn wa_type_any(session: Session, ty: *mut Type) -> Status {
-    guard(|| give(ty, open(session)?.foreign().type_count.name(0)))
+    guard(|| give(ty, open(session)?.foreign().name_of(Ty::ANY)))
 }
 
 /// Declares a nominal type under a parent (`wa_type_any`, or one that was declared abstract).
 /// Each call declares another type, also under a known name.
+///
+/// In a store a type is known by its name, its kind and its parent. What else stages know of it
+/// (fields, sizes) is an external fact that they ask for. Results that mention a type of whose
+/// name there are several are not stored.
 #[unsafe(no_mangle)]
 pub extern "C" fn wa_type_declare(
     session: Session,
@@ -121,21 +120,17 @@ pub extern "C" fn wa_type_declare(
 ) -> Status {
     guard(|| {
         let session = open(session)?;
-        let (types, foreign) = (session.engine.types(), session.foreign());
-        let name = types.symbol(text(name, "name")?);
-        let parent = foreign.type_count.index(parent)?;
+        let foreign = session.foreign();
+        let name = foreign.lattice.symbol(text(name, "name")?);
         let kind = if is_abstract {
             DeclKind::Abstract
         } else {
             DeclKind::Concrete
         };
-        let mut known = foreign
-            .types
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let decl = Decl::leaf(name, kind, known[parent as usize]);
-        let declared = types.declare(decl).map_err(Error::invalid)?;
-        give(ty, add(foreign, &mut known, types.leaf(declared)))
+        give(
+            ty,
+            foreign.declare(Decl::leaf(name, kind, foreign.ty(parent)?))?,
+        )
     })
 }
 
@@ -150,29 +145,10 @@ pub extern "C" fn wa_type_union(
     guard(|| {
         let session = open(session)?;
         let foreign = session.foreign();
-        let mut known = foreign
-            .types
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let members = slice(members, count, "members")?.iter();
-        let members = members.map(|ty| Ok(known[foreign.type_count.index(*ty)? as usize]));
-        let members: Vec<Ty> = members.collect::<Result<_, Error>>()?;
-        let union = session.engine.types().try_union(&members);
-        give(ty, add(foreign, &mut known, union.map_err(Error::invalid)?))
+        let members = foreign.tys(slice(members, count, "members")?)?;
+        let union = foreign.lattice.try_union(&members);
+        give(ty, foreign.name_of(union.map_err(Error::invalid)?))
     })
-}
-
-fn add(foreign: &Foreign, known: &mut Vec<Ty>, ty: Ty) -> Type {
-    let at = known
-        .iter()
-        .position(|other| *other == ty)
-        .unwrap_or_else(|| {
-            known.push(ty);
-            known.len() - 1
-        });
-    foreign
-        .type_count
-        .name(u32::try_from(at).expect("fewer than 2^32 types"))
 }
 
 /// Makes a table of methods.

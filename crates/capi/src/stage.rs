@@ -1,18 +1,18 @@
-//! What a running stage may ask and give.
+//! The stage that runs on this thread: its context, and what it gives.
 //!
 //! A context is valid on its thread while its stage runs and no stage inside of it does: a
 //! question may run other stages, which have contexts of their own.
 
-use crate::compiler::{Foreign, SUMMARY, StageFunction};
-use crate::names::{self, Context, Instance, Name, Type};
+use crate::compiler::{Foreign, StageFunction, Summary, Written};
+use crate::mention::Mentions;
+use crate::names::{self, Context, Instance, Name};
 use crate::status::{self, Error, Status, give, guard, slice, text};
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, PoisonError};
-use worldage::dispatch::{Symbol, Ty, Types};
-use worldage::engine::{CodegenCx, ExternalKey, InferCx, LinkCx, Mi, Resolved, Stop};
+use std::sync::Arc;
+use worldage::dispatch::Ty;
+use worldage::engine::{CodegenCx, InferCx, LinkCx, Mi, Part, Stop};
 
 /// What a stage gave.
 pub(crate) enum Given {
@@ -40,8 +40,15 @@ enum Cx {
 pub(crate) struct Running {
     id: u64,
     cx: Cx,
+    /// The instance that is compiled.
+    own: Mi,
+    /// What its input mentions; a source mentions nothing.
+    input: Option<Arc<Mentions>>,
     compiler: *const Foreign,
-    given: Given,
+    pub(crate) given: Given,
+    /// What the bytes that it gives mention.
+    pub(crate) mentions: Mentions,
+    pub(crate) summary_types: Vec<Ty>,
     stop: Option<Stop>,
     /// What C was shown; it stays while the stage runs.
     shown: Vec<Arc<[u8]>>,
@@ -52,27 +59,31 @@ thread_local! {
 }
 
 impl Running {
-    fn new(cx: Cx) -> Running {
+    fn new(cx: Cx, own: Mi, input: Option<&Written>) -> Running {
         Running {
             id: names::fresh(),
             cx,
+            own,
+            input: input.map(|written| Arc::clone(&written.mentions)),
             compiler: ptr::null(),
             given: Given::Nothing,
+            mentions: Mentions::default(),
+            summary_types: Vec::new(),
             stop: None,
             shown: Vec::new(),
         }
     }
 
-    pub(crate) fn infer(cx: &mut InferCx<'_, Foreign>) -> Running {
-        Running::new(Cx::Infer(ptr::from_mut(cx).cast()))
+    pub(crate) fn infer(cx: &mut InferCx<'_, Foreign>, own: Mi) -> Running {
+        Running::new(Cx::Infer(ptr::from_mut(cx).cast()), own, None)
     }
 
-    pub(crate) fn codegen(cx: &mut CodegenCx<'_, Foreign>) -> Running {
-        Running::new(Cx::Codegen(ptr::from_mut(cx).cast()))
+    pub(crate) fn codegen(cx: &mut CodegenCx<'_, Foreign>, own: Mi, input: &Written) -> Running {
+        Running::new(Cx::Codegen(ptr::from_mut(cx).cast()), own, Some(input))
     }
 
-    pub(crate) fn link(cx: &mut LinkCx<'_, Foreign>) -> Running {
-        Running::new(Cx::Link(ptr::from_mut(cx).cast()))
+    pub(crate) fn link(cx: &mut LinkCx<'_, Foreign>, own: Mi, input: &Written) -> Running {
+        Running::new(Cx::Link(ptr::from_mut(cx).cast()), own, Some(input))
     }
 }
 
@@ -97,17 +108,16 @@ pub(crate) fn run(
     compiler: &Foreign,
     stage: StageFunction,
     mut running: Running,
-    mi: Mi,
     input: &[u8],
-) -> Result<Given, Stop> {
+) -> Result<Running, Stop> {
     let Some(stage) = stage else {
         return Err(Stop::failed("the stage's function is null".to_string()));
     };
     let context = Context { id: running.id };
+    let instance = compiler.instances.name(running.own.0);
     running.compiler = compiler;
     RUNNING.with_borrow_mut(|stack| stack.push(running));
     let innermost = Innermost;
-    let instance = compiler.instances.name(mi.0);
     status::forget();
     // SAFETY: C gave the function for this; the input lives during the call.
     let status = unsafe {
@@ -119,11 +129,11 @@ pub(crate) fn run(
             input.len(),
         )
     };
-    let running = innermost.take();
-    match (running.stop, status) {
+    let mut running = innermost.take();
+    match (running.stop.take(), status) {
         // Whatever the stage made of it: a question that stopped it stops it.
         (Some(stop), _) => Err(stop),
-        (None, Status::Ok) => Ok(running.given),
+        (None, Status::Ok) => Ok(running),
         (None, status) => {
             let why = format!("the stage returned {status:?}: {}", status::message());
             Err(Stop::failed(why.trim_end_matches(": ").to_string()))
@@ -131,20 +141,44 @@ pub(crate) fn run(
     }
 }
 
+/// Why a question has no answer.
+pub(crate) enum Refusal {
+    /// It is not one that this stage can ask.
+    Mistake(Error),
+    /// The stage ends here.
+    Stopped(Stop),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal::Mistake(error)
+    }
+}
+
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Refusal {
+        Refusal::Stopped(stop)
+    }
+}
+
 /// What one question is asked with.
-struct Asked {
+pub(crate) struct Asked {
     cx: Cx,
-    compiler: &'static Foreign,
+    pub(crate) own: Mi,
+    pub(crate) input: Option<Arc<Mentions>>,
+    pub(crate) compiler: &'static Foreign,
 }
 
 /// Answers a question of the innermost stage. A question that stops the stage is remembered.
-fn ask<T>(
+pub(crate) fn ask<T>(
     context: Context,
-    question: impl FnOnce(&Asked) -> Result<Result<T, Stop>, Error>,
+    question: impl FnOnce(&Asked) -> Result<T, Refusal>,
 ) -> Result<T, Error> {
     let asked = RUNNING.with_borrow(|stack| match stack.last() {
         Some(running) if running.id == context.id() => Ok(Asked {
             cx: running.cx,
+            own: running.own,
+            input: running.input.clone(),
             // SAFETY: the compiler outlives the stage that it runs.
             compiler: unsafe { &*running.compiler },
         }),
@@ -153,7 +187,11 @@ fn ask<T>(
             context.id()
         ))),
     })?;
-    question(&asked)?.map_err(|stop| {
+    question(&asked).map_err(|refusal| {
+        let stop = match refusal {
+            Refusal::Mistake(error) => return error,
+            Refusal::Stopped(stop) => stop,
+        };
         let error = match &stop {
             Stop::Failed(failed) => Error::new(Status::StageFailed, failed),
             Stop::Suspended | Stop::Cancelled => {
@@ -165,25 +203,29 @@ fn ask<T>(
     })
 }
 
-fn innermost<R>(change: impl FnOnce(&mut Running) -> R) -> R {
+/// Changes the stage that asks, which is the innermost one.
+pub(crate) fn innermost<R>(change: impl FnOnce(&mut Running) -> R) -> R {
     RUNNING.with_borrow_mut(|stack| change(stack.last_mut().expect("a stage runs")))
 }
 
 /// Shows bytes to C until the stage ends.
-fn show(bytes: Arc<[u8]>, data: *mut *const u8, length: *mut usize) -> Result<(), Error> {
+pub(crate) fn show(
+    bytes: Arc<[u8]>,
+    data: *mut *const u8,
+    length: *mut usize,
+) -> Result<(), Error> {
     give(data, bytes.as_ptr())?;
     give(length, bytes.len())?;
     innermost(|running| running.shown.push(bytes));
     Ok(())
 }
 
-fn not_here<T>(question: &str, stages: &str) -> Result<T, Error> {
-    let message = format!("{question} is for {stages}");
-    Err(Error::invalid(message))
+pub(crate) fn not_here(question: &str, stages: &str) -> Error {
+    Error::invalid(format!("{question} is for {stages}"))
 }
 
 impl Asked {
-    fn mi(&self, instance: Instance) -> Result<Mi, Error> {
+    pub(crate) fn mi(&self, instance: Instance) -> Result<Mi, Error> {
         self.compiler.instances.index(instance).map(Mi)
     }
 
@@ -192,228 +234,63 @@ impl Asked {
     /// SAFETY (of the bodies of these): the engine's context lives while its stage runs, which
     /// is now, and the stage has only this reference to it.
     #[expect(clippy::mut_from_ref, reason = "one question at a time, on one thread")]
-    fn infer(&self, question: &str) -> Result<&mut InferCx<'static, Foreign>, Error> {
+    pub(crate) fn infer(&self, question: &str) -> Result<&mut InferCx<'static, Foreign>, Error> {
         match self.cx {
             // SAFETY: see above.
             Cx::Infer(cx) => Ok(unsafe { &mut *cx }),
-            _ => not_here(question, "infer"),
+            _ => Err(not_here(question, "infer")),
         }
     }
 
     #[expect(clippy::mut_from_ref, reason = "one question at a time, on one thread")]
-    fn codegen(&self, question: &str) -> Result<&mut CodegenCx<'static, Foreign>, Error> {
+    pub(crate) fn codegen(
+        &self,
+        question: &str,
+    ) -> Result<&mut CodegenCx<'static, Foreign>, Error> {
         match self.cx {
             // SAFETY: see above.
             Cx::Codegen(cx) => Ok(unsafe { &mut *cx }),
-            _ => not_here(question, "codegen"),
+            _ => Err(not_here(question, "codegen")),
         }
     }
 
-    fn link(&self, question: &str) -> Result<&LinkCx<'static, Foreign>, Error> {
+    pub(crate) fn link(&self, question: &str) -> Result<&LinkCx<'static, Foreign>, Error> {
         match self.cx {
             // SAFETY: see above.
             Cx::Link(cx) => Ok(unsafe { &*cx }),
-            _ => not_here(question, "link"),
+            _ => Err(not_here(question, "link")),
         }
     }
-}
 
-/// The tuple of these types.
-pub(crate) fn tuple(compiler: &Foreign, types: &Types, named: &[Type]) -> Result<Ty, Error> {
-    let known = compiler
-        .types
-        .read()
-        .unwrap_or_else(PoisonError::into_inner);
-    let elems = named.iter().map(|ty| {
-        let index = compiler.type_count.index(*ty)?;
-        Ok(known[index as usize])
-    });
-    let elems: Vec<Ty> = elems.collect::<Result<_, Error>>()?;
-    types.try_tuple(&elems, None).map_err(Error::invalid)
-}
-
-/// Infer: the instance that a call of `function` with these concrete argument types reaches.
-///
-/// `NoMethod` and `Ambiguous` are answers, on which the stage depends as on any other.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_lookup(
-    context: Context,
-    function: *const c_char,
-    args: *const Type,
-    count: usize,
-    instance: *mut Instance,
-) -> Status {
-    guard(|| {
-        let (function, args) = (text(function, "function")?, slice(args, count, "args")?);
-        let found = ask(context, |asked| {
-            let cx = asked.infer("wa_lookup")?;
-            let symbol: Symbol = cx.types().symbol(function);
-            let args = tuple(asked.compiler, cx.types(), args)?;
-            Ok(cx
-                .lookup(symbol, args)
-                .map(|found| resolved(asked.compiler, function, found)))
-        })?;
-        give(instance, found?)
-    })
-}
-
-/// The instance that a look-up found, or why it found none.
-pub(crate) fn resolved(
-    compiler: &Foreign,
-    function: &str,
-    found: Resolved,
-) -> Result<Instance, Error> {
-    match found {
-        Resolved::Method(mi) => Ok(compiler.instances.name(mi.0)),
-        Resolved::NoMethod => {
-            let message = format!("no method of {function} takes these arguments");
-            Err(Error::new(Status::NoMethod, message))
-        }
-        Resolved::Ambiguous(methods) => {
-            let message = format!("{} methods of {function} are ambiguous here", methods.len());
-            Err(Error::new(Status::Ambiguous, message))
+    /// That this stage gives bytes.
+    pub(crate) fn gives_bytes(&self, question: &str) -> Result<(), Error> {
+        match self.cx {
+            Cx::Infer(_) | Cx::Codegen(_) => Ok(()),
+            Cx::Link(_) => Err(not_here(question, "infer and codegen")),
         }
     }
-}
 
-/// Infer and codegen: the summary of an instance. `data` is null while it is being inferred
-/// (recursion). What is shown stays until the stage ends.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_summary(
-    context: Context,
-    instance: Instance,
-    data: *mut *const u8,
-    length: *mut usize,
-) -> Status {
-    guard(|| {
-        let summary = ask(context, |asked| {
-            let mi = asked.mi(instance)?;
-            match asked.cx {
-                Cx::Infer(_) => Ok(asked.infer("wa_summary")?.read(mi, &SUMMARY)),
-                Cx::Codegen(_) => Ok(asked.codegen("wa_summary")?.read(mi, &SUMMARY)),
-                Cx::Link(_) => not_here("wa_summary", "infer and codegen"),
-            }
-        })?;
-        match summary {
-            Some(summary) => show(summary, data, length),
-            None => {
-                give(data, ptr::null())?;
-                give(length, 0)
-            }
-        }
-    })
-}
-
-/// Infer: says that the result depends on an instance although the source does not call it.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_depends_on(context: Context, instance: Instance) -> Status {
-    guard(|| {
-        ask(context, |asked| {
-            let mi = asked.mi(instance)?;
-            Ok(asked.infer("wa_depends_on")?.depends_on(mi))
+    /// A part of an instance's summary.
+    pub(crate) fn read<V>(
+        &self,
+        question: &str,
+        mi: Mi,
+        part: &Part<Summary, V>,
+    ) -> Result<V, Refusal> {
+        Ok(match self.cx {
+            Cx::Infer(_) => self.infer(question)?.read(mi, part)?,
+            Cx::Codegen(_) => self.codegen(question)?.read(mi, part)?,
+            Cx::Link(_) => return Err(not_here(question, "infer and codegen").into()),
         })
-    })
-}
-
-/// Infer: an external fact. `data` is null if there is none, on which the stage depends too.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_external(
-    context: Context,
-    key: *const c_char,
-    data: *mut *const u8,
-    length: *mut usize,
-) -> Status {
-    guard(|| {
-        let key = external_key(text(key, "key")?);
-        let value = ask(context, |asked| {
-            Ok(asked.infer("wa_external")?.external(&key))
-        })?;
-        match value {
-            Some(value) => show(value, data, length),
-            None => {
-                give(data, ptr::null())?;
-                give(length, 0)
-            }
-        }
-    })
-}
-
-pub(crate) fn external_key(name: &str) -> ExternalKey {
-    ExternalKey {
-        kind: "external",
-        name: name.into(),
     }
-}
 
-/// Codegen: what infer gave for an instance, to inline or fold it.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_body(
-    context: Context,
-    instance: Instance,
-    data: *mut *const u8,
-    length: *mut usize,
-) -> Status {
-    guard(|| {
-        let inferred = ask(context, |asked| {
-            let mi = asked.mi(instance)?;
-            Ok(asked.codegen("wa_body")?.inferred(mi))
-        })?;
-        show(Arc::clone(&inferred.body), data, length)
-    })
-}
-
-/// Codegen: says that the code calls an instance, so that link may ask for its cell.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_calls(context: Context, instance: Instance) -> Status {
-    guard(|| {
-        ask(context, |asked| {
-            let mi = asked.mi(instance)?;
-            let cx = asked.codegen("wa_calls")?;
-            // What infer did not ask for is inferred first.
-            let known = cx.peek(mi, |_| ());
-            Ok(known.map(|()| cx.calls(mi)))
+    /// The name of the shard that is compiled for.
+    pub(crate) fn shard_name(&self, question: &str) -> Result<Arc<[u8]>, Error> {
+        Ok(match self.cx {
+            Cx::Codegen(_) => self.codegen(question)?.shard().as_bytes().into(),
+            _ => self.link(question)?.shard().0.as_bytes().into(),
         })
-    })
-}
-
-/// Link: the cell of an instance that codegen said it calls: a word that holds the entry, stable
-/// as long as what is being linked lives.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_cell(
-    context: Context,
-    instance: Instance,
-    cell: *mut *const *const c_void,
-) -> Status {
-    guard(|| {
-        let address = ask(context, |asked| {
-            let mi = asked.mi(instance)?;
-            let cx = asked.link("wa_cell")?;
-            // The engine answers this mistake with a panic, which here is an argument's fault.
-            let cell = catch_unwind(AssertUnwindSafe(|| cx.cell(mi)));
-            let cell = cell.map_err(|_| Error::invalid("codegen did not say `wa_calls` of it"))?;
-            Ok(Ok(cell))
-        })?;
-        give(cell, address.cast())
-    })
-}
-
-/// Codegen and link: the shard that is compiled for.
-#[unsafe(no_mangle)]
-pub extern "C" fn wa_shard_name(
-    context: Context,
-    data: *mut *const u8,
-    length: *mut usize,
-) -> Status {
-    guard(|| {
-        let name = ask(context, |asked| {
-            let name = match asked.cx {
-                Cx::Codegen(_) => asked.codegen("wa_shard_name")?.shard().as_bytes().into(),
-                _ => asked.link("wa_shard_name")?.shard().0.as_bytes().into(),
-            };
-            Ok(Ok(name))
-        })?;
-        show(name, data, length)
-    })
+    }
 }
 
 /// Gives infer's result: bytes for codegen, and the summary, which is all that callers see.
@@ -429,7 +306,7 @@ pub extern "C" fn wa_give_inferred(
         let body = slice(body, body_length, "body")?.into();
         let summary = slice(summary, summary_length, "summary")?.into();
         ask(context, |asked| {
-            asked.infer("wa_give_inferred").map(|_| Ok(()))
+            Ok(asked.infer("wa_give_inferred").map(drop)?)
         })?;
         innermost(|running| running.given = Given::Inferred { body, summary });
         Ok(())
@@ -442,7 +319,7 @@ pub extern "C" fn wa_give_code(context: Context, code: *const u8, length: usize)
     guard(|| {
         let code = slice(code, length, "code")?.into();
         ask(context, |asked| {
-            asked.codegen("wa_give_code").map(|_| Ok(()))
+            Ok(asked.codegen("wa_give_code").map(drop)?)
         })?;
         innermost(|running| running.given = Given::Code(code));
         Ok(())
@@ -457,7 +334,9 @@ pub extern "C" fn wa_give_entry(
     data: *mut c_void,
 ) -> Status {
     guard(|| {
-        ask(context, |asked| asked.link("wa_give_entry").map(|_| Ok(())))?;
+        ask(context, |asked| {
+            Ok(asked.link("wa_give_entry").map(drop)?)
+        })?;
         innermost(|running| running.given = Given::Entry { entry, data });
         Ok(())
     })
@@ -468,6 +347,6 @@ pub extern "C" fn wa_give_entry(
 pub extern "C" fn wa_fail(context: Context, message: *const c_char) -> Status {
     guard(|| {
         let message = text(message, "message")?.to_string();
-        ask(context, |_| Ok(Err(Stop::failed(message))))
+        ask(context, |_| Err(Stop::failed(message).into()))
     })
 }

@@ -31,6 +31,8 @@ pub enum Status {
     Stop = 8,
     /// A fault of this library. The session goes on.
     Panicked = 9,
+    /// The store's folder cannot be emptied.
+    Store = 10,
 }
 
 /// A code with its message.

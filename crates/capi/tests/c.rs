@@ -29,39 +29,59 @@ fn library(ending: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no libworldage_capi…{ending} in {}", libraries().display()))
 }
 
-/// Builds the example with a library and gives what it prints.
-fn run(library: &Path) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let out = tempfile::tempdir().expect("a folder");
-    let program = out.path().join("calc");
-    let mut cc = Command::new("cc");
-    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-o"])
-        .arg(&program)
-        .arg("-I")
-        .arg(folder.join("include"))
-        .arg(folder.join("examples/calc.c"))
-        .arg(library)
-        .args(["-lpthread", "-ldl", "-lm"]);
-    let built = cc.output().expect("`cc`, a C compiler, is needed");
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    let ran = Command::new(program)
-        .output()
-        .expect("it was built just now");
-    let (out, err) = (
-        ran.stdout,
-        String::from_utf8_lossy(&ran.stderr).into_owned(),
-    );
-    assert!(ran.status.success(), "{}\n{err}", ran.status);
-    String::from_utf8(out).expect("text")
+/// The example, built with a library.
+struct Example {
+    folder: tempfile::TempDir,
+}
+
+impl Example {
+    fn build(library: &Path) -> Example {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().expect("a folder");
+        let example = Example { folder };
+        let mut cc = Command::new("cc");
+        cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-o"])
+            .arg(example.program())
+            .arg("-I")
+            .arg(sources.join("include"))
+            .arg(sources.join("examples/calc.c"))
+            .arg(library)
+            .args(["-lpthread", "-ldl", "-lm"]);
+        let built = cc.output().expect("`cc`, a C compiler, is needed");
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        example
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("calc")
+    }
+
+    /// What a new process prints.
+    fn run(&self, args: &[&str]) -> String {
+        let mut process = Command::new(self.program());
+        let ran = process.args(args).output().expect("it was built just now");
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{}\n{err}", ran.status);
+        assert_eq!(err, "", "no warning");
+        String::from_utf8(ran.stdout).expect("text")
+    }
+
+    /// What a new process on the example's store prints after its definitions.
+    fn stored(&self, square: &str, others: &str) -> String {
+        let store = self.folder.path().join("store");
+        let printed = self.run(&[store.to_str().expect("text"), square, others]);
+        let lines = printed.lines().filter(|line| !line.starts_with("world"));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
 }
 
 fn check(library: &Path) {
     let expected = expect_test::expect_file!["calc.txt"];
-    expected.assert_eq(&run(library));
+    expected.assert_eq(&Example::build(library).run(&[]));
 }
 
 #[test]
@@ -74,4 +94,69 @@ fn the_example_runs_with_the_shared_library() {
 #[cfg(unix)]
 fn the_example_runs_with_the_static_library() {
     check(&library(".a"));
+}
+
+#[test]
+#[cfg(unix)]
+fn another_process_takes_what_one_has_stored() {
+    let example = Example::build(&library(".so"));
+    expect_test::expect![[r#"
+          infer f(Int)
+          infer cube(Int)
+          infer square(Int)
+          codegen f(Int)
+          codegen square(Int)
+          codegen cube(Int)
+          link square(Int)
+          link cube(Int)
+          link f(Int)
+          => 37
+        why f:
+          infer ran: first call
+          codegen ran: inferred f(Int)
+          link ran: code f(Int)
+        rejected 0
+        off: error 1: the session has no store: see wa_store_on
+    "#]]
+    .assert_eq(&example.stored("x x *", "0"));
+    // Everything has another number here.
+    expect_test::expect![[r#"
+          infer stored:f(Int)
+          codegen stored:f(Int)
+          infer stored:square(Int)
+          codegen stored:square(Int)
+          infer stored:cube(Int)
+          codegen stored:cube(Int)
+          link square(Int)
+          link cube(Int)
+          link f(Int)
+          => 37
+        why f:
+          infer stored
+          codegen stored
+          link ran: code f(Int)
+        rejected 0
+        off: error 1: the session has no store: see wa_store_on
+    "#]]
+    .assert_eq(&example.stored("x x *", "5"));
+    // One function is another one: what did not read its source is stored.
+    expect_test::expect![[r#"
+          infer stored:f(Int)
+          codegen stored:f(Int)
+          infer square(Int)
+          infer stored:cube(Int)
+          codegen stored:cube(Int)
+          codegen square(Int)
+          link square(Int)
+          link cube(Int)
+          link f(Int)
+          => 73
+        why f:
+          infer stored
+          codegen stored
+          link ran: code f(Int)
+        rejected 0
+        off: error 1: the session has no store: see wa_store_on
+    "#]]
+    .assert_eq(&example.stored("x x * 2 *", "2"));
 }

@@ -8,7 +8,8 @@ fn the_header_is_fresh() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let config = cbindgen::Config::from_file(folder.join("cbindgen.toml")).expect("a config");
     let files = [
-        "names", "status", "compiler", "stage", "session", "edit", "handle",
+        "names", "status", "compiler", "stage", "question", "mention", "session", "edit", "handle",
+        "history", "store",
     ];
     let builder = files
         .iter()

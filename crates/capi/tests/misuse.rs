@@ -8,9 +8,11 @@ use std::ptr::{null, null_mut};
 use worldage_capi::compiler::Stages;
 use worldage_capi::edit::*;
 use worldage_capi::handle::*;
+use worldage_capi::history::*;
 use worldage_capi::names::{
     Context, Edit, Handle, HeldWorld, Instance, Session, Shard, Table, Type, View,
 };
+use worldage_capi::question::*;
 use worldage_capi::session::*;
 use worldage_capi::stage::*;
 use worldage_capi::status::{Status, wa_last_error};

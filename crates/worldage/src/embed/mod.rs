@@ -73,7 +73,7 @@ pub use edit::Edit;
 pub use error::Error;
 pub use handle::{Handle, Version};
 pub use scope::Scope;
-pub use session::Session;
+pub use session::{Session, shelf};
 pub use stages::Stages;
 pub use target::Target;
 pub use worldage_dispatch::{

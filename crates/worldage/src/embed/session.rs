@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_dispatch::{Decl, DeclKind, Sig, Ty, TypeError, Types, World};
+use worldage_engine::persist::ArtifactStore;
 use worldage_engine::{
     CodeInstance, Commit, Compiler, Engine, Explanation, Linking, Options, TableId, WorldGuard,
 };
@@ -420,9 +421,21 @@ impl<C: Compiler> Session<C> {
     /// # Ok::<(), Error>(())
     /// ```
     pub fn set_store(&self, store: &Arc<Store>, producer: &str) {
-        self.inner
-            .engine
-            .set_store(Some(Shelf::new(store, producer)));
+        self.inner.engine.set_store(Some(shelf(store, producer)));
+    }
+
+    /// Keeps nothing beyond the session from here on.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| e.define("one", &[], Sum::Number(1)))?;
+    /// session.unset_store();
+    /// assert_eq!(session.call("one", &[], |value| **value)?, 1);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn unset_store(&self) {
+        self.inner.engine.set_store(None);
     }
 
     /// The stages that ran since this was last asked.
@@ -535,6 +548,19 @@ impl<C: Compiler<Shard: Default>> Session<C> {
     pub fn explain(&self, function: &str, args: &[Ty]) -> Result<Option<Explanation>, Error> {
         self.on(C::Shard::default()).explain(function, args)
     }
+}
+
+/// A store as an engine takes it; `producer` as for [`Session::set_store`], which is for those
+/// who have a session.
+///
+/// ```
+/// use worldage::{embed::{example::Sums, shelf, Session}, store::Store};
+/// let store = Store::with_layers(Vec::new(), Box::new(|warning| eprintln!("{warning}")));
+/// Session::new(Sums).engine().set_store(Some(shelf(&std::sync::Arc::new(store), "sums 1.0")));
+/// ```
+#[must_use]
+pub fn shelf(store: &Arc<Store>, producer: &str) -> Arc<dyn ArtifactStore> {
+    Shelf::new(store, producer)
 }
 
 impl<C: Compiler> Inner<C> {
