@@ -228,11 +228,7 @@ impl Inner {
         &self,
         options: &CallOptions,
     ) -> Result<(WorldGuard<'_, SessionCompiler>, Route), CallFailure> {
-        let view = self.view_id(options.view.as_deref()).map_err(|failure| {
-            let first = failure.diagnostics.into_iter().next().expect("never empty");
-            failure::of_diagnostic(first)
-        })?;
-        let shard = self.shard(options.opt.unwrap_or(self.options.opt), view);
+        let (view, shard) = self.compiled_for(options.view.as_deref(), options.opt)?;
         let world = if options.latest { None } else { options.world };
         let guard = self.engine.hold(world).map_err(|error| {
             let error = failure::of_demand(&error);
@@ -244,6 +240,20 @@ impl Inner {
             shard,
         };
         Ok((guard, route))
+    }
+
+    /// The view with a table on top and the shard of an opt level over it; `None` is the base, and
+    /// the session's level.
+    pub(crate) fn compiled_for(
+        &self,
+        view: Option<&str>,
+        opt: Option<OptLevel>,
+    ) -> Result<(ViewId, ShardId), CallFailure> {
+        let view = self.view_id(view).map_err(|failure| {
+            let first = failure.diagnostics.into_iter().next().expect("never empty");
+            failure::of_diagnostic(first)
+        })?;
+        Ok((view, self.shard(opt.unwrap_or(self.options.opt), view)))
     }
 
     /// The stages that ran, by stage and name.

@@ -62,7 +62,7 @@ pub use options::{OptLevel, SessionOptions};
 pub use persist::{PRODUCER, keys_of};
 pub use questions::{Composition, EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
-pub use typed::{CallError, FnHandle, FnScope, FnVersion};
+pub use typed::{CallError, FnHandle, FnScope, FnVersion, HandleOptions};
 pub use updates::Update;
 pub use worldage_cranelift::{Grid, HostFn, HostScalar};
 pub use worldage_dispatch as dispatch;

@@ -233,7 +233,7 @@ impl Session {
     /// ```
     pub fn machine_code_bytes(&self) -> usize {
         let inner = &*self.inner;
-        let (shard, _) = inner.base;
+        let shard = inner.base;
         let code = |mi: &Mi| inner.engine.demand(*mi, shard, None).ok();
         let valid = inner.engine.valid(shard);
         let bytes = valid.iter().filter_map(code);

@@ -7,6 +7,7 @@ use crate::options::{OptLevel, SessionOptions};
 use crate::persist::{PRODUCER, Shelf};
 use crate::places::Places;
 use crate::tally::Tally;
+use crate::typed::IdleContext;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -71,10 +72,10 @@ pub(crate) struct Inner {
     pub(crate) options: SessionOptions,
     /// Idle contexts by shard and whether they follow the newest world.
     pub(crate) contexts: Mutex<Vec<(ContextKey, cranelift::Context)>>,
-    /// The shard and view of typed calls.
-    pub(crate) base: (ShardId, ViewId),
+    /// The session's opt level over the base view.
+    pub(crate) base: ShardId,
     /// Idle contexts of typed calls, by pin.
-    pub(crate) slots: cranelift::ContextSlots<ContextKey>,
+    pub(crate) slots: cranelift::ContextSlots<IdleContext>,
     /// What runs now and follows the newest world: an edit is settled for it at once.
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
@@ -189,7 +190,7 @@ impl Session {
             .map_err(|error| StartError::Prelude(error.to_string()))?;
         engine.set_store(shelf(options.store.as_ref()));
         let view = engine.view(&[]);
-        let base = (engine.shard(Shard::Host(options.opt), view), view);
+        let base = engine.shard(Shard::Host(options.opt), view);
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,

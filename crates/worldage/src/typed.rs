@@ -5,13 +5,14 @@
 
 use crate::calls::CallFailure;
 use crate::failure;
+use crate::options::OptLevel;
 use crate::session::{ContextKey, Inner, Session, SessionCompiler};
 use arc_swap::{ArcSwapOption, Guard};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::sync::Arc;
 use worldage_cranelift::{self as cranelift, Context, HostFn, HostScalar, TypedCallee};
 use worldage_dispatch::{Symbol, Ty, World};
-use worldage_engine::{Entered, Linking, Unresolved};
+use worldage_engine::{Entered, Linking, ShardId, Unresolved, ViewId};
 use worldage_wir::error::RunError;
 use worldage_wir::ir::Failure;
 
@@ -63,6 +64,8 @@ pub struct FnHandle<F: HostFn> {
     session: Arc<Inner>,
     function: Symbol,
     args: Ty,
+    view: ViewId,
+    shard: ShardId,
     newest: ArcSwapOption<InWorld<F>>,
 }
 
@@ -85,9 +88,17 @@ struct InWorld<F> {
 /// ```
 pub struct FnScope<'s> {
     session: &'s Arc<Inner>,
+    /// The contexts that calls of this scope run in.
+    contexts: OnceCell<Box<IdleContext>>,
+    live: bool,
     entered: Entered<'s, SessionCompiler>,
-    context: RefCell<Option<Box<(ContextKey, Context)>>>,
+}
+
+/// A context for code of one shard and, in a scope, those for others behind it.
+pub(crate) struct IdleContext {
     key: ContextKey,
+    context: RefCell<Context>,
+    next: OnceCell<Box<IdleContext>>,
 }
 
 /// What a handle means in the world of a scope.
@@ -105,7 +116,38 @@ pub struct FnScope<'s> {
 /// ```
 pub struct FnVersion<'s, F: HostFn> {
     scope: &'s FnScope<'s>,
-    version: Guard<Option<Arc<InWorld<F>>>>,
+    context: &'s RefCell<Context>,
+    view: ViewId,
+    meaning: Meaning<F>,
+}
+
+/// What a handle means, taken from where all threads find it; never nothing.
+type Meaning<F> = Guard<Option<Arc<InWorld<F>>>>;
+
+/// What the code that a handle calls is compiled for.
+///
+/// ```
+/// use worldage::{HandleOptions, OptLevel, Session, SessionOptions};
+///
+/// let session = Session::new(SessionOptions::default()).unwrap();
+/// session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+/// session.table("loud", None).unwrap();
+/// session.define("l.wir", "noinline fn g(x: Int64) { x + 100 }", Some("loud")).unwrap();
+/// let plain = HandleOptions { opt: Some(OptLevel::None), ..HandleOptions::default() };
+/// let loud = HandleOptions { view: Some("loud".into()), ..HandleOptions::default() };
+/// let plain = session.handle_with::<fn(i64) -> i64>("f", &plain).unwrap();
+/// let loud = session.handle_with::<fn(i64) -> i64>("f", &loud).unwrap();
+/// session.enter(|scope| {
+///     assert_eq!(scope.get(&plain).unwrap().call((20,)).unwrap(), 42);
+///     assert_eq!(scope.get(&loud).unwrap().call((20,)).unwrap(), 240);
+/// });
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandleOptions {
+    /// The opt level; `None` is the session's.
+    pub opt: Option<OptLevel>,
+    /// The table on top of the view; `None` is the base alone.
+    pub view: Option<String>,
 }
 
 impl Session {
@@ -123,11 +165,36 @@ impl Session {
     /// # Errors
     /// [`CallError`]: no method takes them, it returns another type, or a stage failed.
     pub fn handle<F: HostFn>(&self, function: &str) -> Result<FnHandle<F>, CallError> {
-        let universe = &self.inner.universe;
+        self.handle_with(function, &HandleOptions::default())
+    }
+
+    /// A handle on code of another opt level or view.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// let options = HandleOptions { opt: Some(OptLevel::None), ..HandleOptions::default() };
+    /// let f = session.handle_with::<fn(i64) -> i64>("f", &options).unwrap();
+    /// assert_eq!(session.enter(|scope| scope.get(&f)?.call((20,))).unwrap(), 42);
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`Session::handle`], or there is no such table.
+    pub fn handle_with<F: HostFn>(
+        &self,
+        function: &str,
+        options: &HandleOptions,
+    ) -> Result<FnHandle<F>, CallError> {
+        let inner = &self.inner;
+        let (view, shard) = inner.compiled_for(options.view.as_deref(), options.opt)?;
+        let universe = &inner.universe;
         let handle = FnHandle {
-            session: Arc::clone(&self.inner),
+            session: Arc::clone(inner),
             function: universe.types().symbol(function),
             args: universe.types().tuple(&F::params(universe)),
+            view,
+            shard,
             newest: ArcSwapOption::empty(),
         };
         self.enter(|scope| scope.get(&handle).map(drop))?;
@@ -154,13 +221,11 @@ impl Session {
 impl<'s> FnScope<'s> {
     #[inline]
     fn new(session: &'s Arc<Inner>) -> Self {
-        let live = session.engine.linking() == Linking::Live;
-        let key = (session.base.0, live);
         FnScope {
             session,
+            contexts: OnceCell::new(),
+            live: session.engine.linking() == Linking::Live,
             entered: session.engine.enter(),
-            context: RefCell::new(None),
-            key,
         }
     }
 
@@ -193,49 +258,79 @@ impl<'s> FnScope<'s> {
     /// As of [`Session::handle`], or the handle is another session's.
     #[inline]
     pub fn get<F: HostFn>(&'s self, handle: &FnHandle<F>) -> Result<FnVersion<'s, F>, CallError> {
-        let version = handle.version(self)?;
-        self.enter_context()?;
-        let scope = self;
-        Ok(FnVersion { scope, version })
+        let meaning = handle.meaning(self)?;
+        let context = self.context(handle.shard)?;
+        Ok(FnVersion {
+            scope: self,
+            context: &context.context,
+            view: handle.view,
+            meaning,
+        })
+    }
+
+    /// The context of this scope for code of a shard.
+    #[inline]
+    fn context(&self, shard: ShardId) -> Result<&IdleContext, CallError> {
+        let mut place = &self.contexts;
+        loop {
+            match place.get() {
+                Some(context) if context.key.0 == shard => return Ok(context),
+                Some(other) => place = &other.next,
+                None => return self.enter_context(place, shard),
+            }
+        }
     }
 
     #[inline]
-    fn enter_context(&self) -> Result<(), CallError> {
-        let mut context = self.context.borrow_mut();
-        let context = match &mut *context {
-            Some(context) => context,
-            none => none.insert(self.idle_context()?),
+    fn enter_context<'a>(
+        &self,
+        place: &'a OnceCell<Box<IdleContext>>,
+        shard: ShardId,
+    ) -> Result<&'a IdleContext, CallError> {
+        let key = (shard, self.live);
+        let mut context = match std::ptr::eq(place, &self.contexts) {
+            true => self.idle_context(key)?,
+            false => self.new_context(key)?,
         };
-        context.1.enter(self.world().0);
-        Ok(())
+        context.context.get_mut().enter(self.world().0);
+        Ok(place.get_or_init(|| context))
     }
 
     /// The context of this pin, or another one.
     #[inline]
-    fn idle_context(&self) -> Result<Box<(ContextKey, Context)>, CallError> {
+    fn idle_context(&self, key: ContextKey) -> Result<Box<IdleContext>, CallError> {
         let idle = match &self.entered {
             Entered::Pin(pin) => self.session.slots.take(pin.slot()),
             Entered::Guard(_) => None,
         };
-        match idle.filter(|context| context.0 == self.key) {
-            Some(context) => Ok(context),
-            None => self.new_context(),
+        match idle {
+            Some(context) if context.key == key => Ok(context),
+            other => {
+                if let Some(other) = other {
+                    self.give_back(*other);
+                }
+                self.new_context(key)
+            }
         }
     }
 
     #[cold]
-    fn new_context(&self) -> Result<Box<(ContextKey, Context)>, CallError> {
-        let context = self.session.context(self.key).map_err(|error| {
+    fn new_context(&self, key: ContextKey) -> Result<Box<IdleContext>, CallError> {
+        let context = self.session.context(key).map_err(|error| {
             let error = failure::no_stack(&error);
             failure::of_run(self.session, error, self.world())
         })?;
-        Ok(Box::new((self.key, context)))
+        Ok(Box::new(IdleContext {
+            key,
+            context: RefCell::new(context),
+            next: OnceCell::new(),
+        }))
     }
 
     #[cold]
-    fn raised(&self, error: cranelift::CallError) -> CallError {
+    fn raised(&self, view: ViewId, error: cranelift::CallError) -> CallError {
         let session = self.session;
-        let error = failure::of_call(session, session.base.1, self.world(), error);
+        let error = failure::of_call(session, view, self.world(), error);
         failure::of_run(session, error, self.world()).into()
     }
 }
@@ -243,11 +338,38 @@ impl<'s> FnScope<'s> {
 impl Drop for FnScope<'_> {
     #[inline]
     fn drop(&mut self) {
-        match (&self.entered, self.context.get_mut().take()) {
-            (Entered::Pin(pin), Some(context)) => self.session.slots.put(pin.slot(), context),
-            (Entered::Guard(_), Some(context)) => self.session.give_back(context.0, context.1),
-            (_, None) => {}
+        if self.contexts.get().is_some() {
+            self.leave();
         }
+    }
+}
+
+impl FnScope<'_> {
+    /// Keeps the contexts for others.
+    fn leave(&mut self) {
+        let Some(mut first) = self.contexts.take() else {
+            return;
+        };
+        if let Some(others) = first.next.take() {
+            self.leave_others(others);
+        }
+        match &self.entered {
+            Entered::Pin(pin) => self.session.slots.put(pin.slot(), first),
+            Entered::Guard(_) => self.give_back(*first),
+        }
+    }
+
+    #[cold]
+    fn leave_others(&self, first: Box<IdleContext>) {
+        let mut rest = Some(first);
+        while let Some(mut context) = rest {
+            rest = context.next.take();
+            self.give_back(*context);
+        }
+    }
+
+    fn give_back(&self, idle: IdleContext) {
+        self.session.give_back(idle.key, idle.context.into_inner());
     }
 }
 
@@ -271,12 +393,12 @@ impl<F: HostFn> FnVersion<'_, F> {
     /// The program failed.
     #[inline]
     pub fn call(&self, args: F::Args) -> Result<F::Ret, CallError> {
-        let mut context = self.scope.context.borrow_mut();
-        let (Some(context), Some(version)) = (&mut *context, &*self.version) else {
-            unreachable!("a version is made of code in a scope with a context")
+        let Some(meaning) = &*self.meaning else {
+            unreachable!("a version is made of a meaning")
         };
-        let result = context.1.call_typed(&version.callee, args);
-        result.map_err(|error| self.scope.raised(error))
+        let mut context = self.context.borrow_mut();
+        let result = context.call_typed(&meaning.callee, args);
+        result.map_err(|error| self.scope.raised(self.view, error))
     }
 }
 
@@ -295,7 +417,7 @@ impl<F: HostFn> FnHandle<F> {
     }
 
     #[inline]
-    fn version(&self, scope: &FnScope<'_>) -> Result<Guard<Option<Arc<InWorld<F>>>>, CallError> {
+    fn meaning(&self, scope: &FnScope<'_>) -> Result<Meaning<F>, CallError> {
         if !Arc::ptr_eq(scope.session, &self.session) {
             return Err(CallError::ForeignHandle(self.name().into()));
         }
@@ -307,9 +429,9 @@ impl<F: HostFn> FnHandle<F> {
     }
 
     #[cold]
-    fn miss(&self, world: World) -> Result<Guard<Option<Arc<InWorld<F>>>>, CallError> {
+    fn miss(&self, world: World) -> Result<Meaning<F>, CallError> {
         let session = &*self.session;
-        let (shard, view) = session.base;
+        let (shard, view) = (self.shard, self.view);
         let failed = |error: RunError| failure::of_run(session, error, world);
         let found = session
             .engine

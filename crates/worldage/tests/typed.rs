@@ -1,6 +1,6 @@
 //! Typed handles: functions of a program as Rust function types.
 
-use worldage::{CallError, Linking, Session, SessionOptions};
+use worldage::{CallError, FnHandle, HandleOptions, Linking, OptLevel, Session, SessionOptions};
 
 fn session(program: &str) -> Session {
     let session = Session::new(SessionOptions::default()).expect("a host");
@@ -153,7 +153,7 @@ fn scopes_nest_and_threads_enter_at_once() {
     );
     let f = session.handle::<fn(i64) -> i64>("f").expect("a method");
     let nested = |depth: i64| {
-        fn enter(session: &Session, f: &worldage::FnHandle<fn(i64) -> i64>, depth: i64) -> i64 {
+        fn enter(session: &Session, f: &FnHandle<fn(i64) -> i64>, depth: i64) -> i64 {
             session.enter(|scope| {
                 let own = scope
                     .get(f)
@@ -178,6 +178,134 @@ fn scopes_nest_and_threads_enter_at_once() {
                     assert_eq!(nested(3), 10);
                 }
             });
+        }
+    });
+}
+
+fn options(opt: Option<OptLevel>, view: Option<&str>) -> HandleOptions {
+    let view = view.map(str::to_string);
+    HandleOptions { opt, view }
+}
+
+#[test]
+fn handles_of_several_opt_levels_and_views_are_called_in_one_scope() {
+    for linking in [Linking::Pinned, Linking::Live] {
+        let session = session(
+            "noinline fn g(x: Int64) { x + 1 }
+             noinline fn f(x: Int64) { g(x) * 2 }
+             noinline fn at(i: Int64) { var xs = array(Int64, 3); xs[g(i)] }",
+        );
+        session.set_linking(linking);
+        session.table("top", None).expect("a new table");
+        let in_top = |text| session.define("top.wir", text, Some("top")).map(drop);
+        in_top("noinline fn g(x: Int64) { x + 100 }").expect("an edit");
+        let made = [
+            options(None, None),
+            options(Some(OptLevel::None), None),
+            options(None, Some("top")),
+            options(Some(OptLevel::None), Some("top")),
+        ]
+        .map(|options| {
+            let handle = |name| session.handle_with::<fn(i64) -> i64>(name, &options);
+            (
+                handle("f").expect("a method"),
+                handle("at").expect("a method"),
+            )
+        });
+        let all = |x| {
+            session.enter(|scope| {
+                let call = |handle| scope.get(handle)?.call((x,));
+                // Twice, and each between others: contexts are not mixed up.
+                let first = made.each_ref().map(|(f, _)| call(f).expect("a value"));
+                let failed = made.each_ref().map(|(_, at)| failed(call(at)));
+                assert!(
+                    failed
+                        .iter()
+                        .all(|error| error.contains("index-out-of-bounds")),
+                    "{failed:?}"
+                );
+                assert_eq!(
+                    made.each_ref().map(|(f, _)| call(f).expect("a value")),
+                    first
+                );
+                first
+            })
+        };
+        assert_eq!(all(20), [42, 42, 240, 240]);
+        session.take_stages();
+        assert_eq!(all(20), [42, 42, 240, 240]);
+        assert_eq!(session.take_stages().len(), 0);
+        // A method of the table reaches those who stack it, and no other.
+        in_top("noinline fn g(x: Int64) { x + 200 }").expect("an edit");
+        assert_eq!(all(20), [42, 42, 440, 440]);
+        session
+            .define("e.wir", "noinline fn g(x: Int64) { x + 2 }", None)
+            .expect("an edit");
+        assert_eq!(all(20), [44, 44, 440, 440]);
+    }
+}
+
+#[test]
+fn a_view_that_is_not_there_is_an_error() {
+    let session = session("fn f() { 1 }");
+    let handle = session.handle_with::<fn() -> i64>("f", &options(None, Some("nowhere")));
+    assert!(failed(handle).contains("nowhere"));
+}
+
+#[test]
+fn a_scope_keeps_more_handles_apart_than_it_has_places_for() {
+    let functions = 0..40;
+    let texts = functions
+        .clone()
+        .map(|n| format!("noinline fn f{n}(x: Int64) {{ x + {n} }}"));
+    let session = session(&texts.collect::<Vec<_>>().join("\n"));
+    let handle = |n| session.handle::<fn(i64) -> i64>(&format!("f{n}"));
+    let handles: Vec<_> = functions.map(|n| handle(n).expect("a method")).collect();
+    let sum_of = |scope: &worldage::FnScope<'_>| -> i64 {
+        let call = |handle| scope.get(handle)?.call((0,));
+        handles
+            .iter()
+            .map(|handle| call(handle).expect("a value"))
+            .sum()
+    };
+    session.enter(|scope| {
+        assert_eq!(sum_of(scope), (0..40).sum::<i64>());
+        session
+            .define("e.wir", "noinline fn f3(x: Int64) { 1000 }", None)
+            .expect("an edit");
+        // The scope is of its world.
+        assert_eq!(sum_of(scope), (0..40).sum::<i64>());
+        session.enter(|inner| assert_eq!(sum_of(inner), (0..40).sum::<i64>() + 997));
+        assert_eq!(sum_of(scope), (0..40).sum::<i64>());
+    });
+}
+
+#[test]
+fn scopes_on_threads_are_of_one_world_each_while_another_edits() {
+    let session = session("noinline fn g(x: Int64) { 1 }\nnoinline fn f(x: Int64) { g(x) }");
+    let options = [options(None, None), options(Some(OptLevel::None), None)];
+    let handles = options.map(|options| {
+        let made = session.handle_with::<fn(i64) -> i64>("f", &options);
+        made.expect("a method")
+    });
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                for _ in 0..200 {
+                    session.enter(|scope| {
+                        // What `g` gives is the number of its world.
+                        let expected = scope.world().0.cast_signed();
+                        for handle in handles.iter().chain(&handles) {
+                            let got = scope.get(handle).and_then(|f| f.call((0,)));
+                            assert_eq!(got.expect("a value"), expected);
+                        }
+                    });
+                }
+            });
+        }
+        for world in 2..60 {
+            let text = format!("noinline fn g(x: Int64) {{ {world} }}");
+            session.define("e.wir", &text, None).expect("an edit");
         }
     });
 }

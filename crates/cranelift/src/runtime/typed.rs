@@ -177,20 +177,20 @@ impl Context {
     }
 }
 
-/// Places for idle contexts, taken and given back without a lock.
-pub struct ContextSlots<K>(Box<[AtomicPtr<(K, Context)>]>);
+/// Places for idle contexts with what belongs to them, taken and given back without a lock.
+pub struct ContextSlots<T>(Box<[AtomicPtr<T>]>);
 
-impl<K> ContextSlots<K> {
+impl<T> ContextSlots<T> {
     /// So many places, all empty.
     #[must_use]
-    pub fn new(slots: usize) -> ContextSlots<K> {
+    pub fn new(slots: usize) -> ContextSlots<T> {
         let empty = || AtomicPtr::new(std::ptr::null_mut());
         ContextSlots(std::iter::repeat_with(empty).take(slots).collect())
     }
 
     /// Takes what is in a place.
     #[inline]
-    pub fn take(&self, slot: usize) -> Option<Box<(K, Context)>> {
+    pub fn take(&self, slot: usize) -> Option<Box<T>> {
         let taken = self.0[slot].swap(std::ptr::null_mut(), Ordering::Acquire);
         // SAFETY: a pointer in a slot is one of `put`, and only who swaps it out has it.
         (!taken.is_null()).then(|| unsafe { Box::from_raw(taken) })
@@ -199,7 +199,7 @@ impl<K> ContextSlots<K> {
     /// Puts a context into a place; drops it if another is there. One thread puts into a place at
     /// a time: of two that do, one context is lost.
     #[inline]
-    pub fn put(&self, slot: usize, context: Box<(K, Context)>) {
+    pub fn put(&self, slot: usize, context: Box<T>) {
         let place = &self.0[slot];
         if place.load(Ordering::Relaxed).is_null() {
             place.store(Box::into_raw(context), Ordering::Release);
@@ -207,7 +207,7 @@ impl<K> ContextSlots<K> {
     }
 }
 
-impl<K> Drop for ContextSlots<K> {
+impl<T> Drop for ContextSlots<T> {
     fn drop(&mut self) {
         for slot in 0..self.0.len() {
             drop(self.take(slot));
@@ -215,7 +215,7 @@ impl<K> Drop for ContextSlots<K> {
     }
 }
 
-// SAFETY: a slot gives its context to one thread at a time, and contexts may move.
-unsafe impl<K: Send> Send for ContextSlots<K> {}
+// SAFETY: a slot gives what it holds to one thread at a time.
+unsafe impl<T: Send> Send for ContextSlots<T> {}
 // SAFETY: as above.
-unsafe impl<K: Send> Sync for ContextSlots<K> {}
+unsafe impl<T: Send> Sync for ContextSlots<T> {}

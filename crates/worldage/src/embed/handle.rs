@@ -4,10 +4,10 @@
 //! the engine is asked again, which runs the stages whose inputs changed, or none.
 
 use super::error::Error;
+use super::known::{Found, HandleId};
 use super::scope::Scope;
 use super::session::{Inner, Session};
-use arc_swap::{ArcSwapOption, Guard};
-use std::ops::Deref;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::{CodeInstance, Compiler, ShardId, ViewId};
@@ -28,6 +28,7 @@ use worldage_engine::{CodeInstance, Compiler, ShardId, ViewId};
 /// # Ok::<(), Error>(())
 /// ```
 pub struct Handle<C: Compiler> {
+    id: HandleId,
     session: Arc<Inner<C>>,
     function: Symbol,
     args: Ty,
@@ -36,37 +37,10 @@ pub struct Handle<C: Compiler> {
     newest: ArcSwapOption<InWorld<C>>,
 }
 
-struct InWorld<C: Compiler> {
+/// What a handle means in one world.
+pub(super) struct InWorld<C: Compiler> {
     world: World,
     ci: Arc<CodeInstance<C>>,
-}
-
-/// The code instance of one world, as a scope sees it.
-///
-/// ```
-/// # use worldage::embed::{example::{Sum, Sums}, *};
-/// # let session = Session::new(Sums);
-/// # session.edit(|e| {
-/// #     e.define("one", &[], Sum::Number(1))?;
-/// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
-/// # })?;
-/// let two = session.handle("two", &[])?;
-/// let value = session.enter(|scope| Ok::<i64, Error>(**scope.get(&two)?.linked()))?;
-/// assert_eq!(value, 2);
-/// # Ok::<(), Error>(())
-/// ```
-pub struct Version<C: Compiler>(Guard<Option<Arc<InWorld<C>>>>);
-
-impl<C: Compiler> Deref for Version<C> {
-    type Target = CodeInstance<C>;
-
-    #[inline]
-    fn deref(&self) -> &CodeInstance<C> {
-        match &*self.0 {
-            Some(known) => &known.ci,
-            None => unreachable!("a version is made of a code instance"),
-        }
-    }
 }
 
 impl<C: Compiler> Handle<C> {
@@ -78,6 +52,7 @@ impl<C: Compiler> Handle<C> {
         shard: ShardId,
     ) -> Result<Handle<C>, Error> {
         let handle = Handle {
+            id: HandleId::fresh(),
             session: Arc::clone(&session.inner),
             function,
             args,
@@ -85,7 +60,7 @@ impl<C: Compiler> Handle<C> {
             shard,
             newest: ArcSwapOption::empty(),
         };
-        session.enter(|scope| handle.version(scope).map(drop))?;
+        session.enter(|scope| handle.find(scope).map(drop))?;
         Ok(handle)
     }
 
@@ -107,8 +82,8 @@ impl<C: Compiler> Handle<C> {
     /// [`Error::Unresolved`] if an edit took the method away, or [`Error::Demand`].
     pub fn call<R>(&self, run: impl FnOnce(&C::Linked) -> R) -> Result<R, Error> {
         let scope = Scope::of(&self.session);
-        let version = self.version(&scope)?;
-        Ok(run(version.linked()))
+        let found = self.find(&scope)?;
+        Ok(run(found.ci.linked()))
     }
 
     /// The name of what is called: `f(Int64)`.
@@ -128,30 +103,42 @@ impl<C: Compiler> Handle<C> {
     }
 
     #[inline]
-    pub(super) fn version(&self, scope: &Scope<'_, C>) -> Result<Version<C>, Error> {
+    pub(super) fn of<'s>(&self, scope: &'s Scope<'_, C>) -> Result<&'s CodeInstance<C>, Error> {
+        match scope.known.get(self.id) {
+            Some(known) => Ok(&known.ci),
+            None => self.first_of(scope),
+        }
+    }
+
+    #[cold]
+    fn first_of<'s>(&self, scope: &'s Scope<'_, C>) -> Result<&'s CodeInstance<C>, Error> {
+        Ok(&scope.known.keep(self.id, self.find(scope)?).ci)
+    }
+
+    #[inline]
+    fn find(&self, scope: &Scope<'_, C>) -> Result<Found<InWorld<C>>, Error> {
         if !std::ptr::eq(scope.session(), &*self.session) {
             return Err(Error::ForeignHandle(self.name().into()));
         }
-        let known = self.newest.load();
-        match &*known {
-            Some(hit) if hit.world == scope.world() => Ok(Version(known)),
+        match Found::new(self.newest.load()) {
+            Some(hit) if hit.world == scope.world() => Ok(hit),
             _ => self.miss(scope.world()),
         }
     }
 
     #[cold]
-    fn miss(&self, world: World) -> Result<Version<C>, Error> {
+    fn miss(&self, world: World) -> Result<Found<InWorld<C>>, Error> {
         let engine = &self.session.engine;
         let mi = engine
             .find_instance(self.function, self.args, self.view, world)
             .map_err(|error| Error::Unresolved { error, world })?;
         let ci = engine.demand(mi, self.shard, Some(world))?;
-        let made = Some(Arc::new(InWorld { world, ci }));
+        let made = Arc::new(InWorld { world, ci });
         // A scope that entered long ago does not take the handle back to its world.
         let newer = |known: &Arc<InWorld<C>>| known.world > world;
         if !self.newest.load().as_ref().is_some_and(newer) {
-            self.newest.store(made.clone());
+            self.newest.store(Some(Arc::clone(&made)));
         }
-        Ok(Version(Guard::from_inner(made)))
+        Ok(Found::of(made))
     }
 }

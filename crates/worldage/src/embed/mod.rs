@@ -64,6 +64,7 @@ mod edit;
 mod error;
 pub mod example;
 mod handle;
+mod known;
 mod scope;
 pub mod session;
 mod stages;
@@ -71,7 +72,7 @@ mod target;
 
 pub use edit::Edit;
 pub use error::Error;
-pub use handle::{Handle, Version};
+pub use handle::Handle;
 pub use scope::Scope;
 pub use session::{Session, shelf};
 pub use stages::Stages;

@@ -1,13 +1,15 @@
 //! Scopes: a stretch of host code in one world, in which handles are called without a lock.
 
 use super::error::Error;
-use super::handle::{Handle, Version};
+use super::handle::{Handle, InWorld};
+use super::known::Known;
 use super::session::{Inner, Session};
 use worldage_dispatch::World;
-use worldage_engine::{Compiler, Entered};
+use worldage_engine::{CodeInstance, Compiler, Entered};
 
 /// The newest world at the time when [`Session::enter`] was called; it stays callable, and what
-/// it reaches is kept, until the scope ends.
+/// it reaches is kept, until the scope ends. A scope is for one thread: others enter by
+/// themselves.
 ///
 /// ```
 /// # use worldage::embed::{example::{Sum, Sums}, *};
@@ -23,6 +25,7 @@ use worldage_engine::{Compiler, Entered};
 /// ```
 pub struct Scope<'s, C: Compiler> {
     session: &'s Inner<C>,
+    pub(super) known: Known<InWorld<C>>,
     entered: Entered<'s, C>,
 }
 
@@ -35,7 +38,12 @@ impl<'s, C: Compiler> Scope<'s, C> {
     #[inline]
     pub(super) fn of(session: &'s Inner<C>) -> Self {
         let entered = session.engine.enter();
-        Scope { session, entered }
+        let known = Known::new();
+        Scope {
+            session,
+            entered,
+            known,
+        }
     }
 
     #[inline]
@@ -60,7 +68,8 @@ impl<'s, C: Compiler> Scope<'s, C> {
         self.entered.world()
     }
 
-    /// What a handle means in this world. No lock where the handle was asked in it before.
+    /// What a handle means in this world. No lock where the handle was asked in it before; in
+    /// this scope, nothing that threads share.
     ///
     /// ```
     /// # use worldage::embed::{example::{Sum, Sums}, *};
@@ -79,7 +88,7 @@ impl<'s, C: Compiler> Scope<'s, C> {
     /// [`Error::ForeignHandle`], [`Error::Unresolved`] if an edit took the method away, or
     /// [`Error::Demand`].
     #[inline]
-    pub fn get(&self, handle: &Handle<C>) -> Result<Version<C>, Error> {
-        handle.version(self)
+    pub fn get(&self, handle: &Handle<C>) -> Result<&CodeInstance<C>, Error> {
+        handle.of(self)
     }
 }

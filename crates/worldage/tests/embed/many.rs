@@ -191,3 +191,40 @@ fn threads_edit_and_call_one_session_and_others() {
     });
     assert_eq!(shared.world(), World(201));
 }
+
+/// Each function is the number of the world times its own: code that a scope borrowed is that of
+/// the scope's world however often others redefine it meanwhile, and lives as long.
+#[test]
+fn scopes_on_threads_keep_what_they_borrowed() {
+    const HANDLES: i64 = 20;
+    let texts = Session::new(Texts);
+    let define = |world: i64| {
+        let edited = texts.edit(|e| {
+            (0..HANDLES).try_for_each(|n| e.define(&format!("f{n}"), &[], (world * n).to_string()))
+        });
+        assert_eq!(edited.expect("a valid edit").world, World(world as u64));
+    };
+    define(1);
+    let handles: Vec<Handle<Texts>> = (0..HANDLES)
+        .map(|n| texts.handle(&format!("f{n}"), &[]).expect("a function"))
+        .collect();
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| {
+                for _ in 0..60 {
+                    texts.enter(|scope| {
+                        let get = |handle| scope.get(handle).expect("a function");
+                        let first: Vec<&CodeInstance<Texts>> = handles.iter().map(get).collect();
+                        for (n, (handle, before)) in handles.iter().zip(&first).enumerate() {
+                            assert!(std::ptr::eq(get(handle), *before));
+                            let expected = scope.world().0 * n as u64;
+                            assert_eq!(**before.linked(), expected.to_string());
+                        }
+                    });
+                }
+            });
+        }
+        // More worlds than are callable without a scope.
+        (2..100).for_each(define);
+    });
+}
