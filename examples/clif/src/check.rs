@@ -3,7 +3,7 @@
 //! Beside every answer the stages that ran are compared with those that had to, which follow
 //! from the calls in the text alone, not from what the engine recorded.
 
-use crate::compiler::{Clif, Unsupported, callees_of};
+use crate::compiler::{Clif, Unsupported};
 use crate::file::{Error, File, Skips, skip};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::data_value::{DataValue, DisplayDataValues};
@@ -14,7 +14,7 @@ use cranelift_reader::{Comparison, RunCommand};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use worldage::dispatch::{Sig, Symbol, Ty, Types};
-use worldage::embed::native::NativeCaller;
+use worldage::embed::native::{NativeCaller, callees_of};
 use worldage::engine::{
     DemandError, Edit, Engine, Linked, Mi, Options, Resolved, ShardId, Stage, TableId,
 };

@@ -1,17 +1,15 @@
 //! The three stages over CLIF: resolve what a function calls, generate its code, put it in place.
 //! No edge is recorded here by hand: what a stage asks its context is one.
 
-use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{
-    self, ExternalName, FuncRef, Function, GlobalValueData, Inst, InstBuilder, InstructionData,
-    MemFlagsData, Opcode, Signature, UserExternalName, UserFuncName,
-};
+use cranelift_codegen::ir::{self, FuncRef, Function, Signature, UserExternalName, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use worldage::dispatch::{Decl, DeclKind, Ty, Types};
-use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
+use worldage::embed::native::{
+    CELLS, NativeCode, NativeError, NativeFunction, call_through_cells, callees_of,
+};
 use worldage::engine::{
     CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
     digest_of,
@@ -142,7 +140,8 @@ impl Compiler for Clif {
         cells.iter().for_each(|mi| cx.calls(*mi));
         let isa = &self.isas[cx.shard()];
         let mut function = (*inferred.function).clone();
-        call_through_cells(&mut function, &inferred.callees, isa.pointer_type());
+        let callees = inferred.callees.iter().map(|(callee, _)| *callee);
+        call_through_cells(&mut function, callees, isa.pointer_type());
         let native = NativeCode::compile(isa, function).map_err(stop)?;
         Ok(Code { native, cells })
     }
@@ -154,7 +153,7 @@ impl Compiler for Clif {
         code: &Arc<Code>,
     ) -> Result<NativeFunction, Stop> {
         let cell = |name: &UserExternalName| match name.namespace {
-            CELL => cx.cell(code.cells[name.index as usize]).cast(),
+            CELLS => cx.cell(code.cells[name.index as usize]).cast(),
             _ => std::ptr::null(),
         };
         let installed = code.native.install(&self.isas[cx.shard().0], cell);
@@ -184,91 +183,10 @@ impl Clif {
     }
 }
 
-/// The functions that a function calls or takes the address of, by name.
-pub fn callees_of(function: &Function) -> Vec<(FuncRef, UserFuncName)> {
-    let mut callees: Vec<(FuncRef, UserFuncName)> = Vec::new();
-    let blocks = function.layout.blocks();
-    for inst in blocks.flat_map(|block| function.layout.block_insts(block)) {
-        let Some(reference) = named_by(function, inst) else {
-            continue;
-        };
-        let name = match &function.dfg.ext_funcs[reference].name {
-            ExternalName::TestCase(name) => UserFuncName::Testcase(name.clone()),
-            ExternalName::User(name) => {
-                UserFuncName::User(function.params.user_named_funcs()[*name].clone())
-            }
-            ExternalName::LibCall(_) | ExternalName::KnownSymbol(_) => continue,
-        };
-        if !callees.iter().any(|(known, _)| *known == reference) {
-            callees.push((reference, name));
-        }
-    }
-    callees
-}
-
-fn named_by(function: &Function, inst: Inst) -> Option<FuncRef> {
-    match function.dfg.insts[inst] {
-        InstructionData::Call { func_ref, .. }
-        | InstructionData::TryCall { func_ref, .. }
-        | InstructionData::FuncAddr { func_ref, .. } => Some(func_ref),
-        _ => None,
-    }
-}
-
 /// Whether a call with one signature reaches a function with the other.
 fn agree(defined: &Signature, called: &Signature) -> bool {
     let types = |params: &[ir::AbiParam]| params.iter().map(|p| p.value_type).collect::<Vec<_>>();
     defined.call_conv == called.call_conv
         && types(&defined.params) == types(&called.params)
         && types(&defined.returns) == types(&called.returns)
-}
-
-/// The namespace of cells among external names, apart from those of the file.
-const CELL: u32 = u32::MAX;
-
-/// Turns each direct call into a load of the callee's cell and an indirect call: code names its
-/// callees by number, and an address appears only in link.
-fn call_through_cells(function: &mut Function, callees: &[(FuncRef, Mi)], pointer: ir::Type) {
-    let cells: HashMap<FuncRef, ir::GlobalValue> = (0u32..)
-        .zip(callees)
-        .map(|(index, (callee, _))| {
-            let name = UserExternalName::new(CELL, index);
-            let cell = GlobalValueData::Symbol {
-                name: ExternalName::user(function.declare_imported_user_function(name)),
-                offset: 0.into(),
-                colocated: false,
-                tls: false,
-            };
-            (*callee, function.create_global_value(cell))
-        })
-        .collect();
-    let mut cursor = FuncCursor::new(function);
-    while cursor.next_block().is_some() {
-        while let Some(inst) = cursor.next_inst() {
-            let callee = named_by(cursor.func, inst);
-            let Some((callee, cell)) = callee.and_then(|f| Some((f, *cells.get(&f)?))) else {
-                continue;
-            };
-            let cell = cursor.ins().symbol_value(pointer, cell);
-            let entry = cursor.ins().load(pointer, MemFlagsData::trusted(), cell, 0);
-            let data = cursor.func.dfg.insts[inst];
-            let sig = cursor.func.dfg.ext_funcs[callee].signature;
-            let args = data.arguments(&cursor.func.dfg.value_lists).to_vec();
-            let with = cursor.func.replace(inst);
-            match data {
-                InstructionData::FuncAddr { .. } => {
-                    with.iadd_imm_u(entry, 0);
-                }
-                InstructionData::TryCall { exception, .. } => {
-                    with.try_call_indirect(entry, &args, exception);
-                }
-                _ if data.opcode() == Opcode::ReturnCall => {
-                    with.return_call_indirect(sig, entry, &args);
-                }
-                _ => {
-                    with.call_indirect(sig, entry, &args);
-                }
-            }
-        }
-    }
 }

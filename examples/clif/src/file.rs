@@ -4,13 +4,14 @@
 //! counted in [`Skips`] with its reason, what is wrong is an [`Error`] with its line.
 
 use cranelift_codegen::ir::{Function, UserFuncName};
-use cranelift_codegen::isa::{Builder, OwnedTargetIsa};
-use cranelift_codegen::settings::{self, Configurable, Flags};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::Flags;
 use cranelift_reader::{Feature, IsaSpec, ParseOptions, RunCommand, TestFile};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use target_lexicon::Triple;
+use worldage::embed::native::{NativeError, host_isa};
 
 /// What is wrong with a file, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,47 +229,22 @@ fn isa(
     flags: &Flags,
     target: Option<&OwnedTargetIsa>,
     level: &str,
-) -> Result<OwnedTargetIsa, String> {
-    if flags.enable_pinned_reg() {
-        return Err("enable_pinned_reg, a register that the host does not keep".into());
-    }
-    if flags.is_pic() {
-        return Err("is_pic, and code memory here is not position-independent".into());
-    }
-    let mut builder = settings::builder();
-    for flag in flags.iter() {
-        builder
-            .set(flag.name, &flag.value_string())
-            .map_err(|error| error.to_string())?;
-    }
-    builder
-        .set("opt_level", level)
-        .map_err(|error| error.to_string())?;
+) -> Result<OwnedTargetIsa, NativeError> {
+    let of_file: Vec<(&str, String)> = flags
+        .iter()
+        .map(|flag| (flag.name, flag.value_string()))
+        .collect();
+    let mut settings: Vec<(&str, &str)> = of_file
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    settings.push(("opt_level", level));
     if target.is_none() {
         // For no machine in particular: everything that this one can do.
-        let extensions = builder.set("enable_llvm_abi_extensions", "true");
-        extensions.map_err(|error| error.to_string())?;
+        settings.push(("enable_llvm_abi_extensions", "true"));
     }
-    let flags = Flags::new(builder);
-    let finish = |isa: Builder| isa.finish(flags.clone()).map_err(|error| error.to_string());
-    let machine = finish(cranelift_native::builder()?)?;
-    let Some(target) = target else {
-        return Ok(machine);
-    };
-    let mut builder = cranelift_native::builder_with_options(false)?;
-    for feature in target.isa_flags() {
-        let has = machine
-            .isa_flags()
-            .into_iter()
-            .any(|has| has.name == feature.name && has.as_bool() == Some(true));
-        if feature.as_bool() == Some(true) && !has {
-            return Err(format!("{} is not on this machine", feature.name));
-        }
-        builder
-            .set(feature.name, &feature.value_string())
-            .map_err(|error| error.to_string())?;
-    }
-    finish(builder)
+    let features = target.map(|target| target.isa_flags());
+    host_isa(&settings, features.as_deref())
 }
 
 /// Counts a reason.

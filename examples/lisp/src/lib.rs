@@ -12,12 +12,11 @@ pub mod runtime;
 pub mod syntax;
 
 use compiler::{Lisp, Op, PRIMITIVES, Source};
-use cranelift_codegen::settings::{self, Configurable, Flags};
 use read::{Error, Form};
 use runtime::{Context, HostFunction, Objects, Value};
 use std::sync::{Arc, OnceLock};
 use syntax::{IT, Method, Top};
-use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
+use worldage::embed::native::{NativeCode, NativeError, NativeFunction, host_isa};
 use worldage::embed::{Error as SessionError, Linked, Session, Stages, Ty};
 
 /// A program that is being written, and run.
@@ -44,13 +43,9 @@ impl Image {
     /// # Errors
     /// There is no code generator for this machine.
     pub fn new(print: impl Fn(&str) + Send + Sync + 'static) -> Result<Image, String> {
-        let mut flags = settings::builder();
         // Tail calls need frame pointers.
-        for (name, value) in [("opt_level", "speed"), ("preserve_frame_pointers", "true")] {
-            let set = flags.set(name, value);
-            set.map_err(|error| error.to_string())?;
-        }
-        let isa = cranelift_native::builder()?.finish(Flags::new(flags));
+        let settings = [("opt_level", "speed"), ("preserve_frame_pointers", "true")];
+        let isa = host_isa(&settings, None);
         let session = Session::new(Lisp::new(isa.map_err(|error| error.to_string())?));
         let image = Image {
             session,

@@ -3,15 +3,13 @@
 
 use crate::kernel;
 use crate::parse::{Expr, Function, Operator, Select};
-use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module, ModuleError};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use worldage::dispatch::{Decl, DeclKind, Symbol, Ty, TyKind, Types};
+use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
 use worldage::engine::{
-    CodegenCx, Compiler, InferCx, LinkCx, Linked, Mi, Part, PartDigest, Resolved, Stop, Summarize,
+    CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
     digest_of,
 };
 
@@ -93,37 +91,7 @@ pub struct Inferred {
 pub struct Code {
     /// What its values are.
     pub(crate) returns: Kind,
-    bytes: Vec<u8>,
-    align: u64,
-}
-
-/// What is linked.
-pub struct Kernel {
-    module: Mutex<Option<JITModule>>,
-    entry: usize,
-}
-
-impl Linked for Kernel {
-    fn entry(&self) -> usize {
-        self.entry
-    }
-}
-
-impl Drop for Kernel {
-    fn drop(&mut self) {
-        let module = self
-            .module
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = module.take() {
-            #[expect(unsafe_code, reason = "code memory is given back")]
-            // SAFETY: the engine drops a kernel when nobody holds its code instance any more, and
-            // `Query::run` holds it while it runs.
-            unsafe {
-                module.free_memory();
-            }
-        }
-    }
+    native: NativeCode,
 }
 
 /// All that callers see: what a function returns; unknown while it is being inferred.
@@ -156,7 +124,7 @@ impl Compiler for Queries {
     type Inferred = Inferred;
     type Summary = Returns;
     type Code = Code;
-    type Linked = Kernel;
+    type Linked = NativeFunction;
     type Shard = String;
 
     fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, source: &Source) -> Result<Inferred, Stop> {
@@ -195,35 +163,26 @@ impl Compiler for Queries {
         inferred: &Arc<Inferred>,
     ) -> Result<Code, Stop> {
         let function = kernel::build(&self.isa, inferred, &mut |callee| cx.inferred(callee))?;
-        let mut context = cranelift_codegen::Context::for_function(function);
-        let compiled = context.compile(self.isa.as_ref(), &mut ControlPlane::default());
-        let compiled = compiled.map_err(|error| Stop::failed(format!("{:?}", error.inner)))?;
         Ok(Code {
             returns: inferred.value.kind,
-            bytes: compiled.code_buffer().to_vec(),
-            align: u64::from(compiled.buffer.alignment),
+            native: NativeCode::compile(&self.isa, function).map_err(stop)?,
         })
     }
 
-    fn link(&self, _: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<Code>) -> Result<Kernel, Stop> {
-        let libcalls = cranelift_module::default_libcall_names();
-        let isa = OwnedTargetIsa::clone(&self.isa);
-        let mut module = JITModule::new(JITBuilder::with_isa(isa, libcalls));
-        let entry = install(&mut module, code);
-        let mut kernel = Kernel {
-            module: Mutex::new(Some(module)),
-            entry: 0,
-        };
-        kernel.entry = entry.map_err(|error| Stop::failed(error.to_string()))?;
-        Ok(kernel)
+    fn link(
+        &self,
+        _: &mut LinkCx<'_, Self>,
+        _: Mi,
+        code: &Arc<Code>,
+    ) -> Result<NativeFunction, Stop> {
+        // Everything is inlined: it names nothing.
+        let installed = code.native.install(&self.isa, |_| std::ptr::null());
+        installed.map_err(stop)
     }
 }
 
-fn install(module: &mut JITModule, code: &Code) -> Result<usize, Box<ModuleError>> {
-    let id = module.declare_function("kernel", Linkage::Local, &module.make_signature())?;
-    module.define_function_bytes(id, code.align, &code.bytes, &[])?;
-    module.finalize_definitions()?;
-    Ok(module.get_finalized_function(id) as usize)
+fn stop(error: NativeError) -> Stop {
+    Stop::failed(error.to_string())
 }
 
 fn wrong<T>(why: impl fmt::Display) -> Result<T, Stop> {

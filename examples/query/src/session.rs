@@ -8,6 +8,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use worldage::dispatch::{Sig, Symbol, Ty, Types};
+use worldage::embed::native;
 use worldage::engine::{
     CodeInstance, DemandError, Edit, EditError, Engine, Linked, Options, Resolved, ShardId, Stage,
     TableId,
@@ -87,15 +88,9 @@ impl Session {
     /// # Errors
     /// If code cannot be made for this machine.
     pub fn new() -> Result<Session, QueryError> {
-        let machine = |why: String| QueryError::Machine(why);
-        let mut flags = cranelift_codegen::settings::builder();
-        for (name, value) in [("opt_level", "speed"), ("enable_verifier", "false")] {
-            let set = cranelift_codegen::settings::Configurable::set(&mut flags, name, value);
-            set.map_err(|error| machine(error.to_string()))?;
-        }
-        let isa = cranelift_native::builder().map_err(|why| machine(why.to_string()))?;
-        let isa = isa.finish(cranelift_codegen::settings::Flags::new(flags));
-        let isa = isa.map_err(|error| machine(error.to_string()))?;
+        let settings = [("opt_level", "speed"), ("enable_verifier", "false")];
+        let isa = native::host_isa(&settings, None)
+            .map_err(|error| QueryError::Machine(error.to_string()))?;
         let types = Arc::new(Types::new());
         let queries = Queries::new(isa, &types);
         let engine = Engine::new(queries, types, Options::default(), Edit::new());

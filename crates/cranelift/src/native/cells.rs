@@ -1,0 +1,97 @@
+//! Direct calls made calls through cells: what calls a function names it by number, and no
+//! address appears before link.
+
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use cranelift_codegen::ir::{
+    ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder,
+    InstructionData, MemFlagsData, Opcode, Type, UserExternalName, UserFuncName,
+};
+use rustc_hash::FxHashMap;
+
+/// The namespace of cells among external names: [`call_through_cells`] names the n-th callee
+/// `CELLS:n`.
+pub const CELLS: u32 = u32::MAX;
+
+/// The functions that a function calls or takes the address of, by name, in the order of the
+/// text; library functions are not among them.
+#[must_use]
+pub fn callees_of(function: &Function) -> Vec<(FuncRef, UserFuncName)> {
+    let mut callees: Vec<(FuncRef, UserFuncName)> = Vec::new();
+    let blocks = function.layout.blocks();
+    for inst in blocks.flat_map(|block| function.layout.block_insts(block)) {
+        let Some(reference) = named_by(function, inst) else {
+            continue;
+        };
+        let name = match &function.dfg.ext_funcs[reference].name {
+            ExternalName::TestCase(name) => UserFuncName::Testcase(name.clone()),
+            ExternalName::User(name) => {
+                UserFuncName::User(function.params.user_named_funcs()[*name].clone())
+            }
+            ExternalName::LibCall(_) | ExternalName::KnownSymbol(_) => continue,
+        };
+        if !callees.iter().any(|(known, _)| *known == reference) {
+            callees.push((reference, name));
+        }
+    }
+    callees
+}
+
+fn named_by(function: &Function, inst: Inst) -> Option<FuncRef> {
+    match function.dfg.insts[inst] {
+        InstructionData::Call { func_ref, .. }
+        | InstructionData::TryCall { func_ref, .. }
+        | InstructionData::FuncAddr { func_ref, .. } => Some(func_ref),
+        _ => None,
+    }
+}
+
+/// Turns each call of these functions, and each place that takes their address, into a load of
+/// the callee's cell and an indirect call.
+pub fn call_through_cells(
+    function: &mut Function,
+    callees: impl IntoIterator<Item = FuncRef>,
+    pointer: Type,
+) {
+    let cells: FxHashMap<FuncRef, GlobalValue> = (0u32..)
+        .zip(callees)
+        .map(|(index, callee)| {
+            let name = UserExternalName::new(CELLS, index);
+            let cell = GlobalValueData::Symbol {
+                name: ExternalName::user(function.declare_imported_user_function(name)),
+                offset: 0.into(),
+                colocated: false,
+                tls: false,
+            };
+            (callee, function.create_global_value(cell))
+        })
+        .collect();
+    let mut cursor = FuncCursor::new(function);
+    while cursor.next_block().is_some() {
+        while let Some(inst) = cursor.next_inst() {
+            let callee = named_by(cursor.func, inst);
+            let Some((callee, cell)) = callee.and_then(|f| Some((f, *cells.get(&f)?))) else {
+                continue;
+            };
+            let cell = cursor.ins().symbol_value(pointer, cell);
+            let entry = cursor.ins().load(pointer, MemFlagsData::trusted(), cell, 0);
+            let data = cursor.func.dfg.insts[inst];
+            let sig = cursor.func.dfg.ext_funcs[callee].signature;
+            let args = data.arguments(&cursor.func.dfg.value_lists).to_vec();
+            let with = cursor.func.replace(inst);
+            match data {
+                InstructionData::FuncAddr { .. } => {
+                    with.iadd_imm_u(entry, 0);
+                }
+                InstructionData::TryCall { exception, .. } => {
+                    with.try_call_indirect(entry, &args, exception);
+                }
+                _ if data.opcode() == Opcode::ReturnCall => {
+                    with.return_call_indirect(sig, entry, &args);
+                }
+                _ => {
+                    with.call_indirect(sig, entry, &args);
+                }
+            }
+        }
+    }
+}
