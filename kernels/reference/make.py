@@ -79,7 +79,7 @@ def reduction(rng):
     args = [arg("x", "Array{Int64}", x), arg("sum", "Array{Int64}", [0])]
     args.append(arg("largest", "Array{Int64}", [-(2**63)]))
     expected = {"sum": [sum(x)], "largest": [max(x)]}
-    write("reduction", "reduction.wir", "reduction", [256], [64], args, expected)
+    write("reduction", "reduction.wir", "reduction", [256], ["block"], args, expected)
 
 
 def scan(rng):

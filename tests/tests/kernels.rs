@@ -7,6 +7,7 @@ mod kernels {
     pub(super) mod launch;
     pub(super) mod operations;
     pub(super) mod refusals;
+    pub(super) mod schedules;
 }
 
 use kernels::launch::{Engine, Launch};
@@ -40,6 +41,15 @@ fn operations_and_refusals() -> Vec<Trial> {
         for (name, check) in kernels::refusals::FAULTS {
             let name = format!("faults/{name} {engine:?}");
             trials.push(trial(name, *engine, || check(*engine)));
+        }
+    }
+    for engine in Engine::ALL {
+        let Some(shard) = engine.shard() else {
+            continue;
+        };
+        for (name, check) in kernels::schedules::CHECKS {
+            let name = format!("schedules/{name} {engine:?}");
+            trials.push(trial(name, *engine, move || check(shard)));
         }
     }
     for (name, check) in kernels::refusals::CHECKS {

@@ -15,7 +15,7 @@ use worldage::store::local::Local;
 use worldage::store::shared::Shared;
 use worldage::store::usage::{Average, Usage};
 use worldage::store::{Artifact, Kind, LayerError, Options, Store, archive};
-use worldage::{OptLevel, Session, SessionOptions, keys_of};
+use worldage::{DispatchTable, OptLevel, Session, SessionOptions, keys_of};
 
 /// The arguments of `worldage cache`.
 #[derive(Debug, clap::Args)]
@@ -322,7 +322,10 @@ fn line(artifact: &Artifact) -> String {
                 format!("  {} {}", part("instance"), part("shard"))
             })
             .unwrap_or_default(),
-        _ => String::new(),
+        Kind::Table => serde_json::from_slice(&artifact.payload)
+            .map(|table: DispatchTable| format!("  {} {}", table.kernel, table.shard))
+            .unwrap_or_default(),
+        Kind::Code | Kind::Trace => String::new(),
     };
     let (kind, bytes) = (artifact.kind.to_string(), artifact.payload.len());
     format!(
@@ -344,6 +347,9 @@ fn show(options: &Options, digits: &str) -> Done {
         visit(layer, |artifact| {
             if artifact.name.to_string().starts_with(&digits) {
                 out += &format!("{}\n", line(artifact));
+                if artifact.kind == Kind::Table {
+                    out += &String::from_utf8_lossy(&artifact.payload);
+                }
                 for key in keys_of_kind(artifact) {
                     out += &format!("\ncode {}\n{key}", key.fingerprint());
                 }

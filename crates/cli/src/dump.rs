@@ -3,7 +3,7 @@
 use crate::failure::{Done, Failure};
 use crate::files;
 use std::path::Path;
-use worldage::{EmitStage, OptLevel, Session};
+use worldage::{EmitStage, OptLevel, Session, Shard};
 
 const STAGES: [(EmitStage, &str); 4] = [
     (EmitStage::Source, "wir"),
@@ -17,8 +17,7 @@ const LONGEST: usize = 200;
 
 /// Writes `f(Int64).clif` and the like into the folder, which is made if it is not there.
 pub(crate) fn write(session: &Session, opt: OptLevel, folder: &Path) -> Done {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::Usage(format!("cannot make {}: {error}", folder.display())))?;
+    make(folder)?;
     for name in session.valid() {
         for (stage, ending) in STAGES {
             // An instance whose name is no signature, as of a function's own type, has no text.
@@ -30,6 +29,61 @@ pub(crate) fn write(session: &Session, opt: OptLevel, folder: &Path) -> Done {
         }
     }
     Ok(())
+}
+
+/// Writes what is made of a kernel in a shard: of each of its schedules, which are numbered,
+/// `matmul(…).2.tile=8.cl` and the like.
+pub(crate) fn kernel(
+    session: &Session,
+    sig: &str,
+    shard: Shard,
+    opt: OptLevel,
+    folder: &Path,
+) -> Done {
+    make(folder)?;
+    let edit = |failure| Failure::edit(session, &failure);
+    let source = session.emit(sig, EmitStage::Source, opt).map_err(edit)?;
+    let name = file_name(sig);
+    files::write(Some(&folder.join(format!("{name}.wir"))), &source)?;
+    let schedules = session.schedules(sig).map_err(edit)?;
+    for (schedule, number) in schedules.iter().zip(1..) {
+        let numbered = match schedule.values() {
+            [] => name.clone(),
+            _ => format!("{name}.{number}.{}", file_name(&schedule.to_string())),
+        };
+        for (stage, ending) in stages_of(shard) {
+            let text = session.emit_in(sig, stage, opt, schedule).map_err(edit)?;
+            files::write(Some(&folder.join(format!("{numbered}.{ending}"))), &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is shown of code for a shard.
+fn stages_of(shard: Shard) -> Vec<(EmitStage, &'static str)> {
+    let mut stages = vec![
+        (EmitStage::Inferred, "inferred"),
+        (EmitStage::Inlined, "inlined"),
+    ];
+    match shard {
+        Shard::Host(_) => stages.extend([(EmitStage::Clif, "clif"), (EmitStage::Asm, "asm")]),
+        #[cfg(feature = "opencl")]
+        Shard::OpenCl => stages.push((EmitStage::OpenCl, "cl")),
+        #[cfg(feature = "llvm")]
+        Shard::Ptx(target, _) => {
+            stages.push((EmitStage::Llvm(Some(target)), "ll"));
+            stages.push((EmitStage::Ptx(target), "ptx"));
+        }
+        // Devices that another part of the build has and this command has not.
+        #[expect(unreachable_patterns, reason = "depends on the features of the build")]
+        _ => {}
+    }
+    stages
+}
+
+fn make(folder: &Path) -> Done {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::Usage(format!("cannot make {}: {error}", folder.display())))
 }
 
 /// An instance's name without what file systems refuse; a long one is cut and numbered.

@@ -6,7 +6,7 @@ use crate::files;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use worldage::wir::syntax::parse_sig;
-use worldage::{EmitStage, Session, SessionOptions};
+use worldage::{EmitStage, Schedule, Session, SessionOptions};
 
 /// The arguments of `worldage emit`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// For which device, with --stage ptx or llvm: sm_90, …; without it, llvm is this host's code
     #[arg(long, value_name = "TARGET", value_parser = compile::ptx_target)]
     target: Option<compile::Ptx>,
+    /// The schedule of a kernel with a tuning space, such as block=64 [default: the first]
+    #[arg(long, value_name = "SCHEDULE")]
+    schedule: Option<Schedule>,
     /// Write there instead of to standard output
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -96,7 +99,8 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = Session::new(SessionOptions::default())?;
     files::define(&session, &args.files)?;
-    let shown = session.emit(&args.function, stage, opt);
+    let schedule = args.schedule.clone().unwrap_or_default();
+    let shown = session.emit_in(&args.function, stage, opt, &schedule);
     let mut shown = shown.map_err(|failure| Failure::edit(&session, &failure))?;
     if !shown.ends_with('\n') {
         shown.push('\n');

@@ -6,11 +6,15 @@ mod json;
 use crate::check;
 use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
-use crate::{files, terminal};
+use crate::store::StoreArgs;
+use crate::{dump, files, stats, terminal};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 use worldage::oracle::InterpreterSession;
-use worldage::{CallOptions, Grid, Session, SessionOptions, Value};
+use worldage::{
+    CallOptions, Grid, LaunchSize, Schedule, Session, SessionOptions, Shard, TunedReport, Value,
+};
 
 /// The arguments of `worldage launch`.
 #[derive(Debug, clap::Args)]
@@ -27,21 +31,32 @@ pub(crate) struct Args {
     /// host, interpreter, opencl, cuda or ptx:sm_NN
     #[arg(long, default_value = "host", value_name = "TARGET")]
     target: Target,
+    /// The schedule of a kernel with a tuning space, such as block=64 [default: the fastest]
+    #[arg(long, value_name = "SCHEDULE")]
+    schedule: Option<Schedule>,
     /// How hard the code generator tries
     #[arg(long, value_enum, default_value = "speed")]
     opt: Opt,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Show the schedule and what was compiled, on standard error
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stats: Option<stats::Format>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Done {
+    let begun = Instant::now();
     if let Some(missing) = args.target.missing() {
         return Err(missing);
     }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
+        store: args.store.open()?,
         device_cache: worldage::default_device_cache(),
         ..SessionOptions::default()
     })?;
+    session.set_strict(args.store.strict);
     session.on_print(Box::new(terminal::program_output));
     files::define(&session, &args.files)?;
     let (name, bytes) = files::read(&args.args)?;
@@ -51,55 +66,126 @@ pub(crate) fn run(args: &Args) -> Done {
         let message = format!("no kernel is named: give --kernel NAME, or \"kernel\" in {name}");
         return Err(Failure::Usage(message));
     };
-    let grid: Grid = launch.grid(&name).map_err(Failure::Program)?;
+    let size = launch.size(&name).map_err(Failure::Program)?;
     let values = launch.values(&name, session.universe());
     let values = values.map_err(Failure::Program)?;
+    let opt = args.opt.level()?;
+    let launching = Launching {
+        session: &session,
+        launch: &launch,
+        kernel,
+        size: &size,
+    };
     if args.target == Target::Interpreter {
-        return interpret(args, &session, &launch, kernel, grid, &values);
+        return launching.interpret(args, &values);
     }
+    let shard = args.target.shard(opt).unwrap_or(Shard::Host(opt));
     #[cfg(feature = "llvm")]
-    if let Some(shard @ worldage::Shard::Ptx(..)) = args.target.shard(args.opt.level()?) {
+    if let Shard::Ptx(..) = shard {
+        let grid = launching.grid(args, &values)?;
         let checked = session.check_launch(kernel, &values, grid);
         checked.map_err(|failure| Failure::call(&session, &failure))?;
         return check::kernel(&session, &launch.signature(kernel), shard);
     }
-    let options = CallOptions::default();
-    let launched = match args.target {
-        #[cfg(feature = "opencl")]
-        Target::OpenCl => {
-            let device = session.opencl_device();
-            device.map_err(|error| Failure::no_device(&error))?;
-            session.launch_on(worldage::Shard::OpenCl, kernel, values, grid, &options)
-        }
-        _ => session.launch(kernel, values, grid, &options),
-    };
-    match launched.result {
+    #[cfg(feature = "opencl")]
+    if shard == Shard::OpenCl {
+        let device = session.opencl_device();
+        device.map_err(|error| Failure::no_device(&error))?;
+    }
+    let tuned = launching.launch(args, shard, values)?;
+    let used = stats::Launch::of(&tuned);
+    let mut done = match tuned.report.result {
         Ok(Value::Tuple(after)) => terminal::line(&launch.answer(after.parts())),
         Ok(_) => unreachable!("a launch gives the tuple of its arguments"),
         Err(failure) => Err(Failure::call(&session, &failure)),
+    };
+    // The numbers are the last line, also below an error.
+    done = done.map_err(|failure| failure.say());
+    if let Some(folder) = &args.store.dump_dir {
+        let sig = launch.signature(kernel);
+        let dumped = dump::kernel(&session, &sig, shard, opt, folder);
+        done = done.and(dumped.map_err(|failure| failure.say()));
     }
+    if let Some(format) = args.stats {
+        stats::show(&session, format, begun, Some(used));
+    }
+    done
 }
 
-/// Launches on the interpreter; the session has seen the files already, so they are right.
-fn interpret(
-    args: &Args,
-    session: &Session,
-    launch: &json::Launch,
-    kernel: &str,
-    grid: Grid,
-    values: &[Value],
-) -> Done {
-    let checked = session.check_launch(kernel, values, grid);
-    checked.map_err(|failure| Failure::call(session, &failure))?;
-    let mut oracle = InterpreterSession::new(Arc::clone(session.universe()));
-    for (name, bytes) in files::read_all(&args.files)? {
-        let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), None);
-        defined.map_err(|failure| Failure::edit(session, &failure))?;
+/// A launch as the file describes it.
+struct Launching<'a> {
+    session: &'a Session,
+    launch: &'a json::Launch,
+    kernel: &'a str,
+    size: &'a LaunchSize,
+}
+
+impl Launching<'_> {
+    /// In the schedule that is asked for, or else in the fastest.
+    fn launch(
+        &self,
+        args: &Args,
+        shard: Shard,
+        values: Vec<Value>,
+    ) -> Result<TunedReport, Failure> {
+        let (session, options) = (self.session, CallOptions::default());
+        let checked = session.check_kernel_args(self.kernel, &values);
+        checked.map_err(|failure| Failure::call(session, &failure))?;
+        Ok(match &args.schedule {
+            Some(_) => {
+                let schedule = self.schedule(args)?;
+                session.launch_in(shard, self.kernel, values, self.size, &schedule, &options)
+            }
+            None => session.launch_tuned(shard, self.kernel, values, self.size, &options),
+        })
     }
-    let (printed, launched) = oracle.launch(kernel, values, grid);
-    terminal::program_output(&printed);
-    match launched {
-        Ok(()) => terminal::line(&launch.answer(values)),
-        Err(error) => Err(Failure::Program(oracle.render(&error))),
+
+    /// The first of the kernel's schedules that says what the command line says.
+    fn schedule(&self, args: &Args) -> Result<Schedule, Failure> {
+        let asked = args.schedule.clone().unwrap_or_default();
+        let all = self
+            .session
+            .schedules(&self.launch.signature(self.kernel))
+            .map_err(|failure| Failure::edit(self.session, &failure))?;
+        let says = |schedule: &&Schedule| {
+            let mut values = asked.values().iter();
+            values.all(|(name, value)| schedule.get(name) == Some(*value))
+        };
+        all.iter().find(says).cloned().ok_or_else(|| {
+            let known: Vec<String> = all.iter().map(ToString::to_string).collect();
+            let known = match &known[..] {
+                [one] if one.is_empty() => "it has no tuning space".to_string(),
+                known => format!("it has {}", known.join("  ")),
+            };
+            Failure::Usage(format!("the kernel has no schedule {asked}: {known}"))
+        })
+    }
+
+    /// The sizes in the schedule that is asked for, or else in the first.
+    fn grid(&self, args: &Args, values: &[Value]) -> Result<Grid, Failure> {
+        let checked = self.session.check_kernel_args(self.kernel, values);
+        checked.map_err(|failure| Failure::call(self.session, &failure))?;
+        let grid = self.size.grid(&self.schedule(args)?);
+        grid.map_err(|message| Failure::Program(format!("error[invalid-argument]: {message}\n")))
+    }
+
+    /// Launches on the interpreter; the session has seen the files already, so they are right.
+    fn interpret(&self, args: &Args, values: &[Value]) -> Done {
+        let session = self.session;
+        let grid = self.grid(args, values)?;
+        let checked = session.check_launch(self.kernel, values, grid);
+        checked.map_err(|failure| Failure::call(session, &failure))?;
+        let mut oracle = InterpreterSession::new(Arc::clone(session.universe()));
+        for (name, bytes) in files::read_all(&args.files)? {
+            let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), None);
+            defined.map_err(|failure| Failure::edit(session, &failure))?;
+        }
+        let schedule = self.schedule(args)?;
+        let (printed, launched) = oracle.launch_in(self.kernel, values, grid, &schedule);
+        terminal::program_output(&printed);
+        match launched {
+            Ok(()) => terminal::line(&self.launch.answer(values)),
+            Err(error) => Err(Failure::Program(oracle.render(&error))),
+        }
     }
 }

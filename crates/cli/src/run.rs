@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Done {
         done = done.and(dumped.map_err(|failure| failure.say()));
     }
     if let Some(format) = args.stats {
-        stats::show(&session, format, begun);
+        stats::show(&session, format, begun, None);
     }
     done
 }

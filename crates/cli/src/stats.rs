@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write;
 use std::time::Instant;
-use worldage::{Session, StageStats};
+use worldage::{Session, StageStats, TunedReport};
 
 /// How numbers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,7 +22,28 @@ struct Line {
     instances: usize,
     stages: Stages,
     store: Store,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch: Option<Launch>,
     total_us: u64,
+}
+
+/// How a kernel was launched.
+#[derive(Debug, Serialize)]
+pub(crate) struct Launch {
+    schedule: String,
+    chosen: String,
+    kernel_us: f64,
+}
+
+impl Launch {
+    /// What a launch says of itself.
+    pub(crate) fn of(tuned: &TunedReport) -> Launch {
+        Launch {
+            schedule: tuned.schedule.to_string(),
+            chosen: tuned.chosen.to_string(),
+            kernel_us: tuned.took.as_secs_f64() * 1e6,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +70,7 @@ struct Store {
 }
 
 /// Shows what a session has done since its stages were last taken.
-pub(crate) fn show(session: &Session, format: Format, begun: Instant) {
+pub(crate) fn show(session: &Session, format: Format, begun: Instant, launch: Option<Launch>) {
     let total_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let stats = session.stats(&session.take_stages());
     // What is up to date now and did not run was reused.
@@ -78,6 +99,7 @@ pub(crate) fn show(session: &Session, format: Format, begun: Instant) {
                 bytes_written: stats.bytes_written,
             }
         }),
+        launch,
         total_us,
     };
     let text = match format {
@@ -113,6 +135,14 @@ impl Line {
                 "{name:<8} {:>8} {:>8} {:>8} {:>10}",
                 stage.ran, stage.reused, stage.stored, stage.us
             );
+        }
+        if let Some(launch) = &self.launch {
+            let schedule = match &*launch.schedule {
+                "" => "no schedule",
+                schedule => schedule,
+            };
+            let (chosen, us) = (&launch.chosen, launch.kernel_us);
+            let _ = writeln!(out, "launched with {schedule} ({chosen}) in {us:.1} us");
         }
         out
     }

@@ -490,6 +490,26 @@ impl<C: Compiler> Engine<C> {
         .map_err(DemandError::from)
     }
 
+    /// Brings an instance up to date in several shards of a world (`None`: the newest) and gives its
+    /// code instances in the order of the shards. Codegen runs on all threads.
+    ///
+    /// # Errors
+    /// [`DemandError`]: a stage failed, or the world is not callable.
+    pub fn demand_in(
+        &self,
+        mi: Mi,
+        shards: &[ShardId],
+        world: Option<World>,
+    ) -> Result<Vec<Arc<CodeInstance<C>>>, DemandError> {
+        self.evaluate(world, |env, graph| {
+            let unit = |shard: &ShardId| graph.code_unit(&env, mi, *shard);
+            let units: Vec<_> = shards.iter().map(unit).collect();
+            // Each is worth a thread.
+            generate::demand_all(env, graph, &units, 2)
+        })?
+        .map_err(DemandError::from)
+    }
+
     /// Brings what a call on concrete argument types runs in the newest world up to date, and
     /// gives its code instance. What was given in this world before is given again at the cost
     /// of one look into a concurrent map, without the session's lock.

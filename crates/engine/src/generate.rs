@@ -54,30 +54,51 @@ pub(crate) fn demand<C: Compiler>(
                 .expect("a clean unit is linked"),
         ));
     }
-    older::adopt_code(shared, graph, root);
-    if let (State::Clean, Some(ci)) = (graph.code(root).state, &graph.code(root).ci) {
-        return Ok(Arc::clone(ci));
-    }
-    let touched = generate(shared, graph, root)?;
-    link(shared, graph, touched)?;
-    Ok(Arc::clone(
-        graph.code(root).ci.as_ref().expect("linked just now"),
-    ))
+    let mut all = demand_all(shared, graph, &[root], PARALLEL_FROM)?;
+    Ok(all.swap_remove(0))
 }
 
-/// Generates what must be generated below `root`; gives the marked and new units that it met.
+/// As [`demand`], of several code units: what they need is generated on all threads from so many
+/// units on.
+pub(crate) fn demand_all<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    roots: &[CodeId],
+    parallel_from: usize,
+) -> Result<Vec<Arc<CodeInstance<C>>>, StageFailed> {
+    let mut old = Vec::new();
+    for root in roots {
+        older::adopt_code(shared, graph, *root);
+        if graph.code(*root).state != State::Clean && !old.contains(root) {
+            old.push(*root);
+        }
+    }
+    if !old.is_empty() {
+        let touched = generate(shared, graph, &old, parallel_from)?;
+        link(shared, graph, touched)?;
+    }
+    let linked =
+        |root: &CodeId| Arc::clone(graph.code(*root).ci.as_ref().expect("linked just now"));
+    Ok(roots.iter().map(linked).collect())
+}
+
+/// Generates what must be generated below the roots, on several threads from so many units on;
+/// gives the marked and new units that it met.
 fn generate<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
-    root: CodeId,
+    roots: &[CodeId],
+    parallel_from: usize,
 ) -> Result<Vec<CodeId>, StageFailed> {
     let visit = graph.new_visit();
     let mut touched = Vec::new();
-    let mut work = vec![root];
+    let mut work = roots.to_vec();
     let mut batch = Vec::new();
     // Instances that codegen asked for and inference had not reached.
     let mut missed = 0;
-    graph.code_mut(root).walk.visit = visit;
+    for root in roots {
+        graph.code_mut(*root).walk.visit = visit;
+    }
     loop {
         while let Some(id) = work.pop() {
             older::adopt_code(shared, graph, id);
@@ -117,7 +138,7 @@ fn generate<C: Compiler>(
         if batch.is_empty() {
             break;
         }
-        for (id, result) in run_batch(shared, graph, &batch) {
+        for (id, result) in run_batch(shared, graph, &batch, parallel_from) {
             if let Some(missing) = result.trace.missing {
                 missed += 1;
                 if missed > shared.max_instances {
@@ -245,9 +266,10 @@ fn run_batch<C: Compiler>(
     shared: Env<'_, C>,
     graph: &Graph<C>,
     batch: &[CodeId],
+    parallel_from: usize,
 ) -> Vec<(CodeId, Generated<C>)> {
     let threads = shared.threads.min(batch.len());
-    if threads <= 1 || batch.len() < PARALLEL_FROM {
+    if threads <= 1 || batch.len() < parallel_from {
         return batch
             .iter()
             .map(|id| (*id, run(shared, graph, *id)))

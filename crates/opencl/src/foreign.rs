@@ -160,7 +160,8 @@ impl Foreign {
         let kernel = self.program.kernel(kernel)?;
         // SAFETY: the driver checks sizes and kinds of arguments; the rest is the caller's
         // promise.
-        let contents = unsafe { launch::run(&self.device, &kernel, &args, grid, Form::Foreign) }?;
+        let ran = unsafe { launch::run(&self.device, &kernel, &args, grid, Form::Foreign) };
+        let (contents, _) = ran?;
         let arrays = args.arrays.iter().zip(&contents);
         let arrays: Vec<Option<Value>> = arrays
             .map(|((array, elem), bytes)| memory::from_bytes(u, array, elem, bytes))

@@ -9,6 +9,7 @@ use crate::program::{self, Built, Program};
 use opencl3::kernel::Kernel as ClKernel;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
 use worldage_wir::device::memory::{self, Args};
 use worldage_wir::device::{ERROR_WORDS, Fault};
 use worldage_wir::universe::Universe;
@@ -23,6 +24,8 @@ pub struct Launched {
     pub fault: Option<Fault>,
     /// How the program came to be.
     pub built: Built,
+    /// How long the kernel ran.
+    pub took: Duration,
 }
 
 /// A kernel of this session; its program is built when it is first launched.
@@ -123,7 +126,7 @@ impl Kernel {
         let mut words = vec![0u8; ERROR_WORDS * 4];
         // SAFETY: the text of the kernel is ours: its parameters are, in order, those of the
         // leaves that the arguments were checked against, and it checks its indices.
-        let buffers = unsafe {
+        let (buffers, took) = unsafe {
             launch::run(
                 device,
                 &on.kernel,
@@ -144,6 +147,7 @@ impl Kernel {
             args: after,
             fault: Fault::read(&self.code.sites, &words),
             built: on.program.built,
+            took,
         })
     }
 }

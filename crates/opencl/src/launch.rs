@@ -6,6 +6,7 @@ use opencl3::kernel::Kernel as ClKernel;
 use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
 use opencl3::types::{CL_BLOCKING, cl_uint};
 use std::ptr;
+use std::time::{Duration, Instant};
 use worldage_wir::device::memory::{self, Arg, Args};
 use worldage_wir::prim::{Scalar, ScalarValue};
 
@@ -45,7 +46,8 @@ pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Passes the arguments, launches and waits; the contents of the arrays afterwards.
+/// Passes the arguments, launches and waits; the contents of the arrays afterwards, and how long
+/// the kernel took.
 ///
 /// # Safety
 /// The parameters of the kernel must be those of the arguments in this form, and it must stay
@@ -56,7 +58,7 @@ pub(crate) unsafe fn run(
     args: &Args,
     grid: Grid,
     form: Form<'_>,
-) -> Result<Vec<Vec<u8>>, Error> {
+) -> Result<(Vec<Vec<u8>>, Duration), Error> {
     let mut buffers = Vec::with_capacity(args.arrays.len());
     for (array, elem) in &args.arrays {
         let bytes = memory::to_bytes(array, elem);
@@ -97,6 +99,7 @@ pub(crate) unsafe fn run(
     }
     let global = grid.global.map(|size| size as usize);
     let local = grid.local.map(|size| size as usize);
+    let begun = Instant::now();
     // SAFETY: all parameters have been passed, the sizes are three each, and the buffers live
     // until the kernel has ended; the rest is the caller's promise.
     let event = unsafe {
@@ -111,6 +114,7 @@ pub(crate) unsafe fn run(
     };
     let event = event.map_err(Error::driver("clEnqueueNDRangeKernel"))?;
     event.wait().map_err(Error::driver("clWaitForEvents"))?;
+    let took = begun.elapsed();
     if let (Some(buffer), Form::Wir(words)) = (&error, form) {
         read(device, buffer, words)?;
     }
@@ -119,7 +123,7 @@ pub(crate) unsafe fn run(
         read(device, &buffer, &mut bytes)?;
         contents.push(bytes);
     }
-    Ok(contents)
+    Ok((contents, took))
 }
 
 struct Passed<'k> {

@@ -30,11 +30,13 @@ pub enum Kind {
     Trace = 2,
     /// The readable keys of the newest code of an instance and shard; replaced likewise.
     Keys = 3,
+    /// A dispatch table: JSON that says which schedule of a kernel is the fastest; replaced likewise.
+    Table = 4,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 3] = [Kind::Code, Kind::Trace, Kind::Keys];
+    pub const ALL: [Kind; 4] = [Kind::Code, Kind::Trace, Kind::Keys, Kind::Table];
 
     /// From its number.
     #[must_use]
@@ -49,6 +51,7 @@ impl Kind {
             Kind::Code => "code",
             Kind::Trace => "trace",
             Kind::Keys => "keys",
+            Kind::Table => "table",
         }
     }
 

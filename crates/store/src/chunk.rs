@@ -173,7 +173,7 @@ mod tests {
         let target = if n.is_multiple_of(2) { "x86_64" } else { "" };
         Artifact {
             name: Fingerprint::of(&[n]),
-            kind: Kind::ALL[usize::from(n) % 3],
+            kind: Kind::ALL[usize::from(n) % Kind::ALL.len()],
             origin: Arc::new(Origin {
                 producer: "test 1".into(),
                 target: target.into(),

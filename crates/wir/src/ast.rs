@@ -4,6 +4,7 @@
 //! ASTs. Positions live beside the tree: every node carries a [`NodeId`] that indexes the
 //! spans of its item, so compiled code names nodes and stays valid when a definition moves.
 
+pub use crate::schedule::Choice;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -198,6 +199,8 @@ pub enum StmtKind {
     Assign(Name, Expr),
     /// `xs[i] = e`: array, index, value.
     AssignIndex(Box<Expr>, Box<Expr>, Expr),
+    /// `tune(x, [1, 2])`: a variable whose value is that of the schedule, one of these.
+    Tune(Name, Vec<Choice>),
     /// An expression for its effect or as the value of its block.
     Expr(Expr),
     /// `while c { … }`

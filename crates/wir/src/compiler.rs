@@ -8,6 +8,7 @@ use crate::inline::AskBodies;
 use crate::ir::{Body, Const, Op};
 use crate::module::{Function, Module};
 use crate::portable;
+use crate::schedule::Schedule;
 use crate::source::{MethodSource, Source};
 use crate::syntax;
 use crate::universe::Universe;
@@ -46,6 +47,12 @@ pub trait Backend: Sized + Send + Sync + 'static {
     fn is_device(&self, shard: &Self::Shard) -> bool {
         let _ = shard;
         false
+    }
+
+    /// What the tuning parameters of kernels are in a shard.
+    fn schedule(&self, shard: &Self::Shard) -> Schedule {
+        let _ = shard;
+        Schedule::default()
     }
 
     /// Code of a kernel with everything that it calls, for a shard of a device. Law: pure.
@@ -164,7 +171,7 @@ impl<B: Backend> Compiler for Wir<B> {
             let module = self.module(cx, mi, inferred)?;
             return self.backend.codegen_module(cx.shard(), &module);
         }
-        let body = self.optimized(cx, mi, inferred)?;
+        let body = self.optimized(cx, inferred)?;
         let mut rets: Vec<(Mi, Ty)> = Vec::new();
         for op in body
             .blocks
@@ -256,11 +263,11 @@ impl<B: Backend> Wir<B> {
     pub fn optimized(
         &self,
         cx: &mut CodegenCx<'_, Self>,
-        mi: Mi,
         inferred: &Arc<Inferred>,
     ) -> Result<Body, Stop> {
+        let schedule = self.backend.schedule(cx.shard());
         let mut ask = AskingBodies { cx };
-        crate::inline::inline(self.universe(), &mut ask, mi, inferred)
+        crate::inline::inline(self.universe(), &mut ask, inferred, &schedule)
     }
 
     /// The body with everything that it calls: what a device is given.
@@ -273,6 +280,22 @@ impl<B: Backend> Wir<B> {
         mi: Mi,
         inferred: &Arc<Inferred>,
     ) -> Result<Module, Stop> {
+        let functions = self.functions(cx, mi, inferred)?;
+        let module = Module { functions };
+        module.check_recursion().map_err(Stop::failed)?;
+        Ok(module)
+    }
+
+    /// The body with everything that it calls, each once, the instance itself first.
+    ///
+    /// # Errors
+    /// [`Stop`], to be passed on.
+    pub fn functions(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        mi: Mi,
+        inferred: &Arc<Inferred>,
+    ) -> Result<Vec<Function>, Stop> {
         let mut module = Module {
             functions: vec![self.function(cx, mi, inferred)?],
         };
@@ -294,8 +317,7 @@ impl<B: Backend> Wir<B> {
             }
             next += 1;
         }
-        module.check_recursion().map_err(Stop::failed)?;
-        Ok(module)
+        Ok(module.functions)
     }
 
     fn function(
@@ -304,7 +326,7 @@ impl<B: Backend> Wir<B> {
         mi: Mi,
         inferred: &Arc<Inferred>,
     ) -> Result<Function, Stop> {
-        let body = self.optimized(cx, mi, inferred)?;
+        let body = self.optimized(cx, inferred)?;
         let (key, types) = (cx.key(mi), cx.types());
         let name = types.symbol_str(key.function).to_string();
         let params = self.universe().tuple_elems(key.args).unwrap_or_default();

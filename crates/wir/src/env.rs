@@ -465,7 +465,7 @@ pub(crate) fn walk_block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr))
                             work.extend([Work::Expr(a), Work::Expr(b), Work::Block(body)]);
                         }
                         StmtKind::Return(e) => work.extend(e.iter().map(Work::Expr)),
-                        StmtKind::Break | StmtKind::Continue => {}
+                        StmtKind::Tune(..) | StmtKind::Break | StmtKind::Continue => {}
                     }
                 }
             }

@@ -2,10 +2,11 @@
 
 use crate::ast::{Inlining, MethodDef};
 use crate::ir::{Body, Const, Op, Term};
+use crate::schedule::{Schedule, Space};
 use crate::universe::Universe;
 use std::hash::{Hash, Hasher};
 use worldage_dispatch::Ty;
-use worldage_engine::persist::Packed;
+use worldage_engine::persist::{Malformed, Packed, Portable, Reader, Writer};
 use worldage_engine::{Part, PartDigest, Summarize, portable};
 
 /// A method that says nothing about inlining is inlined up to this many operations.
@@ -26,9 +27,31 @@ pub struct Inferred {
     pub inline: Inline,
     /// The shape of what it returns.
     pub abi: Abi,
+    /// What its schedules are; nearly no instance has any.
+    tuned: Tuned,
 }
 
-portable!(struct Inferred { body, ret, inlining, kernel, inline, abi });
+portable!(struct Inferred { body, ret, inlining, kernel, inline, abi, tuned });
+
+/// A tuning space, and the bodies of all schedules but the first in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Tuned(Option<Box<(Space, Vec<Packed<Body>>)>>);
+
+impl Portable for Tuned {
+    fn write(&self, w: &mut Writer<'_>) {
+        w.byte(self.0.is_some().into());
+        if let Some(tuned) = &self.0 {
+            tuned.write(w);
+        }
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<Tuned, Malformed> {
+        Ok(Tuned(match r.byte()? {
+            0 => None,
+            _ => Some(Box::new(Portable::read(r)?)),
+        }))
+    }
+}
 
 /// What callers see of a callee unless they ask for its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +99,52 @@ impl Inferred {
             kernel,
             inline,
             abi,
+            tuned: Tuned::default(),
         }
     }
 
-    /// The typed body, unpacked: many instances are kept, and few are read again.
+    /// Of the finished bodies of a kernel's schedules: of the first, and of the others in their
+    /// order.
+    #[must_use]
+    pub fn scheduled(
+        u: &Universe,
+        body: Body,
+        def: &MethodDef,
+        space: Space,
+        rest: &[Body],
+    ) -> Inferred {
+        Inferred {
+            tuned: Tuned(Some(Box::new((
+                space,
+                rest.iter().map(Packed::new).collect(),
+            )))),
+            ..Inferred::new(u, body, def)
+        }
+    }
+
+    /// The typed body, unpacked: many instances are kept, and few are read again. Of a kernel with
+    /// a tuning space that of its first schedule.
     #[must_use]
     pub fn body(&self) -> Body {
         self.body.get()
+    }
+
+    /// The typed body of a schedule.
+    #[must_use]
+    pub fn body_of(&self, schedule: &Schedule) -> Body {
+        let Some((space, rest)) = self.tuned.0.as_deref() else {
+            return self.body.get();
+        };
+        match space.number(schedule).checked_sub(1) {
+            Some(ix) => rest[ix].get(),
+            None => self.body.get(),
+        }
+    }
+
+    /// What its schedules choose from, if it is a kernel that has several.
+    #[must_use]
+    pub fn space(&self) -> Option<&Space> {
+        self.tuned.0.as_deref().map(|(space, _)| space)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Reading order: [`ast`] (what the parser makes), `syntax` (text to AST and back), `universe`
 //! (types), [`prim`] (what scalar operations mean), `builtins` (built-in functions), `lower`
 //! (AST to untyped SSA, once per method), `infer` (untyped SSA to typed SSA, once per method
-//! instance), [`ir`] (typed SSA), `inline` (bodies into callers, at codegen), [`module`] (a body
+//! instance), [`ir`] (typed SSA), [`schedule`] (what a kernel's
+//! tuning space lets vary), `inline` (bodies into callers, at codegen), [`module`] (a body
 //! with its callees, for devices), [`device`] (what their backends share), `portable` (all of it beyond the session), [`host`] (methods that the host runs), `interp` (the
 //! reference semantics, on the AST).
 
@@ -29,6 +30,7 @@ pub mod opt;
 mod portable;
 pub mod prim;
 pub mod print;
+pub mod schedule;
 pub mod source;
 pub mod syntax;
 pub mod universe;

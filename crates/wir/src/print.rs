@@ -1,9 +1,9 @@
 //! Typed SSA as text: stable, instances by name.
 
-use crate::ir::{Body, Const, Inst, Op, Target, Term, Val};
+use crate::ir::{Body, Const, Failure, Inst, Op, Target, Term, Val};
 use crate::universe::Universe;
 use std::fmt::Write;
-use worldage_dispatch::Ty;
+use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
 
 /// A body as text; `name` prints an instance.
@@ -61,8 +61,30 @@ impl Printer<'_> {
                 )
             }
             Term::Return(val) => format!("return v{}", val.0),
-            Term::Fail(failure) => format!("fail {failure:?}"),
+            Term::Fail(failure) => format!("fail {}", self.failure(failure)),
             Term::Unreachable => "unreachable".to_string(),
+        }
+    }
+
+    /// By names, as everything: numbers of types and symbols differ from session to session.
+    fn failure(&self, failure: &Failure) -> String {
+        let symbol = |name: &Symbol| self.u.types().symbol_str(*name).to_string();
+        match failure {
+            Failure::NoMethod(f, ty) => format!("no_method {} {}", symbol(f), self.ty(*ty)),
+            Failure::Ambiguous(f, ty) => format!("ambiguous {} {}", symbol(f), self.ty(*ty)),
+            Failure::NoInvoke(f, ty) => format!("no_invoke {} {}", symbol(f), self.ty(*ty)),
+            Failure::TypeMismatch(asked, found) => {
+                format!("type_mismatch {} {}", self.ty(*asked), self.ty(*found))
+            }
+            Failure::MissingField(ty, name) => {
+                format!("missing_field {} {}", self.ty(*ty), symbol(name))
+            }
+            Failure::Bounds => "bounds".to_string(),
+            Failure::Prim(error) => format!("prim {error:?}"),
+            Failure::Unknown(kind, name) => format!("unknown {kind:?} {}", symbol(name)),
+            Failure::BadType(why) => format!("bad_type {why}"),
+            Failure::TypeLimit(name) => format!("type_limit {}", symbol(name)),
+            Failure::Unsupported(why) => format!("unsupported {why}"),
         }
     }
 
@@ -71,7 +93,7 @@ impl Printer<'_> {
     }
 
     fn op(&self, op: &Op) -> String {
-        let symbol = |f: &worldage_dispatch::Symbol| self.u.types().symbol_str(*f).to_string();
+        let symbol = |f: &Symbol| self.u.types().symbol_str(*f).to_string();
         let mut operands = Vec::new();
         op.each_operand(|val| operands.push(val));
         let operands = self.vals(&operands);
@@ -88,6 +110,12 @@ impl Printer<'_> {
             Op::Field(_, ix) => format!("field {operands}.{ix}"),
             Op::IsA(_, ty) => format!("isa {operands} {}", self.ty(*ty)),
             Op::Call(mi, _) => format!("call {} ({operands})", (self.name)(*mi)),
+            Op::Grid(query, _) => format!("{} {operands}", snake(&format!("{query:?}"))),
+            Op::Shared(n) => format!("shared {n}"),
+            Op::Atomic(atomic, _) => {
+                format!("atomic_{} {operands}", snake(&format!("{atomic:?}")))
+            }
+            Op::FieldDyn(_, name) => format!("field_dyn {operands}.{}", symbol(name)),
             Op::CallDyn(f, _) => format!("call_dyn {} ({operands})", symbol(f)),
             Op::InvokeDyn(f, sig, _) => {
                 format!("invoke_dyn {} {} ({operands})", symbol(f), self.ty(*sig))

@@ -18,6 +18,7 @@ use worldage_wir::ir::Body;
 #[cfg(feature = "opencl")]
 use worldage_wir::layout::Layouts;
 use worldage_wir::module::Module;
+use worldage_wir::schedule::Schedule;
 
 /// What code is made for: what partitions a session's cache of code.
 ///
@@ -45,6 +46,38 @@ impl fmt::Display for Shard {
             Shard::OpenCl => f.write_str("opencl"),
             #[cfg(feature = "llvm")]
             Shard::Ptx(target, opt) => write!(f, "ptx:{target} {opt}"),
+        }
+    }
+}
+
+/// A shard and a schedule: what the engine keeps code by. The values of the schedule are a part of
+/// the key of stored code.
+///
+/// ```
+/// use worldage::{OptLevel, Scheduled, Shard};
+/// assert_eq!(Scheduled::from(Shard::Host(OptLevel::Speed)).to_string(), "opt:speed");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scheduled {
+    pub(crate) shard: Shard,
+    pub(crate) schedule: Schedule,
+}
+
+impl From<Shard> for Scheduled {
+    fn from(shard: Shard) -> Scheduled {
+        Scheduled {
+            shard,
+            schedule: Schedule::default(),
+        }
+    }
+}
+
+impl fmt::Display for Scheduled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shard.fmt(f)?;
+        match self.schedule.values() {
+            [] => Ok(()),
+            _ => write!(f, " {}", self.schedule),
         }
     }
 }
@@ -169,15 +202,15 @@ impl Backends {
 impl Backend for Backends {
     type Code = ShardCode;
     type Linked = ShardLinked;
-    type Shard = Shard;
+    type Shard = Scheduled;
 
     fn codegen(
         &self,
-        shard: &Shard,
+        shard: &Scheduled,
         body: &Body,
         ret: &dyn Fn(Mi) -> Ty,
     ) -> Result<ShardCode, Stop> {
-        match shard {
+        match &shard.shard {
             Shard::Host(OptLevel::Aggressive) => self.aggressive(body, ret),
             Shard::Host(opt) => self
                 .generator
@@ -189,13 +222,17 @@ impl Backend for Backends {
         }
     }
 
-    fn is_device(&self, shard: &Shard) -> bool {
-        !matches!(shard, Shard::Host(_))
+    fn is_device(&self, shard: &Scheduled) -> bool {
+        !matches!(shard.shard, Shard::Host(_))
     }
 
-    fn codegen_module(&self, shard: &Shard, module: &Module) -> Result<ShardCode, Stop> {
+    fn schedule(&self, shard: &Scheduled) -> Schedule {
+        shard.schedule.clone()
+    }
+
+    fn codegen_module(&self, shard: &Scheduled, module: &Module) -> Result<ShardCode, Stop> {
         let _ = module;
-        match shard {
+        match &shard.shard {
             Shard::Host(_) => unreachable!("a host shard is given bodies"),
             #[cfg(feature = "opencl")]
             Shard::OpenCl => worldage_opencl::generate(&self.layouts, module)
@@ -229,8 +266,8 @@ impl Backend for Backends {
         }
     }
 
-    fn target(&self, shard: &Shard) -> Option<Target> {
-        match shard {
+    fn target(&self, shard: &Scheduled) -> Option<Target> {
+        match &shard.shard {
             #[cfg(feature = "llvm")]
             Shard::Host(OptLevel::Aggressive) => Some(Target {
                 name: std::env::consts::ARCH.into(),

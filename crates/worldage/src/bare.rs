@@ -51,7 +51,7 @@ impl Session {
                 inner
                     .engine
                     .with_codegen(*mi, shard, |compiler, cx, inferred| {
-                        let body = compiler.optimized(cx, *mi, inferred)?;
+                        let body = compiler.optimized(cx, inferred)?;
                         let mut rets: Vec<(Mi, Ty)> = Vec::new();
                         for callee in callees(&body) {
                             rets.push((callee, cx.peek(callee, |summary| summary.ret)?));

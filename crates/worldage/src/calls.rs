@@ -3,7 +3,7 @@
 use crate::failure;
 use crate::options::OptLevel;
 use crate::session::{Inner, Session, SessionCompiler};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use worldage_cranelift::{CallError, Callee, Context};
 use worldage_dispatch::{Symbol, Ty, World};
@@ -107,8 +107,35 @@ thread_local! {
     static PRINTED: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+thread_local! {
+    /// Whether what this thread's calls print is left out.
+    static MUTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, what calls of this thread print is left out: runs that only measure.
+pub(crate) struct Muted {
+    before: bool,
+}
+
+impl Muted {
+    pub(crate) fn begin() -> Muted {
+        Muted {
+            before: MUTED.replace(true),
+        }
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        MUTED.set(self.before);
+    }
+}
+
 /// Takes one line that a program printed.
 pub(crate) fn print(session: &Inner, text: &str) {
+    if MUTED.get() {
+        return;
+    }
     match &mut *session.print.lock() {
         Some(sink) => sink(text),
         None => PRINTED.with_borrow_mut(|printed| printed.push_str(text)),

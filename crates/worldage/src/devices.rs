@@ -8,20 +8,22 @@ mod ptx;
 
 use crate::backend::Shard;
 #[cfg(any(feature = "opencl", feature = "llvm"))]
-use crate::backend::ShardCode;
+use crate::backend::{Scheduled, ShardCode};
 #[cfg(feature = "opencl")]
 use crate::calls::Route;
 use crate::calls::{CallOptions, CallReport, Failed};
 use crate::edits::EditFailure;
 use crate::failure;
+use crate::launch::check_grid;
 use crate::session::{Inner, Session};
 use std::path::PathBuf;
 use std::time::Duration;
 use worldage_cranelift::Grid;
 use worldage_engine::TableId;
-use worldage_engine::engine::DemandError;
 #[cfg(any(feature = "opencl", feature = "llvm"))]
-use worldage_engine::{Mi, ViewId};
+use worldage_engine::ViewId;
+use worldage_engine::engine::DemandError;
+use worldage_engine::{Mi, ShardId};
 #[cfg(any(feature = "opencl", feature = "llvm"))]
 use worldage_wir::compiler::Backend;
 #[cfg(feature = "opencl")]
@@ -100,30 +102,12 @@ impl Session {
         grid: Grid,
         options: &CallOptions,
     ) -> CallReport {
-        match shard {
-            Shard::Host(opt) => {
-                let options = CallOptions {
-                    opt: Some(opt),
-                    ..options.clone()
-                };
-                self.launch(kernel, args, grid, &options)
-            }
-            #[cfg(feature = "opencl")]
-            Shard::OpenCl => self.report(options, |inner, route| {
-                crate::launch::check_grid(grid)?;
-                let mi = inner.kernel(route, kernel, &args)?;
-                let after = inner.launch_opencl(route, mi, &args, grid)?;
-                Ok(Value::tuple(&inner.universe, after))
-            }),
-            #[cfg(feature = "llvm")]
-            Shard::Ptx(target, _) => self.report(options, |_, _| {
-                let message = format!("nothing here runs code for {target}");
-                let error = RunError::new(Code::UnsupportedOnTarget, message);
-                Err(Box::new(
-                    error.hint("`check_kernel` compiles and assembles it"),
-                ))
-            }),
-        }
+        self.report(options, |inner, route| {
+            check_grid(grid)?;
+            let mi = inner.kernel(route, kernel, &args)?;
+            let launched = inner.launch_once(route, mi, &shard.into(), &args, grid)?;
+            Ok(Value::tuple(&inner.universe, launched.args))
+        })
     }
 
     /// The kernels of the program whose parameters all have concrete types, sorted:
@@ -178,26 +162,47 @@ impl Session {
         let wrong = |error: &RunError| {
             EditFailure::of(error.to_diagnostic(|site| inner.place(site, world)))
         };
-        let ci = inner
-            .engine
-            .demand(mi, inner.engine.shard(shard, view), None);
+        let compiled = inner.compile_schedules(mi, shard, (view, world));
         inner.keep_events(inner.engine.take_log());
-        let ci = ci.map_err(|error| wrong(&inner.of_device_demand(&error)))?;
-        let built = match shard {
+        let mut check = DeviceCheck::Generated;
+        for at in compiled.map_err(|error| wrong(&error))? {
+            let built = inner.build(mi, shard, at);
+            check = check.and(built.map_err(|error| wrong(&error))?);
+        }
+        Ok(check)
+    }
+}
+
+impl DeviceCheck {
+    /// Of several schedules: how far all got, and how long it took together.
+    fn and(self, other: DeviceCheck) -> DeviceCheck {
+        use DeviceCheck::{Built, Generated, Reloaded};
+        match (self, other) {
+            (Generated, other) => other,
+            (one, Generated) => one,
+            (Reloaded(one), Reloaded(other)) => Reloaded(one + other),
+            (Built(one) | Reloaded(one), Built(other) | Reloaded(other)) => Built(one + other),
+        }
+    }
+}
+
+impl Inner {
+    /// Builds a compiled kernel, where there is what builds it.
+    fn build(&self, mi: Mi, shard: Shard, at: ShardId) -> Result<DeviceCheck, Failed> {
+        let ci = self.engine.demand(mi, at, None);
+        let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
+        match shard {
             Shard::Host(_) => {
                 let _ = ci;
                 Ok(DeviceCheck::Generated)
             }
             #[cfg(feature = "opencl")]
-            Shard::OpenCl => inner.build_opencl(ci.linked()),
+            Shard::OpenCl => self.build_opencl(ci.linked()),
             #[cfg(feature = "llvm")]
-            Shard::Ptx(..) => inner.assemble(ci.linked()),
-        };
-        built.map_err(|error: Failed| wrong(&error))
+            Shard::Ptx(..) => self.assemble(ci.linked()),
+        }
     }
-}
 
-impl Inner {
     #[cfg(feature = "opencl")]
     /// The error of a work-item that failed.
     fn of_fault(&self, route: &Route, sites: &[FailSite], fault: &Fault) -> RunError {
@@ -224,10 +229,10 @@ impl Inner {
     pub(crate) fn device_code(
         &self,
         mi: Mi,
-        shard: Shard,
+        shard: Scheduled,
         view: ViewId,
     ) -> Result<ShardCode, EditFailure> {
-        let id = self.engine.shard(shard, view);
+        let id = self.engine.shard(shard.clone(), view);
         let code = self.engine.with_codegen(mi, id, |compiler, cx, inferred| {
             let module = compiler.module(cx, mi, inferred)?;
             compiler.backend().codegen_module(&shard, &module)

@@ -1,8 +1,11 @@
 //! Launches of kernels on the host.
 
+use crate::backend::{Scheduled, Shard};
 use crate::calls::{CallFailure, CallOptions, CallReport, Failed, Route};
 use crate::failure;
 use crate::session::{Inner, Session};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use worldage_cranelift::Grid;
 use worldage_engine::{Mi, Resolved};
 use worldage_wir::diag::Code;
@@ -42,14 +45,53 @@ impl Session {
         grid: Grid,
         options: &CallOptions,
     ) -> CallReport {
-        self.report(options, |inner, route| {
-            check_grid(grid)?;
-            let mi = inner.kernel(route, kernel, &args)?;
-            let after = inner.in_context(route, mi, |context, callee| {
-                context.launch(route.world.0, callee, &args, grid)
-            })?;
-            Ok(Value::tuple(&inner.universe, after))
-        })
+        let shard = Shard::Host(options.opt.unwrap_or(self.inner.options.opt));
+        self.launch_on(shard, kernel, args, grid, options)
+    }
+}
+
+/// What a launch did.
+pub(crate) struct Launched {
+    /// The arguments afterwards.
+    pub(crate) args: Vec<Value>,
+    /// How long the kernel ran.
+    pub(crate) took: Duration,
+}
+
+impl Inner {
+    /// Runs a kernel once, in a shard and a schedule.
+    pub(crate) fn launch_once(
+        self: &Arc<Self>,
+        route: &Route,
+        mi: Mi,
+        at: &Scheduled,
+        args: &[Value],
+        grid: Grid,
+    ) -> Result<Launched, Failed> {
+        let shard = self.engine.shard(at.clone(), route.view);
+        let route = &Route { shard, ..*route };
+        match at.shard {
+            Shard::Host(_) => {
+                let mut took = Duration::ZERO;
+                let args = self.in_context(route, mi, |context, callee| {
+                    let begun = Instant::now();
+                    let after = context.launch(route.world.0, callee, args, grid);
+                    took = begun.elapsed();
+                    after
+                })?;
+                Ok(Launched { args, took })
+            }
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => self.launch_opencl(route, mi, args, grid),
+            #[cfg(feature = "llvm")]
+            Shard::Ptx(target, _) => {
+                let message = format!("nothing here runs code for {target}");
+                let error = RunError::new(Code::UnsupportedOnTarget, message);
+                Err(Box::new(
+                    error.hint("`check_kernel` compiles and assembles it"),
+                ))
+            }
+        }
     }
 }
 
@@ -76,6 +118,28 @@ impl Session {
     ) -> Result<(), CallFailure> {
         let checked = self.report(&CallOptions::default(), |inner, route| {
             check_grid(grid)?;
+            inner.kernel(route, kernel, args)?;
+            Ok(Value::Nothing)
+        });
+        checked.result.map(drop)
+    }
+}
+
+impl Session {
+    /// Whether there is a kernel of this name that takes these arguments.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// session.define("k.wir", "kernel fn k(n: Int64) { div(1, n) }", None).unwrap();
+    /// assert!(session.check_kernel_args("k", &[Value::int(1)]).is_ok());
+    /// assert!(session.check_kernel_args("k", &[]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_kernel_args(&self, kernel: &str, args: &[Value]) -> Result<(), CallFailure> {
+        let checked = self.report(&CallOptions::default(), |inner, route| {
             inner.kernel(route, kernel, args)?;
             Ok(Value::Nothing)
         });

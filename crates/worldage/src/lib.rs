@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Reading order: [`Session`] in `session`, `edits` (text to worlds), `calls` (an expression to a
-//! value), `launch` (kernels), `typed` (handles of Rust's function types), `host` (Rust closures as methods), `updates` (what an edit
+//! value), `launch` (kernels), `tuning` (their schedules), `typed` (handles of Rust's function types), `host` (Rust closures as methods), `updates` (what an edit
 //! makes of compiled code), `questions`
 //! (lookup, inference, explanations, stages as text), `backend` (the shards), `devices`
 //! (launches there), `dispatcher` (calls that running code asks for), `failure` (errors in words), `persist` (the store),
@@ -47,10 +47,11 @@ mod places;
 mod questions;
 mod session;
 mod tally;
+mod tuning;
 mod typed;
 mod updates;
 
-pub use backend::{Backends, Shard, ShardCode, ShardLinked};
+pub use backend::{Backends, Scheduled, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
 pub use devices::{DeviceCheck, DeviceError, default_device_cache};
@@ -62,6 +63,8 @@ pub use options::{OptLevel, SessionOptions};
 pub use persist::{PRODUCER, keys_of};
 pub use questions::{Composition, EmitStage, LookupReport};
 pub use session::{Session, StageStats, StartError, Stats};
+pub use tuning::table::{DispatchTable, MeasuredSchedule, TunedSize};
+pub use tuning::{Chosen, Extent, LaunchSize, TunedReport};
 pub use typed::{CallError, FnHandle, FnScope, FnVersion, HandleOptions};
 pub use updates::Update;
 pub use worldage_cranelift::{Grid, HostFn, HostScalar};
@@ -75,6 +78,7 @@ pub use worldage_store as store;
 pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};
 pub use worldage_wir::host::HostError;
+pub use worldage_wir::schedule::{Choice, Schedule, Space};
 pub use worldage_wir::universe::Universe;
 pub use worldage_wir::value::Value;
 

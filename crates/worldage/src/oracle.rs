@@ -12,6 +12,7 @@ use worldage_wir::diag::{Diagnostic, FileId, LineCol, Place, Sources};
 use worldage_wir::env::resolve_sig;
 use worldage_wir::error::RunError;
 use worldage_wir::interp::Program;
+use worldage_wir::schedule::Schedule;
 use worldage_wir::syntax;
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
@@ -286,6 +287,29 @@ impl InterpreterSession {
         args: &[Value],
         grid: crate::Grid,
     ) -> (String, Result<(), Box<RunError>>) {
+        self.launch_in(kernel, args, grid, &Schedule::default())
+    }
+
+    /// As [`InterpreterSession::launch`], in a schedule.
+    ///
+    /// ```
+    /// # let mut oracle = worldage::oracle::InterpreterSession::new(std::sync::Arc::new(worldage::Universe::new()));
+    /// let text = "kernel fn k(n: Int64) { tune(a, [1, 2])\n div(n, a - 2) }";
+    /// oracle.define("k.wir", text, None).unwrap();
+    /// let grid = worldage::Grid { global: [1, 1, 1], local: [1, 1, 1] };
+    /// let launch = |schedule: &str| {
+    ///     let schedule = schedule.parse().unwrap();
+    ///     oracle.launch_in("k", &[worldage::Value::int(1)], grid, &schedule).1
+    /// };
+    /// assert!(launch("a=1").is_ok() && launch("a=2").is_err());
+    /// ```
+    pub fn launch_in(
+        &self,
+        kernel: &str,
+        args: &[Value],
+        grid: crate::Grid,
+        schedule: &Schedule,
+    ) -> (String, Result<(), Box<RunError>>) {
         let mut printed = String::new();
         let grid = worldage_wir::interp::Grid {
             global: grid.global,
@@ -297,6 +321,7 @@ impl InterpreterSession {
         });
         let result = result.and_then(|()| {
             let print = &mut |text: &str| printed.push_str(text);
+            let grid = (grid, schedule);
             self.program.launch(None, kernel, args, grid, print)
         });
         (printed, result)

@@ -1,6 +1,6 @@
 //! Questions that run nothing of the program: lookup, inference, validity, explanations, stages.
 
-use crate::backend::level;
+use crate::backend::{Scheduled, level};
 use crate::edits::EditFailure;
 use crate::options::OptLevel;
 use crate::session::{Inner, Session};
@@ -12,6 +12,7 @@ use worldage_wir::ast::{ItemKind, NodeId};
 use worldage_wir::diag::{Code, Diagnostic, Place};
 use worldage_wir::error::Site;
 use worldage_wir::ir::{Body, Failure, Op};
+use worldage_wir::schedule::Schedule;
 use worldage_wir::source::Source;
 use worldage_wir::syntax;
 
@@ -352,7 +353,7 @@ impl Session {
         let asked = inner
             .engine
             .with_codegen(mi, shard, |compiler, cx, inferred| {
-                let body = compiler.optimized(cx, mi, inferred)?;
+                let body = compiler.optimized(cx, inferred)?;
                 let inlined: Vec<Mi> = body.frames[1..].iter().map(|frame| frame.mi).collect();
                 Ok((inlined, called_in(&body)))
             });
@@ -385,11 +386,45 @@ impl Session {
         self.emit_of(self.instance(sig)?, stage, opt)
     }
 
+    /// As [`Session::emit`], of a kernel in a schedule.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "kernel fn k(n: Int64) { tune(a, [5, 6])\n div(n, a) }";
+    /// session.define("k.wir", text, None).unwrap();
+    /// let schedule = "a=6".parse().unwrap();
+    /// let text = session.emit_in("k(Int64)", EmitStage::Inlined, OptLevel::Speed, &schedule);
+    /// assert!(text.unwrap().contains('6'));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::emit`].
+    pub fn emit_in(
+        &self,
+        sig: &str,
+        stage: EmitStage,
+        opt: OptLevel,
+        schedule: &Schedule,
+    ) -> Result<String, EditFailure> {
+        self.emit_scheduled(self.instance(sig)?, stage, opt, schedule)
+    }
+
     /// As [`Session::emit`], of an instance that is known.
     ///
     /// # Errors
     /// If a stage fails.
     pub fn emit_of(&self, mi: Mi, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
+        self.emit_scheduled(mi, stage, opt, &Schedule::default())
+    }
+
+    fn emit_scheduled(
+        &self,
+        mi: Mi,
+        stage: EmitStage,
+        opt: OptLevel,
+        schedule: &Schedule,
+    ) -> Result<String, EditFailure> {
         let inner = &*self.inner;
         let view = inner.view_id(None)?;
         let world = inner.engine.world();
@@ -406,6 +441,10 @@ impl Session {
                 _ => format!("# built in: {}\n", inner.engine.method_name(method, world)),
             });
         }
+        let at = |shard: crate::Shard| Scheduled {
+            shard,
+            schedule: schedule.clone(),
+        };
         let unsupported =
             |error: String| EditFailure::of(Diagnostic::error(Code::UnsupportedOnTarget, error));
         if stage == EmitStage::Inferred {
@@ -414,30 +453,30 @@ impl Session {
             let name = |mi: Mi| inner.engine.name(mi);
             return Ok(worldage_wir::print::print_body(
                 &inner.universe,
-                &inferred.body(),
+                &inferred.body_of(schedule),
                 &name,
             ));
         }
         #[cfg(feature = "opencl")]
         if stage == EmitStage::OpenCl {
-            let code = inner.device_code(mi, crate::Shard::OpenCl, view)?;
+            let code = inner.device_code(mi, at(crate::Shard::OpenCl), view)?;
             return Ok(code.opencl().text.clone());
         }
         #[cfg(feature = "llvm")]
         if let EmitStage::Ptx(target) = stage {
-            let code = inner.device_code(mi, crate::Shard::Ptx(target, opt), view)?;
+            let code = inner.device_code(mi, at(crate::Shard::Ptx(target, opt)), view)?;
             return Ok(code.ptx().ptx.clone());
         }
         #[cfg(feature = "llvm")]
         if let EmitStage::Llvm(Some(target)) = stage {
-            return inner.device_llvm(mi, target, opt, view);
+            return inner.device_llvm(mi, (target, opt), schedule, view);
         }
-        let shard = inner.shard(opt, view);
+        let shard = inner.engine.shard(at(crate::Shard::Host(opt)), view);
         if stage == EmitStage::Inlined {
             let body = inner
                 .engine
                 .with_codegen(mi, shard, |compiler, cx, inferred| {
-                    compiler.optimized(cx, mi, inferred)
+                    compiler.optimized(cx, inferred)
                 });
             let body = body.map_err(|error| unsupported(error.to_string()))?;
             let name = |mi: Mi| inner.engine.name(mi);
@@ -451,7 +490,7 @@ impl Session {
         let shown = inner
             .engine
             .with_codegen(mi, shard, |compiler, cx, inferred| {
-                let body = compiler.optimized(cx, mi, inferred)?;
+                let body = compiler.optimized(cx, inferred)?;
                 let mut rets = Vec::new();
                 for inst in body.blocks.iter().flat_map(|block| &block.insts) {
                     if let Op::Call(callee, _) = &inst.op {

@@ -7,8 +7,9 @@ use crate::options::{OptLevel, SessionOptions};
 use crate::persist::{PRODUCER, Shelf};
 use crate::places::Places;
 use crate::tally::Tally;
+use crate::tuning::Tables;
 use crate::typed::IdleContext;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, ReentrantMutex, RwLock};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_cranelift as cranelift;
@@ -80,6 +81,12 @@ pub(crate) struct Inner {
     pub(crate) following: Mutex<Vec<(Mi, ShardId)>>,
     pub(crate) print: Mutex<Option<PrintSink>>,
     pub(crate) log: Mutex<Vec<StageEvent>>,
+    /// What is known about the schedules of kernels.
+    pub(crate) tuned: Mutex<Tables>,
+    /// Held while schedules are measured.
+    pub(crate) measuring: ReentrantMutex<()>,
+    /// Where results are kept beyond the session.
+    pub(crate) store: RwLock<Option<Arc<Store>>>,
     /// What the store was good for.
     pub(crate) tally: Mutex<Tally>,
     #[cfg(feature = "opencl")]
@@ -189,8 +196,9 @@ impl Session {
         let engine = Engine::new(compiler, types, engine_options, prelude)
             .map_err(|error| StartError::Prelude(error.to_string()))?;
         engine.set_store(shelf(options.store.as_ref()));
+        let store = options.store.clone();
         let view = engine.view(&[]);
-        let base = engine.shard(Shard::Host(options.opt), view);
+        let base = engine.shard(Shard::Host(options.opt).into(), view);
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -206,6 +214,9 @@ impl Session {
                 following: Mutex::default(),
                 print: Mutex::new(None),
                 log: Mutex::default(),
+                tuned: Mutex::default(),
+                measuring: ReentrantMutex::default(),
+                store: RwLock::new(store),
                 tally: Mutex::default(),
                 #[cfg(feature = "opencl")]
                 opencl: Mutex::default(),
@@ -309,6 +320,7 @@ impl Session {
     /// ```
     pub fn set_store(&self, store: Option<&Arc<Store>>) {
         self.inner.engine.set_store(shelf(store));
+        *self.inner.store.write() = store.cloned();
     }
 
     /// Whether an infer or codegen that would run is an error instead, which says why.
@@ -515,7 +527,7 @@ impl Drop for Inner {
 impl Inner {
     /// The shard of an opt level over a named view.
     pub(crate) fn shard(&self, opt: OptLevel, view: ViewId) -> ShardId {
-        self.engine.shard(Shard::Host(opt), view)
+        self.engine.shard(Shard::Host(opt).into(), view)
     }
 
     pub(crate) fn is_intrinsic(&self, mi: Mi) -> bool {

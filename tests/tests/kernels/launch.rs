@@ -7,7 +7,10 @@ use std::sync::{Arc, OnceLock};
 use worldage::oracle::InterpreterSession;
 use worldage::wir::prim::{Scalar, ScalarValue};
 use worldage::wir::value::{ArrayRef, Elems};
-use worldage::{CallOptions, Grid, OptLevel, Session, SessionOptions, Shard, Universe, Value};
+use worldage::{
+    CallOptions, Extent, Grid, LaunchSize, OptLevel, Schedule, Session, SessionOptions, Shard,
+    Universe, Value,
+};
 
 /// What runs a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) struct Launch {
     file: String,
     kernel: String,
     global_size: Vec<u32>,
-    local_size: Vec<u32>,
+    local_size: Vec<Json>,
     args: Vec<Arg>,
     expected: BTreeMap<String, Json>,
     /// How far a result may be from what is expected, relative to it or to 1.
@@ -68,6 +71,18 @@ impl Engine {
         missing.clone()
     }
 
+    /// The shard that it runs; none of the interpreter.
+    pub(crate) fn shard(self) -> Option<Shard> {
+        Some(match self {
+            Engine::Interpreter => return None,
+            Engine::None => Shard::Host(OptLevel::None),
+            Engine::Speed => Shard::Host(OptLevel::Speed),
+            #[cfg(feature = "llvm")]
+            Engine::Aggressive => Shard::Host(OptLevel::Aggressive),
+            Engine::OpenCl => Shard::OpenCl,
+        })
+    }
+
     /// Runs a kernel of a program: the arguments afterwards, or the error as logs have it, with
     /// its line and column at the end.
     pub(crate) fn launch(
@@ -77,23 +92,32 @@ impl Engine {
         args: impl Fn(&Universe) -> Vec<Value>,
         grid: Grid,
     ) -> Result<Vec<Value>, String> {
+        let size = LaunchSize::from(grid);
+        self.launch_in(program, kernel, args, &size, &Schedule::default())
+    }
+
+    /// As [`Engine::launch`], in a schedule; what it does not say is the first choice.
+    pub(crate) fn launch_in(
+        self,
+        program: &str,
+        kernel: &str,
+        args: impl Fn(&Universe) -> Vec<Value>,
+        size: &LaunchSize,
+        schedule: &Schedule,
+    ) -> Result<Vec<Value>, String> {
         let session = session();
         let defined = session.define("program.wir", program, None);
         defined.map_err(|failure| {
             let shown = failure.diagnostics.iter();
             shown.map(|d| session.render(d)).collect::<String>()
         })?;
-        let shard = match self {
-            Engine::Interpreter => return interpret(program, kernel, args, grid),
-            Engine::None => Shard::Host(OptLevel::None),
-            Engine::Speed => Shard::Host(OptLevel::Speed),
-            #[cfg(feature = "llvm")]
-            Engine::Aggressive => Shard::Host(OptLevel::Aggressive),
-            Engine::OpenCl => Shard::OpenCl,
+        let Some(shard) = self.shard() else {
+            return interpret(program, kernel, args, size, schedule);
         };
         let args = args(session.universe());
-        let launched = session.launch_on(shard, kernel, args, grid, &CallOptions::default());
-        match launched.result {
+        let options = CallOptions::default();
+        let launched = session.launch_in(shard, kernel, args, size, schedule, &options);
+        match launched.report.result {
             Ok(Value::Tuple(after)) => Ok(after.parts().to_vec()),
             Ok(_) => Err("no tuple".to_string()),
             Err(failure) => {
@@ -119,13 +143,15 @@ fn interpret(
     program: &str,
     kernel: &str,
     args: impl Fn(&Universe) -> Vec<Value>,
-    grid: Grid,
+    size: &LaunchSize,
+    schedule: &Schedule,
 ) -> Result<Vec<Value>, String> {
+    let grid = size.grid(schedule)?;
     let mut oracle = InterpreterSession::new(Arc::new(Universe::new()));
     let defined = oracle.define("program.wir", program, None);
     defined.map_err(|failure| format!("{:?}", failure.diagnostics))?;
     let args = args(oracle.universe());
-    match oracle.launch(kernel, &args, grid).1 {
+    match oracle.launch_in(kernel, &args, grid, schedule).1 {
         Ok(()) => Ok(args),
         Err(error) => {
             let diagnostic = oracle.diagnostic(&error);
@@ -137,6 +163,15 @@ fn interpret(
             ))
         }
     }
+}
+
+/// The schedules of a kernel.
+fn schedules(program: &str, sig: &str) -> Result<Vec<Schedule>, String> {
+    let session = session();
+    let defined = session.define("program.wir", program, None);
+    defined.map_err(|failure| format!("{:?}", failure.diagnostics))?;
+    let schedules = session.schedules(sig);
+    schedules.map_err(|failure| format!("{:?}", failure.diagnostics))
 }
 
 impl Launch {
@@ -159,23 +194,49 @@ impl Launch {
         launches
     }
 
-    /// Runs it on an engine and compares with what is expected, and with the interpreter.
+    /// Runs it on an engine, in every schedule, and compares with what is expected, and with the
+    /// interpreter.
     pub(crate) fn check(&self, engine: Engine) -> Result<(), String> {
         let path = format!("kernels/{}", self.file);
         let program = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let size = |s: &[u32]| std::array::from_fn(|d| s.get(d).copied().unwrap_or(1));
-        let grid = Grid {
-            global: size(&self.global_size),
-            local: size(&self.local_size),
-        };
+        for schedule in schedules(&program, &self.signature())? {
+            self.check_in(engine, &program, &schedule)
+                .map_err(|error| format!("{schedule}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        let types: Vec<&str> = self.args.iter().map(|arg| &*arg.ty).collect();
+        format!("{}({})", self.kernel, types.join(", "))
+    }
+
+    fn size(&self) -> LaunchSize {
+        let global = std::array::from_fn(|d| self.global_size.get(d).copied().unwrap_or(1));
+        let local = std::array::from_fn(|d| match self.local_size.get(d) {
+            Some(Json::String(parameter)) => Extent::Parameter(parameter.as_str().into()),
+            Some(items) => {
+                let items = items.as_u64().and_then(|items| u32::try_from(items).ok());
+                Extent::Items(items.expect("a number of work-items"))
+            }
+            None => Extent::Items(1),
+        });
+        LaunchSize { global, local }
+    }
+
+    fn check_in(&self, engine: Engine, program: &str, schedule: &Schedule) -> Result<(), String> {
+        let size = self.size();
         let args = |u: &Universe| {
             self.args
                 .iter()
                 .map(|arg| value(u, &arg.ty, &arg.value))
                 .collect()
         };
-        let found = engine.launch(&program, &self.kernel, args, grid)?;
-        let oracle = Engine::Interpreter.launch(&program, &self.kernel, args, grid)?;
+        let found = engine.launch_in(program, &self.kernel, args, &size, schedule)?;
+        // The oracle runs the first schedule: all give the same.
+        let first = schedules(program, &self.signature())?.remove(0);
+        let oracle = Engine::Interpreter;
+        let oracle = oracle.launch_in(program, &self.kernel, args, &size, &first)?;
         for ((arg, found), oracle) in self.args.iter().zip(&found).zip(&oracle) {
             let what = format!("{engine:?} and the interpreter, {}", arg.name);
             let within = if self.ulp == 0 { 0.0 } else { self.within };

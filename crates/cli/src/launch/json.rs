@@ -8,15 +8,23 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 use worldage::wir::prim::{Scalar, ScalarValue};
 use worldage::wir::value::{ArrayRef, Elems};
-use worldage::{Grid, Universe, Value};
+use worldage::{Extent, LaunchSize, Universe, Value};
 
 /// What the file says; unknown keys are ignored.
 #[derive(Debug, Deserialize)]
 pub(super) struct Launch {
     pub(super) kernel: Option<String>,
     global_size: Vec<u32>,
-    local_size: Option<Vec<u32>>,
+    local_size: Option<Vec<Items>>,
     args: Vec<Arg>,
+}
+
+/// Work-items of a group: a number, or the name of a tuning parameter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Items {
+    Number(u32),
+    Parameter(Box<str>),
 }
 
 #[derive(Debug, Deserialize)]
@@ -67,22 +75,22 @@ impl Launch {
     }
 
     /// The index space.
-    pub(super) fn grid(&self, name: &str) -> Result<Grid, String> {
-        let sizes = |key: &str, sizes: &[u32]| match *sizes {
-            [x] => Ok([x, 1, 1]),
-            [x, y] => Ok([x, y, 1]),
-            [x, y, z] => Ok([x, y, z]),
-            _ => Err(wrong(name, &format!("\"{key}\" has one to three numbers"))),
-        };
-        let global = sizes("global_size", &self.global_size)?;
+    pub(super) fn size(&self, name: &str) -> Result<LaunchSize, String> {
+        let global = dimensions(name, "global_size", &self.global_size, &1)?;
         if global.contains(&0) {
             return Err(wrong(name, "every \"global_size\" is at least 1"));
         }
         let local = match &self.local_size {
-            Some(local) => sizes("local_size", local)?,
-            None => [gcd(global[0], LOCAL), 1, 1],
+            Some(local) => {
+                let one = Items::Number(1);
+                dimensions(name, "local_size", local, &one)?.map(|items| match items {
+                    Items::Number(items) => Extent::Items(items),
+                    Items::Parameter(parameter) => Extent::Parameter(parameter),
+                })
+            }
+            None => [gcd(global[0], LOCAL), 1, 1].map(Extent::Items),
         };
-        Ok(Grid { global, local })
+        Ok(LaunchSize { global, local })
     }
 
     /// The arguments as values.
@@ -95,7 +103,6 @@ impl Launch {
     }
 
     /// A kernel on the types of the arguments, as text.
-    #[cfg(feature = "llvm")]
     pub(super) fn signature(&self, kernel: &str) -> String {
         let types: Vec<&str> = self.args.iter().map(|arg| &*arg.ty).collect();
         format!("{kernel}({})", types.join(", "))
@@ -118,6 +125,14 @@ const FORM: &str = "the form is {\"kernel\": …, \"global_size\": [320], \"loca
 
 fn wrong(name: &str, message: &str) -> String {
     format!("{name}: error[invalid-argument]: {message}\n  = hint: {FORM}\n")
+}
+
+/// Three sizes, of one to three that are given.
+fn dimensions<T: Clone>(name: &str, key: &str, sizes: &[T], one: &T) -> Result<[T; 3], String> {
+    match sizes.len() {
+        1..=3 => Ok(std::array::from_fn(|d| sizes.get(d).unwrap_or(one).clone())),
+        _ => Err(wrong(name, &format!("\"{key}\" has one to three numbers"))),
+    }
 }
 
 fn gcd(a: u32, b: u32) -> u32 {

@@ -193,6 +193,7 @@ impl<'e, 'a> Emit<'e, 'a> {
             | UOp::Float(_)
             | UOp::Bool(_)
             | UOp::Str(_)
+            | UOp::Tune(_)
             | UOp::Nothing
             | UOp::Function(_) => return true,
             UOp::Call(_, args) | UOp::CallType(_, args) | UOp::New(_, args) => {

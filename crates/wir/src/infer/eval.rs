@@ -28,6 +28,7 @@ impl Solver<'_> {
                 ty: p.string,
                 known: Some(Known::Str(ix)),
             },
+            UOp::Tune(n) => Lat::scalar(self.u, self.schedule.values()[n as usize].1.value()),
             UOp::Nothing => Lat::of(p.nothing),
             UOp::Function(name) => {
                 if self.intr.is_builtin(name) || self.ask.is_function(name)? {

@@ -24,9 +24,10 @@ pub use intrinsics::Intrinsics;
 
 use crate::ast::MethodDef;
 use crate::inferred::Inferred;
-use crate::ir::{Op, Term, Val};
+use crate::ir::{Body, Failure, Op, Term, Val};
 use crate::lower::Lowered;
 use crate::lower::untyped::TyIx;
+use crate::schedule::{Schedule, Space};
 use emit::Emit;
 use out::Out;
 use solve::{Solver, State};
@@ -118,15 +119,42 @@ fn infer_with(
         other => unreachable!("argument types are a tuple, not {other:?}"),
     };
     let params = params(intr, def, low, args);
-    let mut solver = Solver::new(intr, ask, mi, def, low, state);
-    solver.solve(&params)?;
-    let body = Emit::new(&mut solver).body(args);
-    debug_assert_eq!(
-        crate::verify::verify(u, &body),
-        Ok(()),
-        "inference made an ill-typed body"
-    );
-    Ok(Inferred::new(u, body, def))
+    let mut body_of = |schedule: Schedule| {
+        let mut solver = Solver::new(intr, ask, mi, def, low, state);
+        solver.schedule = schedule;
+        solver.solve(&params)?;
+        let body = Emit::new(&mut solver).body(args);
+        debug_assert_eq!(
+            crate::verify::verify(u, &body),
+            Ok(()),
+            "inference made an ill-typed body"
+        );
+        Ok(body)
+    };
+    let space = Space::of(def);
+    let body = body_of(space.schedule(0))?;
+    if space.is_empty() {
+        return Ok(Inferred::new(u, body, def));
+    }
+    let rest = space.schedules().skip(1).map(&mut body_of);
+    let mut rest = rest.collect::<Result<Vec<Body>, Stop>>()?;
+    let ret = body.ret;
+    for other in rest.iter_mut().filter(|other| other.ret != ret) {
+        *other = refused(args, mi, def, ret);
+    }
+    Ok(Inferred::scheduled(u, body, def, space, &rest))
+}
+
+/// The body of a schedule that returns another type than the first one: it fails.
+fn refused(args: &[Ty], mi: Mi, def: &MethodDef, ret: Ty) -> Body {
+    let mut out = Out::new();
+    let entry = out.cur();
+    for ty in args {
+        out.param(entry, *ty);
+    }
+    let why = "the schedules of a kernel return values of one type";
+    out.term(Term::Fail(Failure::Unsupported(why.into())), def.id);
+    out.finish(ret, mi)
 }
 
 /// The types of a method's parameters: a trailing `Vararg` is one tuple.

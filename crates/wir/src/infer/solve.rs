@@ -13,6 +13,7 @@ use super::plan::Plan;
 use crate::ast::{MethodDef, Name};
 use crate::ir::Failure;
 use crate::lower::untyped::{Lowered, TERM, UOp, UTarget, UTerm, UVal};
+use crate::schedule::Schedule;
 use crate::universe::Universe;
 use smallvec::SmallVec;
 use worldage_dispatch::{Arg, Symbol, Ty, Types};
@@ -83,6 +84,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) mi: Mi,
     pub(crate) def: &'a MethodDef,
     pub(crate) low: &'a Lowered,
+    /// What the tuning parameters are.
+    pub(crate) schedule: Schedule,
     pub(crate) state: &'a mut State,
     /// The join of what is returned.
     pub(crate) ret: Ty,
@@ -110,6 +113,7 @@ impl<'a> Solver<'a> {
             mi,
             def,
             low,
+            schedule: Schedule::default(),
             state,
             ret: Ty::BOTTOM,
             cursor: 0,

@@ -12,6 +12,7 @@ mod splice;
 
 use crate::inferred::{Inferred, Inline};
 use crate::ir::{Body, Op};
+use crate::schedule::Schedule;
 use crate::universe::Universe;
 use std::sync::Arc;
 use worldage_engine::{Mi, Stop};
@@ -53,17 +54,17 @@ fn inlines_any(ask: &mut dyn AskBodies, body: &Body) -> Result<bool, Stop> {
     Ok(false)
 }
 
-/// The body of an instance with callees inlined, optimised.
+/// The body of an instance in a schedule with callees inlined, optimised.
 ///
 /// # Errors
 /// Whatever a question answers.
 pub fn inline(
     u: &Universe,
     ask: &mut dyn AskBodies,
-    _: Mi,
     inferred: &Arc<Inferred>,
+    schedule: &Schedule,
 ) -> Result<Body, Stop> {
-    let mut body = inferred.body();
+    let mut body = inferred.body_of(schedule);
     if inlines_any(ask, &body)? {
         body = splice::spliced(ask, body)?;
         crate::opt::optimize_spliced(u, &mut body);

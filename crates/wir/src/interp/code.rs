@@ -3,7 +3,7 @@
 //! The rules of names: a variable in scope comes first; else a form, where it is called as one; else
 //! a function. Scope is the block; a variable exists from its `var` on.
 
-use crate::ast::{self, Block, Expr, ExprKind, MethodDef, Name, NodeId, Stmt, StmtKind};
+use crate::ast::{self, Block, Choice, Expr, ExprKind, MethodDef, Name, NodeId, Stmt, StmtKind};
 use crate::ast::{TypeArg, TypeExpr};
 use crate::value::Value;
 use std::cell::{Cell, RefCell};
@@ -40,6 +40,8 @@ pub(super) struct Body {
 #[derive(Debug)]
 pub(super) enum St {
     Set(usize, Node),
+    /// The schedule's choice for a parameter.
+    Tune(usize, Name, Box<[Choice]>),
     /// An assignment to a name that is no variable.
     Unknown(Name, Node, NodeId),
     SetIndex(NodeId, Box<[Node; 3]>),
@@ -186,6 +188,9 @@ impl Compiler<'_> {
                 // The variable exists after its first value: `var x = x` reads an outer one.
                 let e = self.expr(e);
                 St::Set(self.declare(name), e)
+            }
+            StmtKind::Tune(name, choices) => {
+                St::Tune(self.declare(name), name.clone(), choices.as_slice().into())
             }
             StmtKind::Assign(name, e) => {
                 let e = self.expr(e);

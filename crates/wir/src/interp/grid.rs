@@ -8,6 +8,7 @@ use super::machine::Interp;
 use super::program::Program;
 use crate::error::{RunError, Site};
 use crate::ir::GridQuery;
+use crate::schedule::Schedule;
 use crate::value::{ArrayRef, Value};
 use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashMap;
@@ -124,11 +125,12 @@ struct Launch<'a> {
     function: Symbol,
     args: &'a [Value],
     grid: Grid,
+    schedule: &'a Schedule,
     group: [i64; 3],
 }
 
 impl Program {
-    /// Runs a kernel on every work-item, group by group; arrays among the arguments are changed
+    /// Runs a kernel in a schedule on every work-item, group by group; arrays among the arguments are changed
     /// in place. A work-item that fails stops; the others go on, and the first error is given.
     ///
     /// # Errors
@@ -141,7 +143,7 @@ impl Program {
         view: Option<&str>,
         function: &str,
         args: &[Value],
-        grid: Grid,
+        (grid, schedule): (Grid, &Schedule),
         print: &mut dyn FnMut(&str),
     ) -> Result<(), Box<RunError>> {
         let divides =
@@ -156,6 +158,7 @@ impl Program {
                 function: self.universe().types().symbol(function),
                 args,
                 grid,
+                schedule,
                 group,
             };
             let (printed, failed) = launch.run();
@@ -206,6 +209,7 @@ impl Launch<'_> {
         let spawn = || self.spawn(scope, group);
         let mut print = |text: &str| group.turns.lock().printed.push_str(text);
         let mut interp = Interp::new(self.program, self.view, &mut print);
+        interp.schedule = self.schedule.clone();
         loop {
             let mut turns = group.turns.lock();
             if turns.begun == turns.items {

@@ -14,6 +14,7 @@ use crate::ast::{Expr, NodeId};
 use crate::diag::Code as ErrorCode;
 use crate::error::{RunError, Site};
 use crate::prim::{PrimError, ScalarValue};
+use crate::schedule::Schedule;
 use crate::universe::Universe;
 use crate::value::{Value, live_bytes};
 use rustc_hash::FxHashMap;
@@ -79,6 +80,8 @@ pub struct Interp<'a> {
     pub(super) equal: Symbol,
     /// The work-item that a launch runs.
     pub(super) item: Option<Item<'a>>,
+    /// What the tuning parameters of kernels are.
+    pub(super) schedule: Schedule,
 }
 
 /// Below this much stack a new piece is taken; it must hold the deepest expression
@@ -108,6 +111,7 @@ impl<'a> Interp<'a> {
             bytes_before: live_bytes(),
             equal: p.universe().types().symbol("=="),
             item: None,
+            schedule: Schedule::default(),
         }
     }
 

@@ -29,6 +29,11 @@ impl Interp<'_> {
                 let value = self.eval(f, node)?;
                 self.locals[f.base + slot] = value;
             }
+            St::Tune(slot, name, choices) => {
+                let choice = self.schedule.choose(name, choices);
+                let choice = choice.expect("the parser lets no list be empty");
+                self.locals[f.base + slot] = choice.value().into();
+            }
             St::SetIndex(id, nodes) => self.set_index(f, *id, nodes)?,
             St::While(condition, body) => self.while_loop(f, condition, body)?,
             St::For(slot, bounds, body) => self.for_loop(f, *slot, bounds, body)?,

@@ -72,6 +72,8 @@ pub(crate) struct Builder<'a> {
     assigned: Assigned<'a>,
     next_loop: usize,
     ret_ty: Option<TyIx>,
+    /// How many tuning parameters were met.
+    pub(crate) tuned: u32,
 }
 
 thread_local! {
@@ -101,6 +103,7 @@ impl<'a> Builder<'a> {
             assigned: Assigned::scan(def),
             next_loop: 0,
             ret_ty: None,
+            tuned: 0,
         };
         b.ret_ty = def.ret.as_ref().map(|ty| b.ty(ty));
         b.start(true);

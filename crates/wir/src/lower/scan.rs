@@ -59,7 +59,7 @@ impl<'a> Assigned<'a> {
                 self.expr(to);
                 self.looped(|this| this.block(body));
             }
-            StmtKind::Return(None) | StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Tune(..) | StmtKind::Return(None) | StmtKind::Break | StmtKind::Continue => {}
         }
     }
 

@@ -29,6 +29,11 @@ impl<'a> Builder<'a> {
                 let v = self.expr(e);
                 self.declare(name, v);
             }
+            StmtKind::Tune(name, _) => {
+                let v = self.op(UOp::Tune(self.tuned), stmt.id);
+                self.tuned += 1;
+                self.declare(name, v);
+            }
             StmtKind::Assign(name, e) => {
                 let v = self.expr(e);
                 self.assign(name, v, stmt.id);

@@ -38,6 +38,8 @@ pub enum UOp {
     Bool(bool),
     /// A string of [`Lowered::strs`].
     Str(u32),
+    /// The schedule's choice for the n-th tuning parameter.
+    Tune(u32),
     /// `nothing`
     Nothing,
     /// A name that is no variable: a function, if there is one.
@@ -205,7 +207,7 @@ impl Lowered {
     pub(crate) fn operands(&self, op: UOp, mut f: impl FnMut(UVal)) {
         use UOp::*;
         match op {
-            Param(_) | Int(_) | Float(_) | Bool(_) | Str(_) | Nothing | Function(_)
+            Param(_) | Int(_) | Float(_) | Bool(_) | Str(_) | Tune(_) | Nothing | Function(_)
             | External(_) => {}
             Call(_, args)
             | CallType(_, args)

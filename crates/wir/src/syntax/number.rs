@@ -105,7 +105,7 @@ fn visit_block(block: &mut Block, f: Visit<'_>) {
                     visit_expr(e, f);
                 }
             }
-            StmtKind::Break | StmtKind::Continue => {}
+            StmtKind::Tune(..) | StmtKind::Break | StmtKind::Continue => {}
         }
     }
 }

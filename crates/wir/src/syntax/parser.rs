@@ -9,6 +9,7 @@ mod exprs;
 mod items;
 mod recover;
 mod stmts;
+mod tune;
 mod types;
 
 pub(super) use exprs::decode_int;
@@ -62,6 +63,7 @@ pub(super) struct Parser<'a> {
     start: u32,
     nesting: u32,
     loops: u32,
+    tuning: tune::Tuning,
 }
 
 /// What a bracket or a block changes and its end restores.
@@ -106,6 +108,7 @@ impl<'a> Parser<'a> {
             start: 0,
             nesting: 0,
             loops: 0,
+            tuning: tune::Tuning::NONE,
         }
     }
 

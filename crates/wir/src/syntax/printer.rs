@@ -200,6 +200,13 @@ impl Printer {
                 let _ = write!(self.out, "var {name} = ");
                 self.expr(value, level::LOOSEST);
             }
+            StmtKind::Tune(name, choices) => {
+                let _ = write!(self.out, "tune({name}, [");
+                self.list(choices, |p, choice| {
+                    let _ = write!(p.out, "{choice}");
+                });
+                self.out.push_str("])");
+            }
             StmtKind::Assign(name, value) => {
                 let _ = write!(self.out, "{name} = ");
                 self.expr(value, level::LOOSEST);

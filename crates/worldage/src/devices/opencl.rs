@@ -4,9 +4,11 @@
 //! program, so it is asked again at the next launch.
 
 use super::{DeviceCheck, DeviceError};
-use crate::backend::{Shard, ShardLinked};
+use crate::backend::ShardLinked;
 use crate::calls::{Failed, Route};
+use crate::launch::Launched;
 use crate::session::{Inner, Session};
+use crate::tuning::table::Environment;
 use std::sync::Arc;
 use worldage_cranelift::Grid;
 use worldage_engine::Mi;
@@ -77,19 +79,35 @@ impl Inner {
         Ok(Arc::clone(open.insert(device)))
     }
 
+    /// What measurements on the device depend on.
+    pub(crate) fn opencl_environment(&self) -> Result<Environment, Failed> {
+        let device = self.opencl_device();
+        let device = device.map_err(|error| Box::new(of_device(&error)))?;
+        let identity = device.identity();
+        let parts = [
+            ("platform", &identity.platform),
+            ("platform version", &identity.platform_version),
+            ("vendor", &identity.vendor),
+            ("device", &identity.name),
+            ("device version", &identity.version),
+            ("driver", &identity.driver),
+        ];
+        let owned = parts.map(|(name, value)| (name.to_string(), value.clone()));
+        Ok(Environment::from(owned))
+    }
+
     fn device_cache(&self) -> Option<Folder> {
         self.options.device_cache.as_deref().map(Folder::new)
     }
 
-    pub(super) fn launch_opencl(
+    pub(crate) fn launch_opencl(
         &self,
         route: &Route,
         mi: Mi,
         args: &[Value],
         grid: Grid,
-    ) -> Result<Vec<Value>, Failed> {
-        let shard = self.engine.shard(Shard::OpenCl, route.view);
-        let ci = self.engine.demand(mi, shard, Some(route.world));
+    ) -> Result<Launched, Failed> {
+        let ci = self.engine.demand(mi, route.shard, Some(route.world));
         let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
         let kernel = kernel_of(ci.linked());
         let device = self
@@ -104,7 +122,10 @@ impl Inner {
         let launched = kernel.launch(&device, &self.universe, args, grid, cache);
         let launched = launched.map_err(|error| Box::new(of_device(&error)))?;
         match launched.fault {
-            None => Ok(launched.args),
+            None => Ok(Launched {
+                args: launched.args,
+                took: launched.took,
+            }),
             Some(fault) => Err(Box::new(self.of_fault(route, &kernel.code().sites, &fault))),
         }
     }

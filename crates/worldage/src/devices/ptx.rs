@@ -1,7 +1,7 @@
 //! Kernels for Nvidia devices: PTX, assembled where there is an assembler.
 
 use super::DeviceCheck;
-use crate::backend::{Shard, ShardLinked, llvm_level};
+use crate::backend::{Scheduled, Shard, ShardLinked, llvm_level};
 use crate::calls::Failed;
 use crate::edits::EditFailure;
 use crate::options::OptLevel;
@@ -12,6 +12,7 @@ use worldage_llvm::toolkit::AssembleError;
 use worldage_llvm::{PtxTarget, Toolkit};
 use worldage_wir::diag::Code;
 use worldage_wir::error::RunError;
+use worldage_wir::schedule::Schedule;
 
 impl Session {
     /// What this session found of CUDA's toolkit.
@@ -51,11 +52,15 @@ impl Inner {
     pub(crate) fn device_llvm(
         &self,
         mi: Mi,
-        target: PtxTarget,
-        opt: OptLevel,
+        (target, opt): (PtxTarget, OptLevel),
+        schedule: &Schedule,
         view: ViewId,
     ) -> Result<String, EditFailure> {
-        let shard = self.engine.shard(Shard::Ptx(target, opt), view);
+        let scheduled = Scheduled {
+            shard: Shard::Ptx(target, opt),
+            schedule: schedule.clone(),
+        };
+        let shard = self.engine.shard(scheduled, view);
         let text = self
             .engine
             .with_codegen(mi, shard, |compiler, cx, inferred| {

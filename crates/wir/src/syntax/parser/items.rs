@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tune::Tuning;
 use super::{Context, Kind, PResult, Parser, Reported, span};
 use crate::ast::*;
 use crate::diag::Code;
@@ -185,7 +186,10 @@ impl Parser<'_> {
         self.distinct(&params, |p| (p.id, &p.name), "parameter");
         let (ret, vars) = self.header(true, |p| p.result_and_vars())?;
         self.distinct(&vars, |p| (p.id, &p.name), "type variable");
-        let body = self.block()?;
+        self.tuning = Tuning::of(kernel, self.nesting);
+        let body = self.block();
+        self.tuning = Tuning::NONE;
+        let body = body?;
         Ok(ItemKind::Method(Arc::new(MethodDef {
             id,
             name,

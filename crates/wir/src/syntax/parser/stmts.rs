@@ -39,7 +39,7 @@ impl Parser<'_> {
             self.start = lo;
             match self.stmt() {
                 Ok(stmt) => {
-                    if let StmtKind::Var(name, _) = &stmt.kind {
+                    if let StmtKind::Var(name, _) | StmtKind::Tune(name, _) = &stmt.kind {
                         let at = self.spans[stmt.id.0 as usize];
                         if let Some(first) = vars.insert(name.clone(), at) {
                             self.duplicate(name, first, at, "variable");
@@ -141,6 +141,7 @@ impl Parser<'_> {
                 let expr = self.if_expr()?;
                 StmtKind::Expr(expr)
             }
+            _ if self.at_tune() => self.tune_stmt()?,
             _ => self.expr_stmt()?,
         };
         self.finish_stmt(lo, kind)
@@ -154,7 +155,7 @@ impl Parser<'_> {
             StmtKind::While(c, body) => h(c.id).max(h(body.id)),
             StmtKind::For(_, a, b, body) => h(a.id).max(h(b.id)).max(h(body.id)),
             StmtKind::Return(value) => value.as_ref().map_or(0, |e| h(e.id)),
-            StmtKind::Break | StmtKind::Continue => 0,
+            StmtKind::Tune(..) | StmtKind::Break | StmtKind::Continue => 0,
         };
         // A statement and its block are no level of their own: the expressions in them are.
         let id = self.node(lo, children.saturating_sub(1));

@@ -39,6 +39,7 @@ fn show_block(b: &Block) -> String {
 fn show_stmt(s: &Stmt) -> String {
     match &s.kind {
         StmtKind::Var(n, e) => format!("var {n} {}", show(e)),
+        StmtKind::Tune(n, choices) => format!("tune {n} {choices:?}"),
         StmtKind::Assign(n, e) => format!("set {n} {}", show(e)),
         StmtKind::AssignIndex(a, i, e) => format!("set[] {} {} {}", show(a), show(i), show(e)),
         StmtKind::Expr(e) => show(e),

@@ -17,7 +17,7 @@ fn programs_parse() {
     let programs: Vec<_> = blocks()
         .filter(|block| begins.iter().any(|b| block.trim_start().starts_with(b)))
         .collect();
-    assert_eq!(programs.len(), 3);
+    assert_eq!(programs.len(), 4);
     for program in programs {
         assert!(!items(program).is_empty());
     }
