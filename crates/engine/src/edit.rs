@@ -11,6 +11,7 @@ use crate::explain::{Cause, ChangeKind, Why};
 use crate::graph::{CallId, CodeId, Graph, InferId, Shared, State};
 use crate::ids::TableId;
 use crate::retire::Retired;
+use crate::ripple::Ripple;
 use std::sync::Arc;
 use worldage_dispatch::{MethodId, Sig, Symbol, World, WorldRange, display_sig};
 
@@ -207,6 +208,7 @@ pub(crate) fn commit_in<C: Compiler>(
         applied
     };
     graph.world = world;
+    graph.ripple = Ripple::Still(world);
     let last = World(world.0.saturating_sub(1));
     for change in &applied {
         mark_change(shared, graph, change, world);
@@ -467,6 +469,7 @@ fn mark_dirty<C: Compiler>(graph: &mut Graph<C>, id: InferId, why: Why, world: W
     if unit.state == State::New {
         return;
     }
+    graph.ripple.begin(id);
     mark(graph, id, world);
     let unit = graph.infer_mut(id);
     unit.state = State::Dirty;
@@ -475,10 +478,12 @@ fn mark_dirty<C: Compiler>(graph: &mut Graph<C>, id: InferId, why: Why, world: W
 
 /// One walk over reverse edges. A unit that is marked already by this world is not entered again.
 fn mark<C: Compiler>(graph: &mut Graph<C>, from: InferId, world: World) {
+    let edited = graph.made_from(from).into_vec();
+    mark_code(graph, edited, world, true);
     let mut infers = vec![from];
     let mut codes: Vec<CodeId> = Vec::new();
     while let Some(id) = infers.pop() {
-        let unit = graph.infer_mut(id);
+        let unit = &mut graph.infers[id.ix()];
         if !extend_mark(&mut unit.marked, world) {
             continue;
         }
@@ -486,8 +491,23 @@ fn mark<C: Compiler>(graph: &mut Graph<C>, from: InferId, world: World) {
             unit.state = State::Marked;
         }
         infers.extend_from_slice(&unit.readers);
-        codes.extend_from_slice(&unit.code_readers);
+        let readers = unit.code_readers.iter().copied();
+        codes.extend(readers.filter(|code| {
+            let marked = graph.codes[code.ix()].marked;
+            marked.is_none_or(|range| range.last != world)
+        }));
+        graph.ripple.marked(id);
     }
+    mark_code(graph, codes, world, false);
+}
+
+/// Marks code units and everything that calls them.
+fn mark_code<C: Compiler>(
+    graph: &mut Graph<C>,
+    mut codes: Vec<CodeId>,
+    world: World,
+    calls_edited: bool,
+) {
     while let Some(id) = codes.pop() {
         let unit = graph.code_mut(id);
         if unit.state == State::New || !extend_mark(&mut unit.marked, world) {
@@ -496,8 +516,10 @@ fn mark<C: Compiler>(graph: &mut Graph<C>, from: InferId, world: World) {
         if unit.state == State::Clean {
             unit.state = State::Marked;
         }
+        unit.calls_edited = calls_edited;
         unit.front.close();
         codes.extend_from_slice(&unit.callers);
+        graph.ripple.marked_code(id);
     }
 }
 

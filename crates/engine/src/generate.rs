@@ -69,6 +69,7 @@ pub(crate) fn demand_all<C: Compiler>(
     let mut old = Vec::new();
     for root in roots {
         older::adopt_code(shared, graph, *root);
+        crate::ripple::settle_code(shared, graph, *root)?;
         if graph.code(*root).state != State::Clean && !old.contains(root) {
             old.push(*root);
         }
@@ -653,8 +654,11 @@ fn link_group<C: Compiler>(
     let oldest = graph.oldest;
     let begin = begin(graph, group);
     let mut retired = Vec::new();
+    let mut renewed = Vec::with_capacity(group.len());
     for (id, why) in group {
-        let cell = kept_cell(shared, graph, *id).unwrap_or_else(|| {
+        let kept = kept_cell(shared, graph, *id);
+        renewed.push(kept.is_none());
+        let cell = kept.unwrap_or_else(|| {
             let number = shared.cells.fetch_add(1, Ordering::Relaxed);
             Arc::new(Cell::new(number, promise(graph, *id)))
         });
@@ -688,18 +692,22 @@ fn link_group<C: Compiler>(
             return Err(failed);
         }
     }
-    for (id, _) in group {
+    for ((id, _), renewed) in group.iter().zip(renewed) {
         let unit = graph.code_mut(*id);
         unit.marked = None;
         unit.state = State::Clean;
         unit.ci.as_ref().expect("linked just now").open();
         unit.front.set(unit.ci.clone());
-        // Pinned, callers are linked to the new cell; what they were generated from is the same.
+        if !renewed {
+            continue;
+        }
+        // Callers are linked to the new cell; what they were generated from is the same.
         for ix in 0..graph.code(*id).callers.len() {
             let caller = graph.code(*id).callers[ix];
             let caller = graph.code_mut(caller);
             if caller.state == State::Marked {
                 caller.state = State::Dirty;
+                graph.ripple.give_up();
             }
         }
     }
@@ -780,7 +788,7 @@ fn link_one<C: Compiler>(
 }
 
 /// A marked unit whose code and callees are the same is valid again.
-fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
+pub(crate) fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
     let (world, oldest) = (graph.world, graph.oldest);
     let unit = graph.code_mut(id);
     match std::mem::replace(&mut unit.state, State::Clean) {

@@ -19,6 +19,7 @@ use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
 use crate::persist::{ArtifactStore, Identities, Stored};
 use crate::retire::{Retired, question};
+use crate::ripple::Ripple;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, RwLock};
 use crate::walk::Walk;
 use rustc_hash::FxHashMap;
@@ -194,41 +195,42 @@ impl<C: Compiler> InferUnit<C> {
     }
 }
 
-/// An instance in a view.
+/// An instance in a view. What marking looks at comes first, so that it lies close together.
+#[repr(C)]
 pub(crate) struct InferUnit<C: Compiler> {
-    pub(crate) mi: Mi,
-    pub(crate) view: ViewId,
     pub(crate) state: State,
     /// On the evaluation stack now.
     pub(crate) running: bool,
     pub(crate) queued: bool,
-    pub(crate) runs: u32,
-    pub(crate) outcome: Published<C>,
-    /// The source that `outcome` was made from.
-    pub(crate) source: Option<Arc<C::Source>>,
-    /// The provisional result while the unit is active.
-    pub(crate) fresh: Published<C>,
-    pub(crate) edges: Vec<InferEdge>,
-    pub(crate) readers: Readers,
-    /// Code units that read this unit's parts or body, its own among them.
-    pub(crate) code_readers: SmallVec<[CodeId; 4]>,
-    /// The world that the result is valid from.
-    pub(crate) first: World,
-    /// First and last world that marked it since it was clean.
-    pub(crate) marked: Option<WorldRange>,
-    pub(crate) past: Vec<(WorldRange, Known<C>)>,
-    /// The result that the running settling replaces.
-    pub(crate) superseded: Option<Known<C>>,
     /// A run of its component was given up: it must run again.
     pub(crate) interrupted: bool,
     /// Its result is that of another graph, not verified yet.
     pub(crate) taken_over: bool,
     /// The result came from the store, and was not yet found to hold.
     pub(crate) loaded: bool,
+    /// First and last world that marked it since it was clean.
+    pub(crate) marked: Option<WorldRange>,
+    pub(crate) readers: Readers,
+    /// Code units that read this unit's parts or body, its own among them.
+    pub(crate) code_readers: SmallVec<[CodeId; 4]>,
+    pub(crate) mi: Mi,
+    pub(crate) view: ViewId,
+    pub(crate) walk: Walk,
+    pub(crate) outcome: Published<C>,
+    pub(crate) edges: Vec<InferEdge>,
+    pub(crate) runs: u32,
+    /// The source that `outcome` was made from.
+    pub(crate) source: Option<Arc<C::Source>>,
+    /// The provisional result while the unit is active.
+    pub(crate) fresh: Published<C>,
+    /// The world that the result is valid from.
+    pub(crate) first: World,
+    pub(crate) past: Vec<(WorldRange, Known<C>)>,
+    /// The result that the running settling replaces.
+    pub(crate) superseded: Option<Known<C>>,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
     pub(crate) stored_in: World,
-    pub(crate) walk: Walk,
 }
 
 /// Something that codegen read of an infer unit.
@@ -262,33 +264,37 @@ pub(crate) struct KnownCode<C: Compiler> {
     pub(crate) calls: Vec<CodeId>,
 }
 
-/// An instance in a shard.
+/// An instance in a shard. What marking looks at comes first, so that it lies close together.
+#[repr(C)]
 pub(crate) struct CodeUnit<C: Compiler> {
+    pub(crate) state: State,
+    /// The edit that marked it last changed what code that it calls, or calls through others,
+    /// was generated from.
+    pub(crate) calls_edited: bool,
+    /// Chosen by the linking that is under way.
+    pub(crate) linking: bool,
+    pub(crate) marked: Option<WorldRange>,
+    pub(crate) front: Arc<Front<C>>,
+    pub(crate) callers: SmallVec<[CodeId; 4]>,
     pub(crate) mi: Mi,
     pub(crate) shard: ShardId,
     pub(crate) infer: InferId,
-    pub(crate) state: State,
+    pub(crate) walk: Walk,
+    pub(crate) calls: Vec<CodeId>,
+    pub(crate) ci: Option<Arc<CodeInstance<C>>>,
     pub(crate) code: Option<Result<Arc<C::Code>, Failed>>,
     /// What the code was generated from.
     pub(crate) inferred: Option<Arc<C::Inferred>>,
     pub(crate) reads: Vec<CodeRead<C>>,
-    pub(crate) calls: Vec<CodeId>,
-    pub(crate) callers: SmallVec<[CodeId; 4]>,
-    pub(crate) ci: Option<Arc<CodeInstance<C>>>,
     pub(crate) first: World,
-    pub(crate) marked: Option<WorldRange>,
     pub(crate) past: Vec<(WorldRange, Arc<CodeInstance<C>>)>,
     /// Code that was replaced; it may hold in a world that is callable.
     pub(crate) past_code: Vec<(WorldRange, KnownCode<C>)>,
-    pub(crate) front: Arc<Front<C>>,
     pub(crate) why_codegen: Why,
     pub(crate) why_link: Why,
     pub(crate) generated_in: World,
     pub(crate) stored_in: World,
     pub(crate) linked_in: World,
-    /// Chosen by the linking that is under way.
-    pub(crate) linking: bool,
-    pub(crate) walk: Walk,
 }
 
 /// A recorded question, its answer, and who asked.
@@ -343,6 +349,8 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) of_method: FxHashMap<MethodId, Vec<InferId>>,
     /// The last change of a method's source, for explanations.
     pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
+    /// What the newest edit marked.
+    pub(crate) ripple: Ripple,
     pub(crate) log: StageLog,
     pub(crate) visits: u32,
     /// Infer units to run again, while settling.
@@ -419,6 +427,7 @@ impl<C: Compiler> Graph<C> {
             external_ix: FxHashMap::default(),
             of_method: FxHashMap::default(),
             source_changed: FxHashMap::default(),
+            ripple: Ripple::Lost,
             log: StageLog::default(),
             visits: 0,
             queue: std::collections::VecDeque::new(),
@@ -540,6 +549,7 @@ impl<C: Compiler> Graph<C> {
             ci: None,
             first: self.world,
             marked: None,
+            calls_edited: false,
             past: Vec::new(),
             past_code: Vec::new(),
             front: Arc::new(Front::new(mi, shard)),
@@ -689,6 +699,20 @@ impl<C: Compiler> Graph<C> {
                 self.retire(world, Retired::Call(call));
             }
         }
+    }
+
+    /// The code units that were generated from a unit's body: its own ones, and those that took
+    /// it over.
+    pub(crate) fn made_from(&self, id: InferId) -> SmallVec<[CodeId; 4]> {
+        let readers = self.infer(id).code_readers.iter().copied();
+        let from_body =
+            |read: &CodeRead<C>| read.unit == id && matches!(read.what, CodeReadKind::Body(_));
+        readers
+            .filter(|code| {
+                let code = self.code(*code);
+                code.infer == id || code.reads.iter().any(from_body)
+            })
+            .collect()
     }
 
     /// A fresh stamp for one walk.

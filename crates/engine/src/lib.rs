@@ -31,6 +31,7 @@ mod names;
 mod older;
 pub mod persist;
 mod retire;
+mod ripple;
 mod settle;
 mod solve;
 pub mod summary;

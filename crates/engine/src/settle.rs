@@ -20,6 +20,10 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
     if graph.infer(root).state == State::Clean {
         return;
     }
+    crate::ripple::settle_infer(shared, graph, root);
+    if graph.infer(root).state == State::Clean {
+        return;
+    }
     debug_assert!(graph.active.is_empty() && graph.queue.is_empty());
     crate::older::adopt_infer(shared, graph, root);
     crate::persist::load(shared, graph, root);
@@ -364,7 +368,7 @@ fn definition_changed<C: Compiler>(
 }
 
 /// A marked unit that read nothing that changed is valid again.
-fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
+pub(crate) fn restore<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     let (world, oldest) = (graph.world, graph.oldest);
     let unit = graph.infer_mut(id);
     if unit.state == State::Clean {

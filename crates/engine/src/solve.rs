@@ -8,7 +8,9 @@ use crate::compiler::Compiler;
 use crate::cx::{InferCx, InferTrace};
 use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
-use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, push_past};
+use crate::graph::{
+    CodeUnit, Env, Graph, InferEdge, InferId, Outcome, Published, Shared, State, push_past,
+};
 use crate::retire::Retired;
 use crate::settle::deactivate;
 use crate::summary::Summarize;
@@ -445,8 +447,12 @@ pub(crate) fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
         if parts {
             suspect_readers(graph, id);
         }
-        if parts || body {
+        if parts {
             suspect_code(graph, id);
+        } else if body {
+            for code in graph.made_from(id) {
+                suspect(graph.code_mut(code));
+            }
         }
         graph.stored.unsaved.push(id);
     }
@@ -463,6 +469,7 @@ pub(crate) fn suspect_readers<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
         let reader = graph.infer_mut(reader);
         if reader.state == State::Marked {
             reader.state = State::Dirty;
+            graph.ripple.give_up();
         }
     }
 }
@@ -471,10 +478,13 @@ pub(crate) fn suspect_readers<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
 pub(crate) fn suspect_code<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
     for ix in 0..graph.infer(id).code_readers.len() {
         let reader = graph.infer(id).code_readers[ix];
-        let reader = graph.code_mut(reader);
-        if reader.state == State::Marked {
-            reader.state = State::Dirty;
-        }
+        suspect(graph.code_mut(reader));
+    }
+}
+
+fn suspect<C: Compiler>(code: &mut CodeUnit<C>) {
+    if code.state == State::Marked {
+        code.state = State::Dirty;
     }
 }
 

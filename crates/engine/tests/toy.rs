@@ -514,9 +514,9 @@ fn a_new_edge_can_close_a_cycle() {
         g = same:f
         h = call:g call:f
         h()
-        f = type:A same:g body:1
+        f = same:g type:A body:1
         h()
-        f = type:C same:g
+        f = same:g type:C
         h()
         ",
         expect![[r#"
@@ -531,14 +531,14 @@ fn a_new_edge_can_close_a_cycle() {
             codegen  f() g() h()
             link     f() g() h()
             => T (A)(A) call 1 call 2
-            > f = type:A same:g body:1
+            > f = same:g type:A body:1
             world 4
             > h()
             infer    f() g()
             codegen  f()
             link     f() g() h()
             => T (A)(A) call 1 call 2
-            > f = type:C same:g
+            > f = same:g type:C
             world 5
             > h()
             infer    f() g() h()
