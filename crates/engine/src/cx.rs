@@ -430,8 +430,18 @@ impl<'a, C: Compiler> InferCx<'a, C> {
         }
     }
 
-    fn outcome(&mut self, callee: Mi) -> Result<(InferId, Published<C>), Stop> {
+    /// What every question begins with: there is an end to them, and an edit that waits.
+    fn question(&mut self) -> Result<(), Stop> {
         count(&mut self.questions, Stage::Infer)?;
+        if self.shared.is_cancelled() {
+            self.suspended = true;
+            return Err(Stop::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn outcome(&mut self, callee: Mi) -> Result<(InferId, Published<C>), Stop> {
+        self.question()?;
         check_known(&self.shared, Stage::Infer, callee)?;
         let view = self.view();
         let unit = self.graph.infer_unit(&self.shared, callee, view);
@@ -466,7 +476,7 @@ impl<'a, C: Compiler> InferCx<'a, C> {
     }
 
     fn ask(&mut self, key: CallKey) -> Result<Answer, Stop> {
-        count(&mut self.questions, Stage::Infer)?;
+        self.question()?;
         let id: CallId = self.graph.call(&self.shared, key);
         let answer = self.graph.calls[id.ix()].current;
         self.record(InferEdge::Call { call: id, answer });

@@ -12,18 +12,23 @@ use crate::edit::{Commit, Edit, EditError};
 use crate::error::{Failed, Stop, Unresolved};
 use crate::events::{Stage, StageEvent};
 use crate::explain::{self, Explanation};
-use crate::generate::{self, StageFailed};
+use crate::generate::{self, Halt, StageFailed};
 use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
 use crate::holds::Holds;
 use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
+use crate::link;
 use crate::memo::Memo;
 use crate::names::{call_name, unresolved};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, RwLock, thread_local};
+use crate::settle::{self, Cancelled};
+use crate::sync::{
+    AtomicBool, AtomicU64, Mutex, MutexGuard, RwLock, lock_within, thread_local, yield_now,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use worldage_dispatch::{Lookup, MethodId, Methods, Sig, Symbol, Ty, Types, World, display_sig};
 
 /// How a session behaves.
@@ -85,6 +90,13 @@ pub enum CallDemandError {
     Demand(#[from] DemandError),
 }
 
+/// How long an edit waits for a demand before it cancels it.
+const PATIENCE: Duration = Duration::from_millis(2);
+/// How often one demand gives way to edits; then it goes on to its end.
+const CANCELLATIONS: u32 = 8;
+/// How often a demand that was cancelled looks whether the edit has begun.
+const YIELDS: u32 = 10_000;
+
 /// Graphs by world.
 struct Worlds<C: Compiler> {
     newest: Graph<C>,
@@ -102,6 +114,15 @@ pub struct Engine<C: Compiler> {
 thread_local! {
     /// Set while this thread evaluates: a stage must not come back to the session.
     static EVALUATING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a demand came to, if no edit cancelled it.
+fn finished<T>(demanded: Result<T, Halt>) -> Result<Result<T, StageFailed>, Cancelled> {
+    match demanded {
+        Ok(found) => Ok(Ok(found)),
+        Err(Halt::Failed(failed)) => Ok(Err(failed)),
+        Err(Halt::Cancelled) => Err(Cancelled),
+    }
 }
 
 /// Marks this thread as one that runs stages; resets the mark also on a panic.
@@ -149,6 +170,7 @@ impl<C: Compiler> Engine<C> {
             strict: AtomicBool::new(false),
             checking: AtomicBool::new(false),
             max_instances: options.max_instances,
+            impatient: AtomicU64::new(0),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
@@ -188,7 +210,7 @@ impl<C: Compiler> Engine<C> {
         let mut worlds = self.graphs();
         let live = linking == Linking::Live;
         if self.shared.live.swap(live, Ordering::Relaxed) != live {
-            generate::unlink(&mut worlds.newest);
+            link::unlink(&mut worlds.newest);
         }
     }
 
@@ -268,7 +290,7 @@ impl<C: Compiler> Engine<C> {
     /// [`EditError`]; the session is as before.
     pub fn commit(&self, edit: Edit<C::Source>) -> Result<Commit, EditError> {
         let _evaluating = Evaluating::begin().ok_or(EditError::DuringStage)?;
-        let mut worlds = self.worlds.lock();
+        let mut worlds = self.lock_for_edit();
         let world = World(worlds.newest.world.0 + 1);
         let commit = crate::edit::commit_in(&self.shared, &mut worlds.newest, edit, world)?;
         let oldest = self.holds.advance(commit.world);
@@ -276,6 +298,17 @@ impl<C: Compiler> Engine<C> {
         worlds.older.retain(|world, _| *world >= oldest);
         worlds.newest.expire(&self.shared);
         Ok(commit)
+    }
+
+    /// The graphs, for an edit: whoever works in the newest world for long gives way.
+    fn lock_for_edit(&self) -> MutexGuard<'_, Worlds<C>> {
+        if let Some(worlds) = lock_within(&self.worlds, PATIENCE) {
+            return worlds;
+        }
+        self.shared.impatient.fetch_add(1, Ordering::Relaxed);
+        let worlds = self.worlds.lock();
+        self.shared.impatient.fetch_sub(1, Ordering::Relaxed);
+        worlds
     }
 
     /// The oldest world that may still be called: everything before it has been let go of.
@@ -485,7 +518,7 @@ impl<C: Compiler> Engine<C> {
     ) -> Result<Arc<CodeInstance<C>>, DemandError> {
         self.evaluate(world, |env, graph| {
             let unit = graph.code_unit(&env, mi, shard);
-            generate::demand(env, graph, unit)
+            finished(generate::demand(env, graph, unit))
         })?
         .map_err(DemandError::from)
     }
@@ -505,7 +538,7 @@ impl<C: Compiler> Engine<C> {
             let unit = |shard: &ShardId| graph.code_unit(&env, mi, *shard);
             let units: Vec<_> = shards.iter().map(unit).collect();
             // Each is worth a thread.
-            generate::demand_all(env, graph, &units, 2)
+            finished(generate::demand_all(env, graph, &units, 2))
         })?
         .map_err(DemandError::from)
     }
@@ -552,14 +585,9 @@ impl<C: Compiler> Engine<C> {
     ) -> Result<Arc<C::Inferred>, DemandError> {
         let outcome = self.evaluate(world, |env, graph| {
             let unit = graph.infer_unit(&env, mi, view);
-            crate::settle::settle(env, graph, unit);
-            Arc::clone(
-                graph
-                    .infer(unit)
-                    .outcome
-                    .as_ref()
-                    .expect("settled just now"),
-            )
+            settle::try_settle(env, graph, unit)?;
+            let outcome = graph.infer(unit).outcome.as_ref();
+            Ok(Arc::clone(outcome.expect("settled just now")))
         })?;
         match &outcome.inferred {
             Ok(inferred) => Ok(Arc::clone(inferred)),
@@ -599,7 +627,7 @@ impl<C: Compiler> Engine<C> {
             let (result, missing) = self.evaluate(world, |env, graph| {
                 let mut cx = CodegenCx::new(env, graph, value.clone(), view);
                 let result = work(&env.shared.compiler, &mut cx, &inferred);
-                (result, cx.into_trace().missing)
+                Ok((result, cx.into_trace().missing))
             })?;
             match (result, missing) {
                 (Err(_), Some(missing)) => drop(self.inferred(missing, view, world)?),
@@ -622,25 +650,56 @@ impl<C: Compiler> Engine<C> {
         .into()
     }
 
+    /// Works in the graph of a world (`None`: the newest). An edit that waits cancels the work in
+    /// the newest world; it begins again, and finds what was settled before.
     fn evaluate<R>(
         &self,
         world: Option<World>,
-        work: impl FnOnce(Env<'_, C>, &mut Graph<C>) -> R,
+        mut work: impl FnMut(Env<'_, C>, &mut Graph<C>) -> Result<R, Cancelled>,
     ) -> Result<R, DemandError> {
         let _evaluating = Evaluating::begin().ok_or(DemandError::DuringStage)?;
-        let mut worlds = self.worlds.lock();
+        for cancelled in 0.. {
+            let mut worlds = self.worlds.lock();
+            let gives_way = cancelled < CANCELLATIONS;
+            match self.evaluate_once(&mut worlds, world, gives_way, &mut work)? {
+                Ok(result) => return Ok(result),
+                Err(Cancelled) => self.give_way(worlds),
+            }
+        }
+        unreachable!("the last time it does not give way")
+    }
+
+    /// Lets an edit that waits go first.
+    fn give_way(&self, worlds: MutexGuard<'_, Worlds<C>>) {
+        drop(worlds);
+        for _ in 0..YIELDS {
+            if self.shared.impatient.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            yield_now();
+        }
+    }
+
+    fn evaluate_once<R>(
+        &self,
+        worlds: &mut Worlds<C>,
+        world: Option<World>,
+        gives_way: bool,
+        work: impl FnOnce(Env<'_, C>, &mut Graph<C>) -> Result<R, Cancelled>,
+    ) -> Result<Result<R, Cancelled>, DemandError> {
         let world = world.unwrap_or(worlds.newest.world);
         self.check_exists(world)?;
         if !self.holds.is_callable(world) {
             return Err(DemandError::WorldExpired(world));
         }
-        let Worlds { newest, older } = &mut *worlds;
+        let Worlds { newest, older } = worlds;
         if world == newest.world {
             let others = newest_first(older);
             let env = Env {
                 shared: &self.shared,
                 newest: None,
                 older: &others,
+                gives_way,
             };
             return Ok(work(env, newest));
         }
@@ -651,6 +710,7 @@ impl<C: Compiler> Engine<C> {
             shared: &self.shared,
             newest: Some(newest),
             older: &others,
+            gives_way: false,
         };
         let result = work(env, &mut graph);
         older.insert(world, graph);
@@ -675,6 +735,7 @@ impl<C: Compiler> Engine<C> {
             shared: &self.shared,
             newest: None,
             older: &[],
+            gives_way: false,
         };
         let units = (0..graph.codes.len()).map(|ix| CodeId(ix as u32));
         units
@@ -734,5 +795,5 @@ fn would_run_nothing<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, root: CodeI
                 .filter(|callee| seen.insert(*callee)),
         );
     }
-    crate::settle::would_run_nothing(env, graph, infers)
+    settle::would_run_nothing(env, graph, infers)
 }

@@ -1,21 +1,21 @@
-//! Codegen and link: from settled facts to code instances.
+//! Codegen: from settled facts to code, and on to code instances (`link`).
 //!
 //! A demand walks down marked code units only. What must be generated is generated in batches on
 //! all threads (codegen reads settled facts, so it needs no lock); then the touched units are
 //! linked in components, callees first, members of a recursive group together.
 
-use crate::code_instance::{Cell, CodeInstance};
+use crate::code_instance::CodeInstance;
 use crate::compiler::Compiler;
-use crate::cx::{CodegenCx, CodegenTrace, LinkCx};
+use crate::cx::{CodegenCx, CodegenTrace};
 use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
 use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, KnownCode, State, push_past};
-use crate::ids::{Mi, ShardId};
+use crate::ids::Mi;
+use crate::link;
 use crate::older::code as older;
 use crate::retire::Retired;
-use crate::settle;
-use crate::walk::{self, Edge, Ground, Walk};
+use crate::settle::{self, Cancelled};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,6 +36,26 @@ pub struct StageFailed {
     pub error: Failed,
 }
 
+/// Why a demand ended without code.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    Failed(StageFailed),
+    /// An edit waits.
+    Cancelled,
+}
+
+impl From<StageFailed> for Halt {
+    fn from(failed: StageFailed) -> Self {
+        Halt::Failed(failed)
+    }
+}
+
+impl From<Cancelled> for Halt {
+    fn from(_: Cancelled) -> Self {
+        Halt::Cancelled
+    }
+}
+
 /// Fewer units than this are not worth waking other threads for.
 const PARALLEL_FROM: usize = 8;
 
@@ -44,7 +64,7 @@ pub(crate) fn demand<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
     root: CodeId,
-) -> Result<Arc<CodeInstance<C>>, StageFailed> {
+) -> Result<Arc<CodeInstance<C>>, Halt> {
     if graph.code(root).state == State::Clean {
         return Ok(Arc::clone(
             graph
@@ -65,7 +85,7 @@ pub(crate) fn demand_all<C: Compiler>(
     graph: &mut Graph<C>,
     roots: &[CodeId],
     parallel_from: usize,
-) -> Result<Vec<Arc<CodeInstance<C>>>, StageFailed> {
+) -> Result<Vec<Arc<CodeInstance<C>>>, Halt> {
     let mut old = Vec::new();
     for root in roots {
         older::adopt_code(shared, graph, *root);
@@ -76,7 +96,7 @@ pub(crate) fn demand_all<C: Compiler>(
     }
     if !old.is_empty() {
         let touched = generate(shared, graph, &old, parallel_from)?;
-        link(shared, graph, touched)?;
+        link::link(shared, graph, touched)?;
     }
     let linked =
         |root: &CodeId| Arc::clone(graph.code(*root).ci.as_ref().expect("linked just now"));
@@ -90,7 +110,7 @@ fn generate<C: Compiler>(
     graph: &mut Graph<C>,
     roots: &[CodeId],
     parallel_from: usize,
-) -> Result<Vec<CodeId>, StageFailed> {
+) -> Result<Vec<CodeId>, Halt> {
     let visit = graph.new_visit();
     let mut touched = Vec::new();
     let mut work = roots.to_vec();
@@ -106,10 +126,13 @@ fn generate<C: Compiler>(
             if graph.code(id).state == State::Clean {
                 continue;
             }
-            settle_facts(shared, graph, id);
+            if shared.is_cancelled() {
+                return Err(Halt::Cancelled);
+            }
+            settle_facts(shared, graph, id)?;
             touched.push(id);
             if touched.len() > shared.max_instances {
-                return Err(too_many(shared, graph, id));
+                return Err(too_many(shared, graph, id).into());
             }
             if graph.code(id).state == State::Marked {
                 // Nothing that it was generated from is different.
@@ -126,7 +149,7 @@ fn generate<C: Compiler>(
                             push_callees(graph, id, visit, &mut work);
                         }
                         None => match strict(shared, graph, id) {
-                            Some(failed) => return Err(failed),
+                            Some(failed) => return Err(failed.into()),
                             None => batch.push(id),
                         },
                     }
@@ -139,21 +162,26 @@ fn generate<C: Compiler>(
         if batch.is_empty() {
             break;
         }
-        for (id, result) in run_batch(shared, graph, &batch, parallel_from) {
+        let done = run_batch(shared, graph, &batch, parallel_from);
+        let cancelled = done.len() < batch.len();
+        for (id, result) in done {
             if let Some(missing) = result.trace.missing {
                 missed += 1;
                 if missed > shared.max_instances {
-                    return Err(too_many(shared, graph, id));
+                    return Err(too_many(shared, graph, id).into());
                 }
                 let view = graph.infer(graph.code(id).infer).view;
                 let unit = graph.infer_unit(&shared, missing, view);
-                settle::settle(shared, graph, unit);
+                settle::try_settle(shared, graph, unit)?;
                 work.push(id);
                 touched.retain(|unit| *unit != id);
                 continue;
             }
             store(shared, graph, id, result)?;
             push_callees(graph, id, visit, &mut work);
+        }
+        if cancelled {
+            return Err(Halt::Cancelled);
         }
         batch.clear();
     }
@@ -163,17 +191,22 @@ fn generate<C: Compiler>(
 /// Settles what a code unit was generated from, in that order and up to the first that differs:
 /// what comes after it may not be read any more. The inference of its callers leads there only if
 /// it read more of the unit than which method it is.
-fn settle_facts<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
-    settle::settle(shared, graph, graph.code(id).infer);
+fn settle_facts<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: CodeId,
+) -> Result<(), Cancelled> {
+    settle::try_settle(shared, graph, graph.code(id).infer)?;
     if own_differs(graph, id) {
-        return;
+        return Ok(());
     }
     for ix in 0..graph.code(id).reads.len() {
-        settle::settle(shared, graph, graph.code(id).reads[ix].unit);
+        settle::try_settle(shared, graph, graph.code(id).reads[ix].unit)?;
         if read_differs(graph, &graph.code(id).reads[ix]) {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 /// In strict mode, the failure of a codegen that would run.
@@ -262,7 +295,7 @@ pub(crate) struct Generated<C: Compiler> {
     pub(crate) origin: Origin,
 }
 
-/// Runs codegen of all units of the batch, on all threads.
+/// Runs codegen of all units of the batch, on all threads; of fewer if an edit waits.
 fn run_batch<C: Compiler>(
     shared: Env<'_, C>,
     graph: &Graph<C>,
@@ -271,10 +304,8 @@ fn run_batch<C: Compiler>(
 ) -> Vec<(CodeId, Generated<C>)> {
     let threads = shared.threads.min(batch.len());
     if threads <= 1 || batch.len() < parallel_from {
-        return batch
-            .iter()
-            .map(|id| (*id, run(shared, graph, *id)))
-            .collect();
+        let ids = batch.iter().take_while(|_| !shared.is_cancelled());
+        return ids.map(|id| (*id, run(shared, graph, *id))).collect();
     }
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -283,7 +314,9 @@ fn run_batch<C: Compiler>(
         let mut done = Vec::new();
         loop {
             let ix = next.fetch_add(1, Ordering::Relaxed);
-            let Some(id) = batch.get(ix) else { return done };
+            let Some(id) = batch.get(ix).filter(|_| !shared.is_cancelled()) else {
+                return done;
+            };
             done.push((ix, *id, run(shared, graph, *id)));
         }
     };
@@ -471,128 +504,6 @@ fn store<C: Compiler>(
     Ok(())
 }
 
-/// Links the touched units whose code or callees changed; restores the others.
-fn link<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &mut Graph<C>,
-    touched: Vec<CodeId>,
-) -> Result<(), StageFailed> {
-    let visit = graph.new_visit();
-    let components = walk::components(&mut Touched(graph), visit, touched);
-    let mut group = Vec::new();
-    for number in 0..components.len() {
-        let component = components.members(number);
-        older::adopt_links(shared, graph, component);
-        group.clear();
-        for id in component {
-            let unit = graph.code(*id);
-            // A unit that is only marked calls what it called, and that has the cells it had.
-            if unit.state == State::Marked {
-                continue;
-            }
-            let inside = |callee: CodeId| graph.code(callee).walk.is_in(visit, number);
-            if let Some(why) = why_link(shared, graph, *id, &inside) {
-                group.push((*id, why));
-                graph.code_mut(*id).linking = true;
-            }
-        }
-        if let Some((first, _)) = group.first().copied() {
-            for id in component {
-                if !graph.code(*id).linking
-                    && let Some(why) = why_link_with(shared, graph, *id, first)
-                {
-                    group.push((*id, why));
-                    graph.code_mut(*id).linking = true;
-                }
-            }
-        }
-        for id in component {
-            if !std::mem::take(&mut graph.code_mut(*id).linking) {
-                restore(graph, *id);
-            }
-        }
-        link_group(shared, graph, &group)?;
-    }
-    Ok(())
-}
-
-/// Code units that are not up to date, by what they call.
-struct Touched<'g, C: Compiler>(&'g mut Graph<C>);
-
-impl<C: Compiler> Ground<CodeId> for Touched<'_, C> {
-    fn walk(&mut self, id: CodeId) -> &mut Walk {
-        &mut self.0.code_mut(id).walk
-    }
-
-    fn edge(&self, id: CodeId, at: usize) -> Edge<CodeId> {
-        match self.0.code(id).calls.get(at) {
-            None => Edge::End,
-            Some(callee) if self.0.code(*callee).state == State::Clean => Edge::Skip,
-            Some(callee) => Edge::To(*callee),
-        }
-    }
-}
-
-/// Why a member of a recursive group is linked because others of it are: in pinned linking the
-/// group is linked together, in live linking only who calls a member whose cell is a new one.
-fn why_link_with<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &Graph<C>,
-    id: CodeId,
-    first: CodeId,
-) -> Option<Why> {
-    if !shared.is_live() {
-        return Some(Why::Code(first));
-    }
-    let renewed = |callee: &&CodeId| {
-        graph.code(**callee).linking && kept_cell(shared, graph, **callee).is_none()
-    };
-    let callee = graph.code(id).calls.iter().find(renewed);
-    callee.map(|callee| Why::Code(*callee))
-}
-
-/// The digests of the summary's parts as they are now.
-fn promise<C: Compiler>(graph: &Graph<C>, id: CodeId) -> [u64; 4] {
-    let outcome = graph.infer(graph.code(id).infer).outcome.as_ref();
-    outcome.map_or([0; 4], |outcome| outcome.parts)
-}
-
-/// The cell that new code of the unit takes over, because its promise holds.
-fn kept_cell<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> Option<Arc<Cell>> {
-    let ci = graph.code(id).ci.as_ref().filter(|_| shared.is_live())?;
-    (ci.cell.promise == promise(graph, id)).then(|| Arc::clone(&ci.cell))
-}
-
-/// Why a unit must be linked, beside what happens in its own group.
-fn why_link<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &Graph<C>,
-    id: CodeId,
-    inside: &dyn Fn(CodeId) -> bool,
-) -> Option<Why> {
-    let unit = graph.code(id);
-    let Some(ci) = &unit.ci else {
-        return Some(Why::FirstCall);
-    };
-    let same_code = matches!(&unit.code, Some(Ok(code)) if Arc::ptr_eq(code, ci.code()));
-    let broken = shared.is_live() && ci.cell.promise != promise(graph, id);
-    if !same_code || broken {
-        return Some(Why::Own);
-    }
-    unit.calls
-        .iter()
-        .zip(ci.linked_to())
-        .find(|(callee, then)| {
-            !inside(**callee)
-                && graph
-                    .code(**callee)
-                    .ci
-                    .as_ref()
-                    .is_none_or(|now| now.cell.id != **then)
-        })
-        .map(|(callee, _)| Why::Code(*callee))
-}
-
 /// Whether bringing the unit up to date would run codegen or link, as far as can be seen without
 /// settling inference.
 pub(crate) fn would_generate_or_link<C: Compiler>(
@@ -600,206 +511,5 @@ pub(crate) fn would_generate_or_link<C: Compiler>(
     graph: &Graph<C>,
     id: CodeId,
 ) -> bool {
-    why_generate(graph, id).is_some() || why_link(shared, graph, id, &|_| false).is_some()
-}
-
-/// Takes the links of every unit back, so that what is called next is linked anew.
-pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
-    let (world, oldest) = (graph.world, graph.oldest);
-    let mut retired = Vec::new();
-    for (ix, unit) in graph.codes.iter_mut().enumerate() {
-        if let Some(ci) = unit.ci.take() {
-            let end = unit.marked.map_or(world, |marked| marked.first);
-            let range = WorldRange {
-                first: unit.first,
-                last: World(end.0.saturating_sub(1)),
-            };
-            push_past(&mut unit.past, range, ci, oldest);
-            unit.first = world;
-            unit.state = State::Dirty;
-            unit.front.close();
-            retired.push((range.last, CodeId(ix as u32)));
-        }
-    }
-    for (last, id) in retired {
-        graph.retire(last, Retired::Code(id));
-    }
-}
-
-/// Since when what a group is linked from holds: since the last edit that marked it, unless
-/// something that it was not made from before is younger.
-fn begin<C: Compiler>(graph: &Graph<C>, group: &[(CodeId, Why)]) -> World {
-    let mut begin = World(0);
-    for (id, _) in group {
-        let unit = graph.code(*id);
-        let marked = unit.marked.map_or(graph.world, |marked| marked.last);
-        let read = unit.reads.iter().map(|read| graph.infer(read.unit).first);
-        // A callee within the group still has the begin of what it replaces, which is older.
-        let called = unit.calls.iter().map(|callee| graph.code(*callee).first);
-        let own = graph.infer(unit.infer).first;
-        begin = read
-            .chain(called)
-            .chain([own, marked])
-            .fold(begin, World::max);
-    }
-    begin
-}
-
-/// Links a recursive group (or a single unit): cells first, then every member.
-fn link_group<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &mut Graph<C>,
-    group: &[(CodeId, Why)],
-) -> Result<(), StageFailed> {
-    let oldest = graph.oldest;
-    let begin = begin(graph, group);
-    let mut retired = Vec::new();
-    let mut renewed = Vec::with_capacity(group.len());
-    for (id, why) in group {
-        let kept = kept_cell(shared, graph, *id);
-        renewed.push(kept.is_none());
-        let cell = kept.unwrap_or_else(|| {
-            let number = shared.cells.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Cell::new(number, promise(graph, *id)))
-        });
-        let unit = graph.code_mut(*id);
-        let Some(Ok(code)) = &unit.code else {
-            unreachable!("failed code is never linked")
-        };
-        let code = Arc::clone(code);
-        let ci = CodeInstance::new(unit.mi, unit.shard, shared.is_live(), cell, code);
-        if let (Some(old), Some(marked)) = (unit.ci.take(), unit.marked) {
-            let range = WorldRange {
-                first: unit.first,
-                last: World(marked.first.0 - 1),
-            };
-            push_past(&mut unit.past, range, old, oldest);
-            retired.push((range.last, *id));
-        }
-        unit.ci = Some(Arc::new(ci));
-        unit.first = begin;
-        unit.why_link = *why;
-    }
-    for (last, id) in retired {
-        graph.retire(last, Retired::Code(id));
-    }
-    for (id, _) in group {
-        if let Err(failed) = link_one(shared, graph, *id) {
-            // The others of the group may call through a cell that leads nowhere.
-            for (id, _) in group {
-                graph.code_mut(*id).ci = None;
-            }
-            return Err(failed);
-        }
-    }
-    for ((id, _), renewed) in group.iter().zip(renewed) {
-        let unit = graph.code_mut(*id);
-        unit.marked = None;
-        unit.state = State::Clean;
-        unit.ci.as_ref().expect("linked just now").open();
-        unit.front.set(unit.ci.clone());
-        if !renewed {
-            continue;
-        }
-        // Callers are linked to the new cell; what they were generated from is the same.
-        for ix in 0..graph.code(*id).callers.len() {
-            let caller = graph.code(*id).callers[ix];
-            let caller = graph.code_mut(caller);
-            if caller.state == State::Marked {
-                caller.state = State::Dirty;
-                graph.ripple.give_up();
-            }
-        }
-    }
-    Ok(())
-}
-
-fn link_one<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &mut Graph<C>,
-    id: CodeId,
-) -> Result<(), StageFailed> {
-    let start = Instant::now();
-    let world = graph.world;
-    let unit = graph.code(id);
-    let ci = Arc::clone(unit.ci.as_ref().expect("made for linking"));
-    let callees: Vec<(Mi, Arc<CodeInstance<C>>)> = unit
-        .calls
-        .iter()
-        .map(|callee| {
-            let callee = graph.code(*callee);
-            (
-                callee.mi,
-                Arc::clone(callee.ci.as_ref().expect("callees are linked first")),
-            )
-        })
-        .collect();
-    let shard: (C::Shard, ShardId) = (
-        shared.shards.read()[unit.shard.0 as usize].0.clone(),
-        unit.shard,
-    );
-    let mut cx = LinkCx {
-        shared,
-        shard,
-        world,
-        callees: &callees,
-        own_cell: ci.cell(),
-    };
-    let mut link = || {
-        catch_unwind(AssertUnwindSafe(|| {
-            shared.compiler.link(&mut cx, unit.mi, ci.code())
-        }))
-        .unwrap_or_else(|panic| Err(Stop::Failed(Failed::panicked(Stage::Link, &*panic))))
-    };
-    let mut linked = link();
-    // What link gives cannot be compared, but whether it gives something can.
-    if shared.checking.load(Ordering::Relaxed) && link().is_ok() != linked.is_ok() {
-        let (stage, what) = (Stage::Link, "results");
-        linked = Err(Stop::failed(StageFault::Impure { stage, what }));
-    }
-    let linked = linked.map_err(|stop| {
-        let error = stop.into_failed(Stage::Link);
-        let name = crate::names::instance_name(&shared, unit.mi);
-        StageFailed {
-            stage: Stage::Link,
-            name,
-            mi: unit.mi,
-            error,
-        }
-    });
-    let linked_to = callees.iter().map(|(_, ci)| ci.cell.id).collect();
-    let view = graph.infer(graph.code(id).infer).view;
-    let unit = graph.code_mut(id);
-    match linked {
-        Ok(linked) => ci.set_linked(linked, linked_to),
-        Err(failed) => return Err(failed),
-    }
-    unit.linked_in = world;
-    let (mi, shard) = (unit.mi, unit.shard);
-    graph.log.events.push(StageEvent {
-        stage: Stage::Link,
-        mi,
-        view,
-        shard: Some(shard),
-        origin: Origin::Ran,
-        ns: start.elapsed().as_nanos() as u64,
-    });
-    Ok(())
-}
-
-/// A marked unit whose code and callees are the same is valid again.
-pub(crate) fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
-    let (world, oldest) = (graph.world, graph.oldest);
-    let unit = graph.code_mut(id);
-    match std::mem::replace(&mut unit.state, State::Clean) {
-        State::Marked => unit.front.reopen(),
-        _ => unit.front.set(unit.ci.clone()),
-    }
-    if let Some(marked) = unit.marked.take()
-        && let Some(range) = settle::doubtful(&mut unit.first, marked, world)
-        && let Some(ci) = unit.ci.clone()
-    {
-        push_past(&mut unit.past, range, ci, oldest);
-        graph.retire(range.last, Retired::Code(id));
-    }
+    why_generate(graph, id).is_some() || link::why_link(shared, graph, id, &|_| false).is_some()
 }

@@ -50,6 +50,8 @@ pub(crate) struct Shared<C: Compiler> {
     pub(crate) checking: AtomicBool,
     /// Instances that one demand may reach anew.
     pub(crate) max_instances: usize,
+    /// Edits that have waited for long enough to cancel what runs.
+    pub(crate) impatient: AtomicU64,
 }
 
 impl<C: Compiler> Shared<C> {
@@ -68,12 +70,27 @@ pub(crate) struct Env<'a, C: Compiler> {
     pub(crate) newest: Option<&'a Graph<C>>,
     /// The other graphs of older worlds.
     pub(crate) older: &'a [&'a Graph<C>],
+    /// Whether an edit that waits cancels this evaluation.
+    pub(crate) gives_way: bool,
 }
 
 impl<C: Compiler> Env<'_, C> {
     /// Whether there is no other graph.
     pub(crate) fn is_alone(&self) -> bool {
         self.newest.is_none() && self.older.is_empty()
+    }
+
+    /// The same, to the end even if an edit waits.
+    pub(crate) fn to_the_end(self) -> Self {
+        Env {
+            gives_way: false,
+            ..self
+        }
+    }
+
+    /// Whether an edit waits for this evaluation to stop.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.gives_way && self.shared.impatient.load(Ordering::Relaxed) > 0
     }
 
     /// Whether what is linked now follows later definitions. Older worlds are pinned in every

@@ -26,6 +26,7 @@ pub mod ids;
 mod instances;
 #[cfg(all(test, feature = "shuttle"))]
 mod interleavings;
+mod link;
 mod memo;
 mod names;
 mod older;

@@ -10,9 +10,10 @@
 //! comes to that unit first.
 
 use crate::compiler::Compiler;
-use crate::generate::{self, StageFailed};
+use crate::generate::{self, Halt};
 use crate::graph::{CodeId, Env, Graph, InferId, State};
-use crate::settle;
+use crate::link;
+use crate::settle::{self, Cancelled};
 use worldage_dispatch::{World, WorldRange};
 
 /// What the newest edit marked.
@@ -83,18 +84,27 @@ fn is_marked_in(state: State, marked: Option<WorldRange>, world: World) -> bool 
 
 /// Settles the source of what marked `unit`. If readers see what they saw before, all that it
 /// marked is clean again.
-pub(crate) fn settle_infer<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, unit: InferId) {
+pub(crate) fn settle_infer<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    unit: InferId,
+) -> Result<(), Cancelled> {
     let unit = graph.infer(unit);
     let marks = graph.ripple.of(graph.world, unit.state, unit.marked);
-    if let Some(source) = marks.map(|marks| marks.source) {
-        settle_source(shared, graph, source);
+    match marks.map(|marks| marks.source) {
+        Some(source) => settle_source(shared, graph, source),
+        None => Ok(()),
     }
 }
 
-fn settle_source<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, source: InferId) {
-    settle::settle(shared, graph, source);
+fn settle_source<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    source: InferId,
+) -> Result<(), Cancelled> {
+    settle::try_settle(shared, graph, source)?;
     let Ripple::From(marks) = &mut graph.ripple else {
-        return;
+        return Ok(());
     };
     let (world, marked) = (marks.world, std::mem::take(&mut marks.infers));
     // Of a component that fell apart there may be members that nobody ran.
@@ -102,36 +112,41 @@ fn settle_source<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, source: 
         .iter()
         .any(|id| graph.infer(*id).state == State::Dirty)
     {
-        return graph.ripple.give_up();
+        graph.ripple.give_up();
+        return Ok(());
     }
     for id in marked {
         if is_marked_in(graph.infer(id).state, graph.infer(id).marked, world) {
             settle::restore(graph, id);
         }
     }
+    Ok(())
 }
 
 /// The same for code: generates and links the one code unit that differs, if `id` calls it. If
 /// callers call the cell that they called before, all that was marked is clean again.
 ///
 /// # Errors
-/// A stage of that code unit failed.
+/// A stage of that code unit failed, or an edit waits.
 pub(crate) fn settle_code<C: Compiler>(
     shared: Env<'_, C>,
     graph: &mut Graph<C>,
     id: CodeId,
-) -> Result<(), StageFailed> {
+) -> Result<(), Halt> {
     let unit = graph.code(id);
     let (world, calls_edited) = (graph.world, unit.calls_edited);
     let Some(marks) = graph.ripple.of(world, unit.state, unit.marked) else {
         return Ok(());
     };
     let source = marks.source;
-    settle_source(shared, graph, source);
+    settle_source(shared, graph, source)?;
     if !matches!(graph.ripple, Ripple::From(_)) {
         return Ok(());
     }
-    if calls_edited && let [edited] = graph.made_from(source)[..] {
+    if calls_edited
+        && let [edited] = graph.made_from(source)[..]
+        && graph.code(edited).state == State::Dirty
+    {
         generate::demand(shared, graph, edited)?;
     }
     let Ripple::From(marks) = &mut graph.ripple else {
@@ -147,7 +162,7 @@ pub(crate) fn settle_code<C: Compiler>(
     }
     for id in marked {
         if is_marked_in(graph.code(id).state, graph.code(id).marked, world) {
-            generate::restore(graph, id);
+            link::restore(graph, id);
         }
     }
     Ok(())

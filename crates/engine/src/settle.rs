@@ -15,14 +15,27 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 use worldage_dispatch::{World, WorldRange};
 
-/// Brings `root` and everything that it reads up to date.
+/// An edit waits: what is settled stays, the rest is as doubtful as before.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+/// Brings `root` and everything that it reads up to date, even if an edit waits.
 pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) {
+    try_settle(shared.to_the_end(), graph, root).expect("nothing cancels it");
+}
+
+/// Brings `root` and everything that it reads up to date, unless an edit waits.
+pub(crate) fn try_settle<C: Compiler>(
+    shared: Env<'_, C>,
+    graph: &mut Graph<C>,
+    root: InferId,
+) -> Result<(), Cancelled> {
     if graph.infer(root).state == State::Clean {
-        return;
+        return Ok(());
     }
-    crate::ripple::settle_infer(shared, graph, root);
+    crate::ripple::settle_infer(shared, graph, root)?;
     if graph.infer(root).state == State::Clean {
-        return;
+        return Ok(());
     }
     debug_assert!(graph.active.is_empty() && graph.queue.is_empty());
     crate::older::adopt_infer(shared, graph, root);
@@ -31,10 +44,17 @@ pub(crate) fn settle<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root
     while graph.infer(root).state != State::Clean {
         if pass(shared, graph, root).is_err() {
             give_up_run(graph);
+            if shared.is_cancelled() {
+                break;
+            }
         }
     }
     graph.pending.clear();
     crate::persist::save(shared, graph);
+    match graph.infer(root).state {
+        State::Clean => Ok(()),
+        _ => Err(Cancelled),
+    }
 }
 
 /// A component on the way to being settled: its edges are verified in the order in which they
@@ -61,7 +81,8 @@ enum Next {
 }
 
 /// Settles `root` along the edges that are known; an error is a run that met a marked unit which
-/// the known edges do not lead to (then with that edge known, the components are other ones).
+/// the known edges do not lead to (then with that edge known, the components are other ones), or
+/// an edit that waits.
 fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) -> Result<(), Stop> {
     let components = components(graph, root);
     let mut visits = vec![visit_of(graph, root)];
@@ -69,6 +90,9 @@ fn pass<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>, root: InferId) ->
     let mut on_the_way = vec![false; components.len() as usize];
     on_the_way[visits[0].component as usize] = true;
     while let Some(visit) = visits.last_mut() {
+        if shared.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
         let component = components.members(visit.component);
         match next(shared, graph, component, visit) {
             Next::Settle(unit) if graph.infer(unit).walk.visit != components.visit => {

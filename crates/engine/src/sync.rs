@@ -5,10 +5,14 @@
 //! Not here: counters that order nothing, the word of a cell (compiled code reads it), and the
 //! front's pointer (of arc-swap).
 
+use std::time::Duration;
+
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64};
+#[cfg(not(feature = "shuttle"))]
+pub(crate) use std::thread::yield_now;
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use std::thread_local;
 
@@ -18,6 +22,20 @@ pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
 pub(crate) use per_thread as thread_local;
 #[cfg(feature = "shuttle")]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
+#[cfg(feature = "shuttle")]
+pub(crate) use shuttle::thread::yield_now;
+
+/// The lock, if it is free within some time.
+#[cfg(not(feature = "shuttle"))]
+pub(crate) fn lock_within<T>(mutex: &Mutex<T>, time: Duration) -> Option<MutexGuard<'_, T>> {
+    mutex.try_lock_for(time)
+}
+
+/// There is no time in a model: it has passed.
+#[cfg(feature = "shuttle")]
+pub(crate) fn lock_within<T>(_: &Mutex<T>, _: Duration) -> Option<MutexGuard<'_, T>> {
+    None
+}
 
 /// [`std::thread_local`] for the threads of shuttle, which are no threads of the system.
 #[cfg(feature = "shuttle")]

@@ -42,6 +42,7 @@ fn compare<C: Compiler>(
         shared,
         newest: None,
         older: &[],
+        gives_way: false,
     };
     for id in taken_over {
         let unit = graph.infer(*id);
@@ -55,8 +56,8 @@ fn compare<C: Compiler>(
     for id in clean.filter(|id| graph.code(*id).state == State::Clean) {
         let unit = graph.code(id);
         let again = twin.code_unit(shared, unit.mi, unit.shard);
-        if let Err(failed) = generate::demand(env, &mut twin, again) {
-            differences.push(failed.to_string());
+        if let Err(halt) = generate::demand(env, &mut twin, again) {
+            differences.push(format!("{halt:?}"));
             continue;
         }
         differences.extend(difference(shared, graph, id, &twin, again));

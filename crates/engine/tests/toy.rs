@@ -5,6 +5,8 @@
 //! whether g returns), `inline:g` (reads g's body in codegen), `body:B` (anything), `read:K` (an
 //! external fact), `same:g` (its type is that of g: recursion), `panic`, `edit` and `late-edit` (asks
 //! the session for an edit and a demand, in infer and in codegen).
+//!
+//! Long because every case is a program, its edits and all that they run, side by side.
 
 use expect_test::{Expect, expect};
 use std::fmt::Write;
@@ -545,6 +547,58 @@ fn a_new_edge_can_close_a_cycle() {
             codegen  f() g() h()
             link     f() g() h()
             => T (C)(C) call 1 call 2
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_cycle_that_falls_apart_leaves_behind_is_looked_at() {
+    check(
+        "
+        f = same:g type:A
+        g = same:f
+        h = call:g
+        h()
+        f = type:A body:1
+        h()
+        f = type:A body:2
+        h()
+        f = type:B
+        h()
+        ",
+        expect![[r#"
+            > f = same:g type:A
+            world 1
+            > g = same:f
+            world 2
+            > h = call:g
+            world 3
+            > h()
+            infer    f() g() h()
+            codegen  f() g() h()
+            link     f() g() h()
+            => T (A) call 1
+            > f = type:A body:1
+            world 4
+            > h()
+            infer    f()
+            codegen  f()
+            link     f() g() h()
+            => T (A) call 1
+            > f = type:A body:2
+            world 5
+            > h()
+            infer    f()
+            codegen  f()
+            link     f() g() h()
+            => T (A) call 1
+            > f = type:B
+            world 6
+            > h()
+            infer    f() g() h()
+            codegen  f() g() h()
+            link     f() g() h()
+            => T (B) call 1
         "#]],
     );
 }
