@@ -113,6 +113,7 @@ fn another_process_takes_what_one_has_stored() {
           => 37
         why f:
           infer ran: first call
+        store  nothing is stored for its source
           codegen ran: inferred f(Int)
           link ran: code f(Int)
         rejected 0

@@ -215,7 +215,11 @@ impl<C: Compiler> Chain<'_, C> {
                     None => vec![name],
                 }
             }
-            _ => vec!["first call".to_string()],
+            _ => {
+                let mut lines = vec!["first call".to_string()];
+                lines.extend(self.graph.stored.miss(unit, self.graph.world));
+                lines
+            }
         }
     }
 

@@ -82,6 +82,16 @@ pub(crate) struct Stored {
     keys: FxHashMap<CodeId, Vec<u8>>,
 }
 
+impl Stored {
+    /// Why a result of inference was not taken from the store, if it was asked for one in this
+    /// world.
+    pub(crate) fn miss(&self, id: InferId, world: World) -> Option<String> {
+        let asked = self.asked.get(&id).filter(|_| self.world == Some(world))?;
+        let why = asked.as_deref()?;
+        Some(format!("store  {why}"))
+    }
+}
+
 /// In strict mode, what an infer that would run fails with.
 pub(crate) fn strict_infer<C: Compiler>(
     env: Env<'_, C>,

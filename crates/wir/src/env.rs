@@ -77,8 +77,17 @@ impl ResolveError {
             TypeError::TooDeep { .. } | TypeError::TooLarge { .. } => Code::TypeLimit,
             _ => Code::TypeMismatch,
         };
+        let hint = match error {
+            TypeError::WrongArity { name, expected, .. } => Some(match expected {
+                0 => format!("write `{name}` alone"),
+                1 => format!("write `{name}{{…}}` with one type, or let a variable stand for it"),
+                n => format!("write `{name}{{…}}` with {n} types, or let variables stand for them"),
+            }),
+            _ => None,
+        };
         ResolveError {
             code,
+            hint,
             ..ResolveError::wrong(node, error.to_string())
         }
     }

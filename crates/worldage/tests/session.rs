@@ -506,3 +506,17 @@ fn a_reader_of_a_front_follows_it() {
     let seen = reader.get().expect("it is compiled again");
     assert!(Arc::ptr_eq(seen, &second) && !Arc::ptr_eq(seen, &first));
 }
+
+#[test]
+fn a_wrong_number_of_type_arguments_is_advised_in_types() {
+    let session = Session::new(SessionOptions::default()).expect("a host");
+    let hint = |text: &str| {
+        let refused = session.define("t.wir", text, None).expect_err("wrong");
+        refused.diagnostics[0].hint.clone().expect("advice")
+    };
+    assert_eq!(
+        hint("struct P{T} { x: T }\nfn f(x: P) { x }"),
+        "write `P{…}` with one type, or let a variable stand for it"
+    );
+    assert_eq!(hint("fn f(x: Int64{Int64}) { x }"), "write `Int64` alone");
+}

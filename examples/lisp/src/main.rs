@@ -99,5 +99,8 @@ fn interact(image: &Image, stages: bool) -> Result<(), String> {
         text.clear();
         prompt("> ");
     }
-    Ok(())
+    match text.is_empty() {
+        true => Ok(()),
+        false => Err("error: the input ends inside of a form".to_string()),
+    }
 }

@@ -144,4 +144,23 @@ fn the_command_runs_a_file_and_answers_forms() {
     let shown = child.wait_with_output().expect("it ends").stdout;
     let expected = "; f(Any) in world 3\n2\nerror: no-matching-method: +(Str, Int) in world 5\n";
     assert_eq!(String::from_utf8_lossy(&shown), expected);
+
+    // Input that ends inside of a form is told.
+    let mut unfinished = command();
+    let mut unfinished = unfinished
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    std::io::Write::write_all(
+        &mut unfinished.stdin.take().expect("piped"),
+        b"(+ 1 2)\n(+ 1",
+    )
+    .expect("it reads");
+    let ended = unfinished.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), "3\n");
+    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(told, "error: the input ends inside of a form\n");
+    assert_eq!(ended.status.code(), Some(1));
 }

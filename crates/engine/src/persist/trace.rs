@@ -399,7 +399,8 @@ fn parse<C: Compiler>(
                 if !same {
                     let function = env.types.symbol_str(key.function);
                     let args = env.types.display(key.args);
-                    return Err(Differs::Edge(format!("lookup {function} {args}")));
+                    let edge = format!("lookup {function} {args} has another answer");
+                    return Err(Differs::Edge(edge));
                 }
                 InferEdge::Call {
                     call,
@@ -409,7 +410,8 @@ fn parse<C: Compiler>(
             EXTERNAL => {
                 let key = read_external(env, &mut r)?;
                 if env.external_identity(&key, world) != Some(r.bits()?) {
-                    return Err(Differs::Edge(format!("{} {}", key.kind, key.name)));
+                    let edge = format!("{} {} has another value", key.kind, key.name);
+                    return Err(Differs::Edge(edge));
                 }
                 let digest = {
                     let definitions = env.definitions.read();
