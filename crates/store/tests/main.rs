@@ -4,6 +4,7 @@ mod suite {
     pub(crate) mod fixture;
 
     mod archive;
+    mod disk;
     mod environment;
     mod faults;
     mod format;
