@@ -161,3 +161,46 @@ fn another_process_takes_what_one_has_stored() {
     "#]]
     .assert_eq(&example.stored("x x * 2 *", "2"));
 }
+
+/// The C of the book's chapter says what the header does.
+#[test]
+#[cfg(unix)]
+fn the_code_of_the_book_is_right() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chapter = std::fs::read_to_string(folder.join("../../docs/book/src/c.md"));
+    let chapter = chapter.expect("the chapter");
+    let snippets: Vec<&str> = chapter
+        .split("```c\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(!snippets.is_empty(), "the chapter shows some");
+    let stage = "(void *, WaContext, WaInstance, const uint8_t *, size_t);";
+    let mut text = format!(
+        "#include \"worldage.h\"\n\
+         extern void *user;\n\
+         WaStatus infer{stage}\nWaStatus codegen{stage}\nWaStatus link{stage}\n\
+         void unlink(void *, const void *, void *);\n"
+    );
+    for (number, snippet) in snippets.iter().enumerate() {
+        text += &format!("void snippet{number}(void) {{\n{snippet}}}\n");
+    }
+    let out = tempfile::tempdir().expect("a folder");
+    let source = out.path().join("book.c");
+    std::fs::write(&source, text).expect("a file");
+    let checked = Command::new("cc")
+        .args([
+            "-std=c11",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-fsyntax-only",
+            "-I",
+        ])
+        .arg(folder.join("include"))
+        .arg(source)
+        .output();
+    let checked = checked.expect("`cc`, a C compiler, is needed");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+}

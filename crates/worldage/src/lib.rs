@@ -98,4 +98,8 @@ mod book {
     struct Shards;
     #[doc = include_str!("../../../docs/book/src/worlds.md")]
     struct Worlds;
+    #[doc = include_str!("../../../docs/book/src/store.md")]
+    struct Store;
+    #[doc = include_str!("../../../docs/book/src/measuring.md")]
+    struct Measuring;
 }
