@@ -9,6 +9,7 @@
 //! stands once per reader.
 
 use crate::answers::{Answers, Call};
+use crate::chunks::Chunks;
 use crate::code_instance::{CodeInstance, Front};
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
@@ -244,7 +245,7 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) first: World,
     pub(crate) past: Vec<(WorldRange, Known<C>)>,
     /// The result that the running settling replaces.
-    pub(crate) superseded: Option<Known<C>>,
+    pub(crate) superseded: Option<Box<Known<C>>>,
     pub(crate) why: Why,
     pub(crate) ran_in: World,
     pub(crate) stored_in: World,
@@ -352,11 +353,11 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) oldest: World,
     /// The database of answers; only the newest world has one.
     pub(crate) answers: Option<Mutex<Answers>>,
-    pub(crate) infers: Vec<InferUnit<C>>,
+    pub(crate) infers: Chunks<InferUnit<C>>,
     infer_ix: FxHashMap<(Mi, ViewId), InferId>,
-    pub(crate) codes: Vec<CodeUnit<C>>,
+    pub(crate) codes: Chunks<CodeUnit<C>>,
     code_ix: FxHashMap<(Mi, ShardId), CodeId>,
-    pub(crate) calls: Vec<CallRecord>,
+    pub(crate) calls: Chunks<CallRecord>,
     call_ix: FxHashMap<CallKey, CallId>,
     /// Recorded questions by function, to find those that an edit can affect.
     pub(crate) asked: FxHashMap<Symbol, Asked>,
@@ -433,11 +434,11 @@ impl<C: Compiler> Graph<C> {
             world,
             oldest: World(0),
             answers: answers.map(Mutex::new),
-            infers: Vec::new(),
+            infers: Chunks::new(),
             infer_ix: FxHashMap::default(),
-            codes: Vec::new(),
+            codes: Chunks::new(),
             code_ix: FxHashMap::default(),
-            calls: Vec::new(),
+            calls: Chunks::new(),
             call_ix: FxHashMap::default(),
             asked: FxHashMap::default(),
             externals: Vec::new(),
@@ -740,7 +741,7 @@ impl<C: Compiler> Graph<C> {
 }
 
 /// Puts something at a free place, or at the end; gives its index.
-fn place<T, I: Copy>(all: &mut Vec<T>, free: &mut Vec<I>, new: T, ix: fn(I) -> u32) -> u32 {
+fn place<T, I: Copy>(all: &mut Chunks<T>, free: &mut Vec<I>, new: T, ix: fn(I) -> u32) -> u32 {
     match free.pop().map(ix) {
         Some(at) => {
             all[at as usize] = new;

@@ -8,6 +8,7 @@
 //! `twin` (everything again from nothing), [`tool`] (compilers outside of the process), [`persist`] (results from a store).
 
 mod answers;
+mod chunks;
 pub mod code_instance;
 pub mod compiler;
 pub mod cx;

@@ -179,7 +179,7 @@ fn run<C: Compiler>(
     let start = Instant::now();
     let unit = graph.infer_mut(id);
     if unit.superseded.is_none() && !unit.loaded {
-        unit.superseded = unit.known();
+        unit.superseded = unit.known().map(Box::new);
     }
     unit.running = true;
     unit.runs += 1;
@@ -434,7 +434,7 @@ pub(crate) fn finish<C: Compiler>(shared: Env<'_, C>, graph: &mut Graph<C>) {
                     first: unit.first,
                     last: World(marked.first.0 - 1),
                 };
-                push_past(&mut unit.past, range, old, oldest);
+                push_past(&mut unit.past, range, *old, oldest);
                 retired.push((range.last, id));
             }
         }

@@ -6,6 +6,7 @@ use crate::infer::{Ask, Intrinsic, Intrinsics};
 use crate::inferred::{ABI, INLINE, Inferred, Inline, RETURNS, Summary, TYPE};
 use crate::inline::AskBodies;
 use crate::ir::{Body, Const, Op};
+use crate::lower::recent::Recent;
 use crate::module::{Function, Module};
 use crate::portable;
 use crate::schedule::Schedule;
@@ -96,6 +97,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
 /// Wir over a backend.
 pub struct Wir<B> {
     intrinsics: Intrinsics,
+    recent: Recent,
     backend: B,
 }
 
@@ -114,6 +116,7 @@ impl<B> Wir<B> {
     pub fn new(universe: Arc<Universe>, backend: B) -> Wir<B> {
         Wir {
             intrinsics: Intrinsics::new(universe),
+            recent: Recent::default(),
             backend,
         }
     }
@@ -140,16 +143,16 @@ impl<B: Backend> Compiler for Wir<B> {
     fn infer(&self, cx: &mut InferCx<'_, Self>, mi: Mi, source: &Source) -> Result<Inferred, Stop> {
         let wrapper;
         let method = match source {
-            Source::Method(method) => &**method,
+            Source::Method(method) => method,
             Source::Builtin(_) | Source::Constructor(_) => {
                 let key = cx.key(mi);
                 let name = cx.types().symbol_str(key.function);
                 let arity = self.universe().tuple_elems(key.args).map_or(0, <[Ty]>::len);
-                wrapper = MethodSource::new(Arc::new(forwarding(name, arity)));
+                wrapper = Arc::new(MethodSource::new(Arc::new(forwarding(name, arity))));
                 &wrapper
             }
         };
-        let lowered = method.lowered(self.universe().types());
+        let lowered = &*self.recent.lowered(self.universe().types(), method);
         let mut ask = Asking { cx };
         if method.host.is_some() {
             return crate::infer::infer_host(&self.intrinsics, &mut ask, mi, &method.def, lowered);

@@ -5,9 +5,9 @@
 use crate::ast::MethodDef;
 use crate::builtins::BuiltinId;
 use crate::host::HostBody;
-use crate::lower::{Lowered, lower};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
-use worldage_dispatch::{DeclId, Types};
+use worldage_dispatch::DeclId;
 
 /// The source of a method.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +27,8 @@ pub struct MethodSource {
     pub def: Arc<MethodDef>,
     /// What runs in place of a body, for a method of the host.
     pub host: Option<Arc<HostBody>>,
-    /// Its untyped SSA, made when the first instance is inferred.
-    lowered: OnceLock<Lowered>,
+    /// Where its untyped SSA stood among those that were lowered last.
+    pub(crate) lowered_at: AtomicU32,
     /// What it is called beyond the session.
     digest: OnceLock<[u8; 32]>,
 }
@@ -40,7 +40,7 @@ impl MethodSource {
         MethodSource {
             def,
             host: None,
-            lowered: OnceLock::new(),
+            lowered_at: AtomicU32::new(0),
             digest: OnceLock::new(),
         }
     }
@@ -57,11 +57,6 @@ impl MethodSource {
     /// Its digest, computed once.
     pub(crate) fn digest(&self, compute: impl FnOnce(&MethodDef) -> [u8; 32]) -> [u8; 32] {
         *self.digest.get_or_init(|| compute(&self.def))
-    }
-
-    /// The untyped SSA of its body, the same for every instance.
-    pub fn lowered(&self, types: &Types) -> &Lowered {
-        self.lowered.get_or_init(|| lower(types, &self.def))
     }
 }
 

@@ -12,6 +12,7 @@ mod build;
 mod cond;
 mod expr;
 mod forms;
+pub(crate) mod recent;
 mod scan;
 mod stmt;
 pub mod untyped;
