@@ -6,6 +6,10 @@
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use worldage::engine::events::Origin;
+use worldage::store::Store;
+use worldage::store::memory::Memory;
 use worldage::{
     CallOptions, DeviceCheck, EmitStage, OptLevel, PtxTarget, Session, SessionOptions, Shard, Stage,
 };
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         ("a host's opt level recompiles nothing", host_opt_level),
         ("a redefinition recompiles its kernels alone", redefinition),
         ("what a device cannot do", refusals),
+        ("another session takes PTX from the store", stored),
         ("elementary functions need libdevice", no_libdevice),
     ];
     for (name, check) in checks {
@@ -319,6 +324,48 @@ fn refusals() -> Result<(), String> {
         if at != place || !diagnostic.message.starts_with(message) {
             return Err(format!("{name}: {at}: {}", diagnostic.message));
         }
+    }
+    Ok(())
+}
+
+/// Made ahead, without a device, in every schedule; then nothing is inferred or generated.
+fn stored() -> Result<(), String> {
+    let store = Store::with_layers(vec![Box::new(Memory::default())], Box::new(|_| {}));
+    let store = Arc::new(store);
+    let text = "noinline fn twice(x: Int64) { x + x }\n\
+                kernel fn a(xs: Array{Int64}) { tune(n, [1, 2])\n xs[n] = twice(xs[0]) }\n";
+    let emitted = |session: &Session| {
+        let target = "sm_90".parse().expect("a known target");
+        let (ptx, schedule) = (EmitStage::Ptx(target), "n=2".parse().expect("a schedule"));
+        let text = session.emit_in("a(Array{Int64})", ptx, OptLevel::Speed, &schedule);
+        text.map_err(|failure| failure.diagnostics[0].message.clone())
+    };
+    let mut first = None;
+    for strict in [false, true] {
+        let session = Session::new(SessionOptions {
+            store: Some(Arc::clone(&store)),
+            ..SessionOptions::default()
+        });
+        let session = session.map_err(|error| error.to_string())?;
+        define(&session, text)?;
+        session.set_strict(strict);
+        for shard in [sm_90(OptLevel::Speed), sm_90(OptLevel::Aggressive)] {
+            let prepared = session.prepare_on("a(Array{Int64})", shard);
+            prepared.map_err(|failure| failure.diagnostics[0].message.clone())?;
+        }
+        let events = session.take_stages();
+        let codegens = events.iter().filter(|event| event.stage == Stage::Codegen);
+        let ran = codegens.filter(|event| event.origin == Origin::Ran).count();
+        if ran != if strict { 0 } else { 4 } {
+            return Err(format!("strict {strict}: codegen ran {ran} times"));
+        }
+        session.set_strict(false);
+        let emitted = emitted(&session)?;
+        if first.get_or_insert_with(|| emitted.clone()) != &emitted {
+            return Err("the text is another".to_string());
+        }
+        drop(session);
+        store.flush();
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `worldage cache`: what the store holds, and its upkeep.
 
-use crate::compile::Opt;
+use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::progress::Progress;
 use crate::store::{StorePlace, warn};
@@ -15,7 +15,7 @@ use worldage::store::local::Local;
 use worldage::store::shared::Shared;
 use worldage::store::usage::{Average, Usage};
 use worldage::store::{Artifact, Kind, LayerError, Options, Store, archive};
-use worldage::{DispatchTable, OptLevel, Session, SessionOptions, keys_of};
+use worldage::{DispatchTable, OptLevel, Session, SessionOptions, Shard, keys_of};
 
 /// The arguments of `worldage cache`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ enum Command {
         /// An instance, such as 'f(Int64)'; can be given several times
         #[arg(long = "for", value_name = "INSTANCE", required = true)]
         instances: Vec<String>,
-        /// Shards, such as opt:speed,opt:none
+        /// Shards, such as opt:speed,opt:none,opencl,ptx:sm_90
         #[arg(
             long,
             value_name = "SHARDS",
@@ -405,8 +405,8 @@ fn verify(options: &Options) -> Done {
 }
 
 fn prewarm(options: &Options, paths: &[PathBuf], instances: &[String], shards: &[String]) -> Done {
-    let levels = shards.iter().map(|shard| level(shard));
-    let levels = levels.collect::<Result<Vec<_>, _>>()?;
+    let shards = shards.iter().map(|shard| shard_of(shard));
+    let shards = shards.collect::<Result<Vec<_>, _>>()?;
     let store = std::sync::Arc::new(Store::open(options, Box::new(warn)));
     if store.is_empty() {
         return Err(broken("it cannot be opened"));
@@ -417,12 +417,12 @@ fn prewarm(options: &Options, paths: &[PathBuf], instances: &[String], shards: &
     })?;
     files::define(&session, paths)?;
     let progress = Progress::new("compiling");
-    let all = (instances.len() * levels.len()) as u64;
+    let all = (instances.len() * shards.len()) as u64;
     let each = instances
         .iter()
-        .flat_map(|instance| levels.iter().map(move |level| (instance, *level)));
-    for ((instance, level), done) in each.zip(1..) {
-        let prepared = session.prepare(instance, level);
+        .flat_map(|instance| shards.iter().map(move |shard| (instance, *shard)));
+    for ((instance, shard), done) in each.zip(1..) {
+        let prepared = session.prepare_on(instance, shard);
         prepared.map_err(|failure| Failure::edit(&session, &failure))?;
         progress.at(done, all);
     }
@@ -431,15 +431,28 @@ fn prewarm(options: &Options, paths: &[PathBuf], instances: &[String], shards: &
     Ok(())
 }
 
-fn level(shard: &str) -> Result<OptLevel, Failure> {
-    let name = shard.strip_prefix("opt:");
-    let opt = name.and_then(|name| Opt::from_str(name, false).ok());
-    let opt = opt.ok_or_else(|| {
+/// The shard that a name stands for.
+fn shard_of(name: &str) -> Result<Shard, Failure> {
+    if let Some(level) = name.strip_prefix("opt:")
+        && let Ok(opt) = Opt::from_str(level, false)
+    {
+        return Ok(Shard::Host(opt.level()?));
+    }
+    let unknown = |why: &str| {
         Failure::Usage(format!(
-            "`{shard}` is no shard that code can be made for ahead: opt:none or opt:speed"
+            "`{name}` is no shard that code can be made for ahead: {why}"
         ))
-    })?;
-    opt.level()
+    };
+    let known = "opt:none, opt:speed, opt:aggressive, opencl or ptx:sm_NN";
+    let target = match name.strip_prefix("ptx:") {
+        Some(_) => name.parse::<Target>().map_err(|why| unknown(&why))?,
+        None if name == "opencl" => Target::OpenCl,
+        None => return Err(unknown(known)),
+    };
+    if let Some(missing) = target.missing() {
+        return Err(missing);
+    }
+    target.shard(OptLevel::Speed).ok_or_else(|| unknown(known))
 }
 
 /// Puts what either has into the other.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use worldage_engine::persist::{Malformed, Portable, Reader, Writer};
 
 /// A compute capability: `sm_90`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +59,18 @@ impl FromStr for PtxTarget {
         let known = TARGETS.iter().find(|known| **known == name);
         let known = known.ok_or_else(|| UnknownTarget(name.to_string()))?;
         Ok(PtxTarget(known))
+    }
+}
+
+/// By its name; a name that is not known any more is malformed, so the code is made again.
+impl Portable for PtxTarget {
+    fn write(&self, w: &mut Writer<'_>) {
+        self.0.to_string().write(w);
+    }
+
+    fn read(r: &mut Reader<'_>) -> Result<PtxTarget, Malformed> {
+        let name = String::read(r)?;
+        name.parse().map_err(|_| Malformed("no such target"))
     }
 }
 

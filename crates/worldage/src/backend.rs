@@ -283,9 +283,11 @@ impl Backend for Backends {
                 name: "opencl".into(),
                 details: "OpenCL C".into(),
             }),
-            // Its text depends on files of the toolkit that are looked for only when it is made.
             #[cfg(feature = "llvm")]
-            Shard::Ptx(..) => None,
+            Shard::Ptx(target, opt) => Some(Target {
+                name: target.name().into(),
+                details: self.ptx.description(llvm_level(*opt)),
+            }),
         }
     }
 
@@ -301,7 +303,10 @@ impl Backend for Backends {
                 code.write(w);
             }
             #[cfg(feature = "llvm")]
-            ShardCode::Ptx(_) => w.unnamed(),
+            ShardCode::Ptx(code) => {
+                w.byte(2);
+                code.write(w);
+            }
         }
     }
 
@@ -310,6 +315,8 @@ impl Backend for Backends {
             0 => Ok(ShardCode::Host(Arc::new(cranelift::Code::read(r)?))),
             #[cfg(feature = "opencl")]
             1 => Ok(ShardCode::OpenCl(Arc::new(worldage_opencl::Code::read(r)?))),
+            #[cfg(feature = "llvm")]
+            2 => Ok(ShardCode::Ptx(Arc::new(llvm::Code::read(r)?))),
             _ => Err(Malformed("no such kind of code")),
         }
     }

@@ -7,6 +7,7 @@ use crate::session::{Inner, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use worldage_cranelift::Grid;
+use worldage_dispatch::World;
 use worldage_engine::{Mi, Resolved};
 use worldage_wir::diag::Code;
 use worldage_wir::error::RunError;
@@ -166,6 +167,17 @@ pub(crate) fn check_grid(grid: Grid) -> Result<(), Failed> {
 }
 
 impl Inner {
+    /// Whether an instance can be launched.
+    pub(crate) fn check_is_kernel(&self, mi: Mi, world: World) -> Result<(), Failed> {
+        let source = self.engine.source(self.engine.key(mi).method, world);
+        if matches!(source.as_deref(), Some(Source::Method(source)) if source.def.kernel) {
+            return Ok(());
+        }
+        let name = self.engine.name(mi);
+        let error = RunError::new(Code::InvalidArgument, format!("{name} is no kernel"));
+        Err(Box::new(error.hint("define it with `kernel fn`")))
+    }
+
     /// The kernel that takes these arguments.
     pub(crate) fn kernel(&self, route: &Route, kernel: &str, args: &[Value]) -> Result<Mi, Failed> {
         let types = self.universe.types();
@@ -173,14 +185,7 @@ impl Inner {
         let tuple = types.tuple(&tys);
         let failure = match self.engine.lookup(function, tuple, route.view, route.world) {
             Resolved::Method(mi) => {
-                let method = self.engine.key(mi).method;
-                let source = self.engine.source(method, route.world);
-                if matches!(source.as_deref(), Some(Source::Method(source)) if source.def.kernel) {
-                    return Ok(mi);
-                }
-                let name = self.engine.name(mi);
-                let error = RunError::new(Code::InvalidArgument, format!("{name} is no kernel"));
-                return Err(Box::new(error.hint("define it with `kernel fn`")));
+                return self.check_is_kernel(mi, route.world).map(|()| mi);
             }
             Resolved::NoMethod => Failure::NoMethod(function, tuple),
             Resolved::Ambiguous(_) => Failure::Ambiguous(function, tuple),

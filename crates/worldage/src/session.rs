@@ -23,7 +23,7 @@ use worldage_store::Store;
 use worldage_store::usage::Usage;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
-use worldage_wir::diag::{Code, Diagnostic, LineCol, Place};
+use worldage_wir::diag::{Diagnostic, LineCol, Place};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
 
@@ -350,19 +350,33 @@ impl Session {
     /// # Errors
     /// If there is no such instance, or a stage fails.
     pub fn prepare(&self, instance: &str, opt: OptLevel) -> Result<(), EditFailure> {
+        self.prepare_on(instance, Shard::Host(opt))
+    }
+
+    /// As [`Session::prepare`], for a shard of any kind: of a kernel in every schedule. No device
+    /// is needed, and none is asked.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "kernel fn k(n: Int64) { tune(a, [1, 2])\n div(n, a) }";
+    /// session.define("k.wir", text, None).unwrap();
+    /// session.prepare_on("k(Int64)", Shard::Host(OptLevel::Speed)).unwrap();
+    /// let stages = session.take_stages();
+    /// assert_eq!(stages.iter().filter(|event| event.stage == Stage::Codegen).count(), 2);
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::prepare`]; what a device cannot do, such as launch what is no kernel.
+    pub fn prepare_on(&self, instance: &str, shard: Shard) -> Result<(), EditFailure> {
         let inner = &*self.inner;
-        let view = inner.view_id(None)?;
-        let mi = inner.instance(instance, view, inner.engine.world())?;
-        let shard = inner.shard(opt, view);
-        let demanded = inner.engine.demand(mi, shard, None);
+        let (view, world) = (inner.view_id(None)?, inner.engine.world());
+        let mi = inner.instance(instance, view, world)?;
+        let compiled = inner.compile_schedules(mi, shard, (view, world));
         drop(inner.take_stages());
-        match demanded {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let code = Code::UnsupportedOnTarget;
-                Err(EditFailure::of(Diagnostic::error(code, error.to_string())))
-            }
-        }
+        compiled
+            .map(drop)
+            .map_err(|error| EditFailure::of(error.to_diagnostic(|site| inner.place(site, world))))
     }
 
     /// Keeps a world callable while the guard lives.

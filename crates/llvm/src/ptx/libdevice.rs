@@ -20,6 +20,7 @@ pub(super) struct Libdevice {
     path: Option<PathBuf>,
     /// The bitcode of [`FUNCTIONS`]; `None` where the file cannot be read.
     cut: OnceLock<Option<Arc<[u8]>>>,
+    digest: OnceLock<String>,
 }
 
 /// What was cut down in this process, by path: sessions share it.
@@ -30,11 +31,22 @@ impl Libdevice {
         Libdevice {
             path,
             cut: OnceLock::new(),
+            digest: OnceLock::new(),
         }
     }
 
     pub(super) fn is_there(&self) -> bool {
         self.cut().is_some()
+    }
+
+    /// The digest of the whole file, or that there is none.
+    pub(super) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let bytes = self.path.as_ref().and_then(|path| std::fs::read(path).ok());
+            bytes.map_or("none".to_string(), |bytes| {
+                blake3::hash(&bytes).to_hex().to_string()
+            })
+        })
     }
 
     fn cut(&self) -> Option<&[u8]> {

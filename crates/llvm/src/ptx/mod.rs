@@ -29,7 +29,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use worldage_dispatch::Ty;
-use worldage_engine::Mi;
+use worldage_engine::{Mi, portable};
 use worldage_wir::ast::NodeId;
 use worldage_wir::device::{self, Elem, FailKind, FailSite, Leaf, NoData};
 use worldage_wir::ir::{Body, Op, Pos};
@@ -52,6 +52,8 @@ pub struct Code {
     /// What can fail: the kernel writes the number of one, counted from 1, into its error words.
     pub sites: Vec<FailSite>,
 }
+
+portable!(struct Code { ptx, entry, target, params, leaves, sites });
 
 /// Makes PTX; shared by all threads.
 pub struct Generator {
@@ -93,6 +95,16 @@ impl Generator {
     fn libdevice(&self) -> &Libdevice {
         self.libdevice
             .get_or_init(|| Libdevice::new(self.toolkit().libdevice.clone()))
+    }
+
+    /// What PTX depends on beside the kernel and the target: a part of every store key.
+    pub fn description(&self, opt: OptLevel) -> String {
+        let (major, minor, patch) = inkwell::support::get_llvm_version();
+        let libdevice = self.libdevice().digest();
+        format!(
+            "llvm {major}.{minor}.{patch} {} libdevice {libdevice}",
+            opt.pipeline()
+        )
     }
 
     /// Makes the PTX of a kernel. Law: a pure function of its arguments and libdevice.
