@@ -2,81 +2,139 @@
 //! the handle of a kernel in this one.
 
 use crate::device::{Device, Identity};
+use crate::driver::Handle;
 use crate::error::Error;
-use cudarc::driver::{result, sys};
-use std::ffi::{CString, c_void};
-use std::ptr;
 use std::sync::Arc;
 
-/// What the driver made of a PTX text for a kind of device.
+/// What the driver made of a PTX text for a kind of device: nothing in it belongs to the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cubin {
     /// The code. Only what a driver made is given to one: whoever stores it checks it.
     pub bytes: Vec<u8>,
     /// The kernels in it.
-    pub entries: Vec<String>,
+    pub entries: Vec<Entry>,
     /// What it was made for, and by which driver.
     pub device: Identity,
+}
+
+/// A kernel of device code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// The most work-items of a group that it can run with: its registers bound it.
+    pub group_size: u32,
 }
 
 /// A kernel that was loaded onto a device; unloaded when dropped.
 #[derive(Debug)]
 pub struct Kernel {
-    pub(crate) function: sys::CUfunction,
-    module: sys::CUmodule,
+    pub(crate) function: Handle,
+    pub(crate) group_size: u32,
     pub(crate) device: Arc<Device>,
+    module: Handle,
 }
 
-// SAFETY: the driver's handles may be used from any thread that has bound the context.
-unsafe impl Send for Kernel {}
-// SAFETY: as above; the driver locks what it changes.
-unsafe impl Sync for Kernel {}
+const MAGIC: &[u8; 8] = b"wacubi01";
 
-/// Bytes for what the driver's compiler says.
-const LOG: usize = 8192;
+impl Cubin {
+    /// As bytes: magic; capability (two `u32`), driver (`i32`), the device's name; the number of
+    /// kernels, each with its name and its bound; the code. Numbers are little-endian, texts and
+    /// the code have their length before them, as `u32`.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        let (major, minor) = self.device.capability;
+        out.extend(major.to_le_bytes());
+        out.extend(minor.to_le_bytes());
+        out.extend(self.device.driver.to_le_bytes());
+        put(&mut out, self.device.name.as_bytes());
+        out.extend(length(self.entries.len()).to_le_bytes());
+        for entry in &self.entries {
+            put(&mut out, entry.name.as_bytes());
+            out.extend(entry.group_size.to_le_bytes());
+        }
+        put(&mut out, &self.bytes);
+        out
+    }
+
+    /// From bytes; `None` if they are anything else than [`Cubin::to_bytes`] gives. Whether the
+    /// code in them is what a driver gave is for a checksum to say.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Cubin> {
+        let mut rest = bytes.strip_prefix(MAGIC)?;
+        let capability = (number(&mut rest)?, number(&mut rest)?);
+        let driver = number(&mut rest)?.cast_signed();
+        let name = text(&mut rest)?;
+        let count = number(&mut rest)?;
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            entries.push(Entry {
+                name: text(&mut rest)?,
+                group_size: number(&mut rest)?,
+            });
+        }
+        let code = part(&mut rest)?.to_vec();
+        rest.is_empty().then_some(Cubin {
+            bytes: code,
+            entries,
+            device: Identity {
+                name,
+                capability,
+                driver,
+            },
+        })
+    }
+}
+
+fn length(n: usize) -> u32 {
+    u32::try_from(n).expect("device code is below 4 GiB")
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend(length(bytes.len()).to_le_bytes());
+    out.extend(bytes);
+}
+
+fn number(rest: &mut &[u8]) -> Option<u32> {
+    let (number, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(u32::from_le_bytes(*number))
+}
+
+fn part<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = number(rest)? as usize;
+    let (part, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    Some(part)
+}
+
+fn text(rest: &mut &[u8]) -> Option<String> {
+    String::from_utf8(part(rest)?.to_vec()).ok()
+}
 
 impl Device {
     /// Compiles PTX for this device.
     ///
     /// # Errors
-    /// [`Error::Build`] with the compiler's words; [`Error::Arguments`] for a text with a NUL.
-    pub fn compile(&self, ptx: &str, entries: &[&str]) -> Result<Cubin, Error> {
-        let text = CString::new(ptx);
-        let text = text.map_err(|_| Error::Arguments("PTX holds no NUL characters".to_string()))?;
+    /// [`Error::Build`] with the compiler's words; [`Error::Arguments`] for a text with a NUL;
+    /// what the driver says, also that a kernel is not in the text.
+    pub fn compile(self: &Arc<Self>, ptx: &str, entries: &[&str]) -> Result<Cubin, Error> {
         let _one = self.building.lock();
-        self.bind()?;
-        let mut log = vec![0u8; LOG];
-        let mut options = [
-            sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER,
-            sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-        ];
-        let mut values: [*mut c_void; 2] =
-            [log.as_mut_ptr().cast(), ptr::without_provenance_mut(LOG)];
-        let mut state: sys::CUlinkState = ptr::null_mut();
-        // SAFETY: two options with two values; the log lives until the state is destroyed.
-        let created = unsafe {
-            sys::cuLinkCreate_v2(2, options.as_mut_ptr(), values.as_mut_ptr(), &raw mut state)
-        };
-        created.result().map_err(Error::driver("cuLinkCreate"))?;
-        // SAFETY: the state was created just now and is destroyed below.
-        let linked = unsafe { link(state, &text) };
-        let bytes = linked.map_err(|error| {
-            let end = log.iter().position(|byte| *byte == 0).unwrap_or(LOG);
-            let said = String::from_utf8_lossy(&log[..end]).trim().to_string();
-            let log = if said.is_empty() {
-                error.to_string()
-            } else {
-                said
-            };
-            Error::Build { log }
+        let bytes = self.driver.link(self.context, ptx)?;
+        let module = self.driver.load(self.context, &bytes)?;
+        let bounds = entries.iter().map(|name| {
+            let found = self.driver.function(self.context, module, name);
+            found.map(|(_, group_size)| Entry {
+                name: (*name).to_string(),
+                group_size,
+            })
         });
-        // SAFETY: created above; the bytes have been copied out.
-        let destroyed = unsafe { sys::cuLinkDestroy(state) };
-        let bytes = bytes?;
-        destroyed.result().map_err(Error::driver("cuLinkDestroy"))?;
+        let entries: Result<Vec<Entry>, Error> = bounds.collect();
+        self.driver.unload(self.context, module);
         Ok(Cubin {
             bytes,
-            entries: entries.iter().map(|entry| (*entry).to_string()).collect(),
+            entries: entries?,
             device: self.identity().clone(),
         })
     }
@@ -84,70 +142,44 @@ impl Device {
     /// Loads a kernel.
     ///
     /// # Errors
-    /// [`Error::Arguments`] for code of another device or an unknown name; else what the driver
-    /// says.
+    /// [`Error::Arguments`] for code of another device or driver or an unknown name; else what the
+    /// driver says.
     pub fn load(self: &Arc<Self>, cubin: &Cubin, entry: &str) -> Result<Kernel, Error> {
-        if cubin.device != *self.identity() {
-            let (made, here) = (&cubin.device.name, &self.identity().name);
-            let message = format!("code for {made} does not run on {here}");
+        let (made, here) = (&cubin.device, self.identity());
+        if made != here {
+            let message = format!(
+                "code for {} under CUDA {} does not run on {} under CUDA {}",
+                made.name, made.driver, here.name, here.driver
+            );
             return Err(Error::Arguments(message));
         }
-        let name = CString::new(entry).ok();
-        let name = name.filter(|_| cubin.entries.iter().any(|known| known == entry));
-        let name = name.ok_or_else(|| Error::Arguments(format!("there is no kernel `{entry}`")))?;
-        self.bind()?;
-        // SAFETY: the bytes are those of a driver's own compiler for this very device.
-        let module = unsafe { result::module::load_data(cubin.bytes.as_ptr().cast()) };
-        let module = module.map_err(Error::driver("cuModuleLoadData"))?;
-        let mut kernel = Kernel {
-            function: ptr::null_mut(),
-            module,
+        if !cubin.entries.iter().any(|known| known.name == entry) {
+            return Err(Error::Arguments(format!("there is no kernel `{entry}`")));
+        }
+        let module = self.driver.load(self.context, &cubin.bytes)?;
+        let found = self.driver.function(self.context, module, entry);
+        let (function, group_size) = found.inspect_err(|_| {
+            self.driver.unload(self.context, module);
+        })?;
+        Ok(Kernel {
+            function,
+            group_size,
             device: Arc::clone(self),
-        };
-        // SAFETY: the module was loaded just now.
-        let function = unsafe { result::module::get_function(module, name) };
-        kernel.function = function.map_err(Error::driver("cuModuleGetFunction"))?;
-        Ok(kernel)
+            module,
+        })
     }
 }
 
-/// Adds a text and completes the link; a copy of the code.
-///
-/// # Safety
-/// The state was created and not yet destroyed.
-unsafe fn link(
-    state: sys::CUlinkState,
-    text: &CString,
-) -> Result<Vec<u8>, cudarc::driver::DriverError> {
-    let bytes = text.as_bytes_with_nul();
-    // SAFETY: the driver reads as many bytes as it is told, and keeps none of them.
-    let added = unsafe {
-        sys::cuLinkAddData_v2(
-            state,
-            sys::CUjitInputType::CU_JIT_INPUT_PTX,
-            bytes.as_ptr().cast_mut().cast(),
-            bytes.len(),
-            c"kernel.ptx".as_ptr(),
-            0,
-            ptr::null_mut(),
-            ptr::null_mut(),
-        )
-    };
-    added.result()?;
-    let (mut code, mut size) = (ptr::null_mut(), 0);
-    // SAFETY: writes an address and a size; both hold until the state is destroyed.
-    unsafe { sys::cuLinkComplete(state, &raw mut code, &raw mut size) }.result()?;
-    // SAFETY: as many bytes as the driver has said.
-    Ok(unsafe { std::slice::from_raw_parts(code.cast::<u8>(), size) }.to_vec())
+impl Kernel {
+    /// What it was loaded onto.
+    #[must_use]
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
 }
 
 impl Drop for Kernel {
     fn drop(&mut self) {
-        // A context that cannot be bound has lost its modules.
-        if self.device.bind().is_ok() {
-            // SAFETY: loaded by `Device::load`, and nothing else unloads it; launches wait for
-            // their end.
-            let _ = unsafe { result::module::unload(self.module) };
-        }
+        self.device.driver.unload(self.device.context, self.module);
     }
 }

@@ -1,12 +1,9 @@
 //! What devices there are, and one of them opened.
-//!
-//! Invariant: the library is looked for before anything else is asked of it: without it every call
-//! would panic.
 
+use crate::driver::{Driver, Handle};
 use crate::error::Error;
-use cudarc::driver::{CudaContext, CudaStream, sys};
+use crate::libcuda::LibCuda;
 use parking_lot::Mutex;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The oldest driver that is supported, as its own number and as people write it.
@@ -23,21 +20,17 @@ pub struct Identity {
     pub driver: i32,
 }
 
-/// A device that was opened.
+/// A device that was opened; its context lives as long as it.
+#[derive(Debug)]
 pub struct Device {
-    identity: Identity,
-    pub(crate) context: Arc<CudaContext>,
-    pub(crate) stream: Arc<CudaStream>,
+    pub(crate) driver: Arc<dyn Driver>,
+    pub(crate) context: Handle,
+    /// The most work-items of a group.
+    pub(crate) group_size: u32,
     /// Held while the driver's compiler runs.
     pub(crate) building: Mutex<()>,
-}
-
-impl std::fmt::Debug for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Device")
-            .field("identity", &self.identity)
-            .finish_non_exhaustive()
-    }
+    ordinal: usize,
+    identity: Identity,
 }
 
 /// The devices of this machine in the driver's order.
@@ -45,32 +38,23 @@ impl std::fmt::Debug for Device {
 /// # Errors
 /// [`Error::NoDriver`] or [`Error::OldDriver`].
 pub fn devices() -> Result<Vec<Identity>, Error> {
-    let driver = driver()?;
-    (0..count()?)
-        .map(|ordinal| Ok(open(ordinal, driver)?.identity))
+    devices_of(&LibCuda::load()?)
+}
+
+/// The devices of a driver.
+///
+/// # Errors
+/// As [`devices`].
+pub fn devices_of(driver: &dyn Driver) -> Result<Vec<Identity>, Error> {
+    let version = new_enough(driver)?;
+    (0..driver.count()?)
+        .map(|ordinal| Ok(identity(driver, ordinal, version)?.0))
         .collect()
 }
 
-/// The driver's version, once it is there and new enough.
-fn driver() -> Result<i32, Error> {
-    // SAFETY: loads the library, whose initialisers are the driver's own.
-    let present = catch_unwind(|| unsafe { sys::is_culib_present() });
-    if !matches!(present, Ok(true)) {
-        return Err(Error::NoDriver("there is no libcuda".to_string()));
-    }
-    // A library that lacks a function ends a call with a panic.
-    let started = catch_unwind(|| {
-        cudarc::driver::result::init()?;
-        let mut version = 0;
-        // SAFETY: writes one number.
-        unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
-        Ok::<i32, cudarc::driver::DriverError>(version)
-    });
-    let version = match started {
-        Ok(Ok(version)) => version,
-        Ok(Err(error)) => return Err(Error::NoDriver(error.to_string())),
-        Err(_) => return Err(Error::NoDriver("libcuda lacks a function".to_string())),
-    };
+/// The driver's version, if it is new enough.
+fn new_enough(driver: &dyn Driver) -> Result<i32, Error> {
+    let version = driver.version()?;
     if version < OLDEST.0 {
         return Err(Error::OldDriver {
             found: format!("CUDA {}.{}", version / 1000, version % 1000 / 10),
@@ -80,28 +64,14 @@ fn driver() -> Result<i32, Error> {
     Ok(version)
 }
 
-fn count() -> Result<usize, Error> {
-    let count = CudaContext::device_count().map_err(Error::driver("cuDeviceGetCount"))?;
-    Ok(usize::try_from(count).unwrap_or(0))
-}
-
-fn open(ordinal: usize, driver: i32) -> Result<Device, Error> {
-    let context = CudaContext::new(ordinal).map_err(Error::driver("cuDevicePrimaryCtxRetain"))?;
-    let name = context.name().map_err(Error::driver("cuDeviceGetName"))?;
-    let (major, minor) = context
-        .compute_capability()
-        .map_err(Error::driver("cuDeviceGetAttribute"))?;
-    let stream = context.default_stream();
-    Ok(Device {
-        identity: Identity {
-            name,
-            capability: (major.unsigned_abs(), minor.unsigned_abs()),
-            driver,
-        },
-        context,
-        stream,
-        building: Mutex::new(()),
-    })
+fn identity(driver: &dyn Driver, ordinal: usize, version: i32) -> Result<(Identity, u32), Error> {
+    let properties = driver.properties(ordinal)?;
+    let identity = Identity {
+        name: properties.name,
+        capability: properties.capability,
+        driver: version,
+    };
+    Ok((identity, properties.group_size))
 }
 
 impl Device {
@@ -110,18 +80,29 @@ impl Device {
     /// # Errors
     /// If there is no driver, no such device, or the driver refuses it.
     pub fn open(ordinal: usize) -> Result<Arc<Device>, Error> {
-        let driver = driver()?;
-        let count = count()?;
+        Device::open_on(Arc::new(LibCuda::load()?), ordinal)
+    }
+
+    /// Opens a device of a driver.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open_on(driver: Arc<dyn Driver>, ordinal: usize) -> Result<Arc<Device>, Error> {
+        let version = new_enough(&*driver)?;
+        let count = driver.count()?;
         if ordinal >= count {
             return Err(Error::NoDevice { ordinal, count });
         }
-        // What the driver lacks ends a call of its wrapper with a panic.
-        let opened = catch_unwind(AssertUnwindSafe(|| open(ordinal, driver)));
-        let opened = opened.unwrap_or_else(|_| {
-            let why = "libcuda lacks a function";
-            Err(Error::NoDriver(why.to_string()))
-        });
-        opened.map(Arc::new)
+        let (identity, group_size) = identity(&*driver, ordinal, version)?;
+        let context = driver.retain(ordinal)?;
+        Ok(Arc::new(Device {
+            driver,
+            context,
+            group_size,
+            building: Mutex::new(()),
+            ordinal,
+            identity,
+        }))
     }
 
     /// What it is.
@@ -129,17 +110,11 @@ impl Device {
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
+}
 
-    /// Makes this device's context that of the calling thread.
-    pub(crate) fn bind(&self) -> Result<(), Error> {
-        let bound = self.context.bind_to_thread();
-        bound.map_err(Error::driver("cuCtxSetCurrent"))
-    }
-
-    pub(crate) fn attribute(&self, which: sys::CUdevice_attribute) -> Result<u32, Error> {
-        let value = self.context.attribute(which);
-        let value = value.map_err(Error::driver("cuDeviceGetAttribute"))?;
-        Ok(value.unsigned_abs())
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.driver.release(self.ordinal);
     }
 }
 
@@ -166,17 +141,5 @@ mod tests {
                 assert!(!error.is_deterministic());
             }
         }
-    }
-
-    #[test]
-    fn errors_say_what_to_do() {
-        let old = Error::OldDriver {
-            found: "CUDA 11.4".to_string(),
-            needed: super::OLDEST.1,
-        };
-        assert_eq!(
-            old.to_string(),
-            "the CUDA driver supports CUDA 11.4, and CUDA 12.0 is needed: update it"
-        );
     }
 }

@@ -1,7 +1,5 @@
 //! What goes wrong with a device.
 
-use cudarc::driver::DriverError;
-
 /// Why a device did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -49,12 +47,5 @@ impl Error {
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
         matches!(self, Error::Build { .. } | Error::Arguments(_))
-    }
-
-    pub(crate) fn driver(call: &'static str) -> impl Fn(DriverError) -> Error {
-        move |error| Error::Driver {
-            call,
-            error: error.to_string(),
-        }
     }
 }

@@ -2,17 +2,15 @@
 
 use crate::cubin::Kernel;
 use crate::device::Device;
+use crate::driver::Handle;
 use crate::error::Error;
-use cudarc::driver::sys::CUdevice_attribute as Attribute;
-use cudarc::driver::{CudaSlice, DevicePtr, result};
-use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Memory of a device.
+/// Memory of a device; freed when dropped. Nothing is copied unless it is asked for.
 #[derive(Debug)]
 pub struct Buffer {
-    memory: CudaSlice<u8>,
-    /// A buffer is never empty; this is what was asked for.
+    memory: Handle,
     bytes: usize,
     device: Arc<Device>,
 }
@@ -35,6 +33,9 @@ pub struct Grid {
     pub local: [u32; 3],
 }
 
+/// The most groups of a grid: in the first dimension, and in the others.
+const MAX_GROUPS: [u32; 3] = [i32::MAX.unsigned_abs(), 65_535, 65_535];
+
 impl Buffer {
     /// A buffer with these contents.
     ///
@@ -42,116 +43,140 @@ impl Buffer {
     /// What the driver says, such as that there is no memory.
     pub fn new(device: &Arc<Device>, contents: &[u8]) -> Result<Buffer, Error> {
         // No buffer is empty.
-        let padding = [0u8];
-        let given = if contents.is_empty() {
-            &padding[..]
-        } else {
-            contents
-        };
-        let memory = device.stream.clone_htod(given);
-        Ok(Buffer {
-            memory: memory.map_err(Error::driver("cuMemAlloc"))?,
+        let memory = device
+            .driver
+            .allocate(device.context, contents.len().max(1))?;
+        let buffer = Buffer {
+            memory,
             bytes: contents.len(),
             device: Arc::clone(device),
-        })
+        };
+        buffer.write(contents)?;
+        Ok(buffer)
     }
 
-    /// A copy of the contents; waits for what was launched before.
+    /// Bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes
+    }
+
+    /// The device that it lies on.
+    #[must_use]
+    pub fn device(&self) -> &Arc<Device> {
+        &self.device
+    }
+
+    /// Copies contents of its size to the device.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] for another size; what the driver says.
+    pub fn write(&self, contents: &[u8]) -> Result<(), Error> {
+        if contents.len() != self.bytes {
+            let (size, given) = (self.bytes, contents.len());
+            let message = format!("{given} bytes do not fit a buffer of {size}");
+            return Err(Error::Arguments(message));
+        }
+        if contents.is_empty() {
+            return Ok(());
+        }
+        let device = &self.device;
+        device.driver.write(device.context, self.memory, contents)
+    }
+
+    /// A copy of the contents.
     ///
     /// # Errors
     /// What the driver says, also about a launch that went wrong.
     pub fn read(&self) -> Result<Vec<u8>, Error> {
-        let stream = &self.device.stream;
-        let contents = stream.clone_dtoh(&self.memory);
-        let mut contents = contents.map_err(Error::driver("cuMemcpyDtoH"))?;
-        let done = stream.synchronize();
-        done.map_err(Error::driver("cuStreamSynchronize"))?;
-        contents.truncate(self.bytes);
+        let mut contents = vec![0; self.bytes];
+        if !contents.is_empty() {
+            let device = &self.device;
+            device
+                .driver
+                .read(device.context, self.memory, &mut contents)?;
+        }
         Ok(contents)
     }
 }
 
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.device.driver.free(self.device.context, self.memory);
+    }
+}
+
 impl Grid {
-    /// Groups in each dimension, if the sizes fit.
-    fn groups(&self, device: &Device) -> Result<[u32; 3], Error> {
+    /// Groups in each dimension, if the sizes fit the device and the kernel.
+    fn groups(&self, kernel: &Kernel) -> Result<[u32; 3], Error> {
+        let wrong = |message: String| Err(Error::Arguments(message));
         let mut groups = [0; 3];
         for (d, groups) in groups.iter_mut().enumerate() {
             let (global, local) = (self.global[d], self.local[d]);
             if local == 0 || global == 0 || !global.is_multiple_of(local) {
-                return Err(Error::Arguments(format!(
+                return wrong(format!(
                     "the local size {local} does not divide the global size {global} of \
                      dimension {d}"
-                )));
+                ));
             }
             *groups = global / local;
+            if *groups > MAX_GROUPS[d] {
+                let (groups, most) = (*groups, MAX_GROUPS[d]);
+                return wrong(format!(
+                    "{groups} groups in dimension {d} are more than the {most} of CUDA"
+                ));
+            }
         }
-        let most = device.attribute(Attribute::CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?;
         let items: u64 = self.local.iter().map(|size| u64::from(*size)).product();
-        if items > u64::from(most) {
-            return Err(Error::Arguments(format!(
-                "a group of {items} work-items is larger than the device's {most}"
-            )));
+        let (device, own) = (kernel.device.group_size, kernel.group_size);
+        if items > u64::from(device.min(own)) {
+            let (whose, most) = match own < device {
+                true => ("kernel", own),
+                false => ("device", device),
+            };
+            return wrong(format!(
+                "a group of {items} work-items is larger than the {whose}'s {most}"
+            ));
         }
         Ok(groups)
     }
 }
 
+/// The words that a kernel is given.
+fn words(device: &Arc<Device>, args: &[Arg<'_>]) -> Result<Vec<u64>, Error> {
+    let word = |arg: &Arg<'_>| match arg {
+        Arg::Bytes(bytes) => {
+            let mut word = [0u8; 8];
+            let place = word.get_mut(..bytes.len()).ok_or_else(|| {
+                Error::Arguments("an argument of more than eight bytes".to_string())
+            })?;
+            place.copy_from_slice(bytes);
+            Ok(u64::from_le_bytes(word))
+        }
+        Arg::Buffer(buffer) if Arc::ptr_eq(&buffer.device, device) => Ok(buffer.memory.0),
+        Arg::Buffer(_) => Err(Error::Arguments("a buffer of another device".to_string())),
+    };
+    args.iter().map(word).collect()
+}
+
 impl Kernel {
-    /// Launches the kernel and waits for its end.
+    /// Launches the kernel and waits for its end; how long it ran.
     ///
     /// # Errors
     /// Sizes that do not fit, a buffer of another device, what the driver says.
     ///
     /// # Safety
     /// The arguments are those of the kernel's parameters, and it stays within the buffers.
-    pub unsafe fn launch(&self, grid: Grid, args: &[Arg<'_>]) -> Result<(), Error> {
-        let groups = grid.groups(&self.device)?;
-        let mut words = Vec::with_capacity(args.len());
-        let mut held = Vec::new();
-        for arg in args {
-            words.push(match arg {
-                Arg::Bytes(bytes) => {
-                    let mut word = [0u8; 8];
-                    let place = word.get_mut(..bytes.len());
-                    let place = place.ok_or_else(|| {
-                        Error::Arguments("an argument of more than eight bytes".to_string())
-                    })?;
-                    place.copy_from_slice(bytes);
-                    u64::from_le_bytes(word)
-                }
-                Arg::Buffer(buffer) if Arc::ptr_eq(&buffer.device, &self.device) => {
-                    let (address, guard) = buffer.memory.device_ptr(&self.device.stream);
-                    held.push(guard);
-                    address
-                }
-                Arg::Buffer(_) => {
-                    let message = "a buffer of another device";
-                    return Err(Error::Arguments(message.to_string()));
-                }
-            });
+    pub unsafe fn launch(&self, grid: Grid, args: &[Arg<'_>]) -> Result<Duration, Error> {
+        let groups = grid.groups(self)?;
+        let words = words(&self.device, args)?;
+        let device = &self.device;
+        // SAFETY: the buffers are borrowed until the launch has ended; the rest is the caller's
+        // promise.
+        unsafe {
+            device
+                .driver
+                .launch(device.context, self.function, groups, grid.local, &words)
         }
-        let mut params: Vec<*mut c_void> = words
-            .iter_mut()
-            .map(|word| (&raw mut *word).cast())
-            .collect();
-        self.device.bind()?;
-        let triple = |of: [u32; 3]| (of[0], of[1], of[2]);
-        // SAFETY: the function is that of a loaded module; the parameters are addresses of words
-        // that live until the driver has copied them, which it does before the call returns; the
-        // rest is the caller's promise.
-        let launched = unsafe {
-            result::launch_kernel(
-                self.function,
-                triple(groups),
-                triple(grid.local),
-                0,
-                self.device.stream.cu_stream(),
-                &mut params,
-            )
-        };
-        launched.map_err(Error::driver("cuLaunchKernel"))?;
-        drop(held);
-        let done = self.device.stream.synchronize();
-        done.map_err(Error::driver("cuStreamSynchronize"))
     }
 }
