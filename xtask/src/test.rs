@@ -68,24 +68,27 @@ pub(crate) fn run(nightly: bool) -> bool {
     if Part::Llvm.missing().is_none() {
         report.step("clippy with LLVM", || {
             let packages = ["-pworldage", "-pworldage-cli", "-pworldage-tests"];
-            let features = "worldage-cli/llvm,worldage-cli/opencl,worldage-tests/llvm";
-            succeeds(
-                cargo([
-                    "clippy",
-                    "--locked",
-                    "--all-targets",
-                    "--features",
-                    features,
-                ])
-                .args(packages)
-                .args(["--", "-D", "warnings"]),
-            )
-            .map(Outcome::from)
+            let clippy = |features: &str| {
+                succeeds(
+                    cargo([
+                        "clippy",
+                        "--locked",
+                        "--all-targets",
+                        "--features",
+                        features,
+                    ])
+                    .args(packages)
+                    .args(["--", "-D", "warnings"]),
+                )
+            };
+            let llvm = clippy("worldage-cli/llvm,worldage-cli/opencl,worldage-tests/llvm")?;
+            let cuda = clippy("worldage-cli/cuda,worldage-cli/opencl,worldage-tests/cuda")?;
+            Ok(Outcome::from(llvm && cuda))
         });
         report.step("tests through LLVM", || {
             let tests = Selection {
                 packages: &["-pworldage-tests", "-pworldage-llvm"],
-                features: Some("worldage-tests/llvm"),
+                features: Some("worldage-tests/cuda"),
             };
             succeeds(&mut tests.command()).map(Outcome::from)
         });

@@ -132,7 +132,25 @@ pub(crate) fn ptx_target(text: &str) -> Result<Ptx, String> {
 }
 
 impl Target {
-    /// The shard of a device; `None` for what runs here.
+    /// The shard of a device, which is looked for where code depends on it; `None` for what runs
+    /// here.
+    pub(crate) fn shard_in(
+        &self,
+        session: &Session,
+        opt: OptLevel,
+    ) -> Result<Option<Shard>, Failure> {
+        let _ = session;
+        match self {
+            #[cfg(feature = "cuda")]
+            Target::Cuda => {
+                let shard = session.cuda_shard(opt);
+                shard.map(Some).map_err(|error| Failure::no_device(&error))
+            }
+            target => Ok(target.shard(opt)),
+        }
+    }
+
+    /// The shard of code that can be made without the device; `None` for what runs here.
     pub(crate) fn shard(&self, opt: OptLevel) -> Option<Shard> {
         let _ = opt;
         match self {
@@ -152,8 +170,12 @@ impl Target {
             Target::OpenCl => None,
             #[cfg(not(feature = "opencl"))]
             Target::OpenCl => Some(not_in_this_build("OpenCL", "opencl")),
+            #[cfg(feature = "cuda")]
+            Target::Cuda => None,
+            #[cfg(not(feature = "cuda"))]
             Target::Cuda => Some(Failure::Missing(
-                "no build launches on CUDA devices yet".to_string(),
+                "launches on CUDA devices are not in this build: its feature `cuda` is off"
+                    .to_string(),
                 "--target ptx:sm_90 compiles kernels for one; --target host runs them here"
                     .to_string(),
             )),

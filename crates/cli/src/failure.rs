@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// There is no device to run on.
-    #[cfg(feature = "opencl")]
+    #[cfg(any(feature = "opencl", feature = "cuda"))]
     pub(crate) fn no_device(error: &worldage::DeviceError) -> Failure {
         let hint = "`worldage devices` shows what this machine offers and how to get more";
         Failure::Missing(error.to_string(), hint.to_string())

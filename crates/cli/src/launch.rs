@@ -79,9 +79,10 @@ pub(crate) fn run(args: &Args) -> Done {
     if args.target == Target::Interpreter {
         return launching.interpret(args, &values);
     }
-    let shard = args.target.shard(opt).unwrap_or(Shard::Host(opt));
+    let shard = args.target.shard_in(&session, opt)?;
+    let shard = shard.unwrap_or(Shard::Host(opt));
     #[cfg(feature = "llvm")]
-    if let Shard::Ptx(..) = shard {
+    if matches!(args.target, Target::Ptx(_)) {
         let grid = launching.grid(args, &values)?;
         let checked = session.check_launch(kernel, &values, grid);
         checked.map_err(|failure| Failure::call(&session, &failure))?;

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = args.compile.session()?;
     session.on_print(Box::new(terminal::program_output));
-    if let Some(shard) = args.target.shard(args.compile.opt.level()?) {
+    if let Some(shard) = args.target.shard_in(&session, args.compile.opt.level()?)? {
         return check::kernels(&session, &args.files, shard);
     }
     let done = call(&session, &args.files, &args.entry, &args.args);

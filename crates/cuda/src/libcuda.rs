@@ -45,20 +45,16 @@ fn device(ordinal: usize) -> Result<sys::CUdevice, Error> {
     let mut device = 0;
     let ordinal = c_int::try_from(ordinal).unwrap_or(c_int::MAX);
     // SAFETY: writes one number.
-    check(
-        unsafe { sys::cuDeviceGet(&raw mut device, ordinal) },
-        "cuDeviceGet",
-    )?;
+    let asked = unsafe { sys::cuDeviceGet(&raw mut device, ordinal) };
+    check(asked, "cuDeviceGet")?;
     Ok(device)
 }
 
 /// Makes a context that of the calling thread.
 fn bind(context: Handle) -> Result<(), Error> {
     // SAFETY: the context was retained, and is released after everything in it is gone.
-    check(
-        unsafe { sys::cuCtxSetCurrent(pointer(context)) },
-        "cuCtxSetCurrent",
-    )
+    let bound = unsafe { sys::cuCtxSetCurrent(pointer(context)) };
+    check(bound, "cuCtxSetCurrent")
 }
 
 impl LibCuda {
@@ -310,10 +306,8 @@ impl Driver for LibCuda {
             check(launched, "cuLaunchKernel")?;
             ended.record()?;
             // SAFETY: the event was recorded.
-            check(
-                unsafe { sys::cuEventSynchronize(ended.0) },
-                "cuEventSynchronize",
-            )?;
+            let waited = unsafe { sys::cuEventSynchronize(ended.0) };
+            check(waited, "cuEventSynchronize")?;
             let mut ms = 0f32;
             // SAFETY: both events have happened; writes one number.
             let asked = unsafe { sys::cuEventElapsedTime(&raw mut ms, begun.0, ended.0) };
@@ -330,10 +324,8 @@ impl Event {
     fn new() -> Result<Event, Error> {
         let mut event: sys::CUevent = ptr::null_mut();
         // SAFETY: writes one address.
-        check(
-            unsafe { sys::cuEventCreate(&raw mut event, 0) },
-            "cuEventCreate",
-        )?;
+        let created = unsafe { sys::cuEventCreate(&raw mut event, 0) };
+        check(created, "cuEventCreate")?;
         Ok(Event(event))
     }
 

@@ -153,7 +153,22 @@ pub enum ShardLinked {
     OpenCl(worldage_opencl::Kernel),
     /// A kernel in PTX, which a driver takes as it is.
     #[cfg(feature = "llvm")]
-    Ptx(Arc<llvm::Code>),
+    Ptx(PtxKernel),
+}
+
+/// A kernel in PTX, and what a device made of it when it was first launched there.
+///
+/// ```
+/// // It is what a shard of Nvidia devices is linked to.
+/// let of = |linked: &worldage::ShardLinked| matches!(linked, worldage::ShardLinked::Ptx(_));
+/// # let _ = of;
+/// ```
+#[cfg(feature = "llvm")]
+#[derive(Debug)]
+pub struct PtxKernel {
+    pub(crate) code: Arc<llvm::Code>,
+    #[cfg(feature = "cuda")]
+    pub(crate) loaded: parking_lot::Mutex<Option<Arc<worldage_cuda::Kernel>>>,
 }
 
 impl Linked for ShardLinked {
@@ -262,7 +277,11 @@ impl Backend for Backends {
             #[cfg(feature = "opencl")]
             ShardCode::OpenCl(code) => Ok(ShardLinked::OpenCl(worldage_opencl::Kernel::new(code))),
             #[cfg(feature = "llvm")]
-            ShardCode::Ptx(code) => Ok(ShardLinked::Ptx(Arc::clone(code))),
+            ShardCode::Ptx(code) => Ok(ShardLinked::Ptx(PtxKernel {
+                code: Arc::clone(code),
+                #[cfg(feature = "cuda")]
+                loaded: parking_lot::Mutex::default(),
+            })),
         }
     }
 

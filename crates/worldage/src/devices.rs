@@ -1,6 +1,8 @@
 //! Devices: code of a kernel for a device's shard, launches there, and what goes wrong as
 //! diagnostics.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 #[cfg(feature = "opencl")]
 mod opencl;
 #[cfg(feature = "llvm")]
@@ -9,7 +11,7 @@ mod ptx;
 use crate::backend::Shard;
 #[cfg(any(feature = "opencl", feature = "llvm"))]
 use crate::backend::{Scheduled, ShardCode};
-#[cfg(feature = "opencl")]
+#[cfg(any(feature = "opencl", feature = "cuda"))]
 use crate::calls::Route;
 use crate::calls::{CallOptions, CallReport, Failed};
 use crate::edits::EditFailure;
@@ -26,11 +28,11 @@ use worldage_engine::engine::DemandError;
 use worldage_engine::{Mi, ShardId};
 #[cfg(any(feature = "opencl", feature = "llvm"))]
 use worldage_wir::compiler::Backend;
-#[cfg(feature = "opencl")]
+#[cfg(any(feature = "opencl", feature = "cuda"))]
 use worldage_wir::device::{FailKind, FailSite, Fault};
 use worldage_wir::diag::Code;
 use worldage_wir::error::{RunError, Site};
-#[cfg(feature = "opencl")]
+#[cfg(any(feature = "opencl", feature = "cuda"))]
 use worldage_wir::ir::Failure;
 use worldage_wir::module::{At, Unsupported};
 use worldage_wir::source::Source;
@@ -203,7 +205,7 @@ impl Inner {
         }
     }
 
-    #[cfg(feature = "opencl")]
+    #[cfg(any(feature = "opencl", feature = "cuda"))]
     /// The error of a work-item that failed.
     fn of_fault(&self, route: &Route, sites: &[FailSite], fault: &Fault) -> RunError {
         let site = &sites[fault.site];

@@ -84,7 +84,9 @@ impl Inner {
             }
             #[cfg(feature = "opencl")]
             Shard::OpenCl => self.launch_opencl(route, mi, args, grid),
-            #[cfg(feature = "llvm")]
+            #[cfg(feature = "cuda")]
+            Shard::Ptx(..) => self.launch_cuda(route, mi, args, grid),
+            #[cfg(all(feature = "llvm", not(feature = "cuda")))]
             Shard::Ptx(target, _) => {
                 let message = format!("nothing here runs code for {target}");
                 let error = RunError::new(Code::UnsupportedOnTarget, message);

@@ -51,6 +51,8 @@ mod tuning;
 mod typed;
 mod updates;
 
+#[cfg(feature = "llvm")]
+pub use backend::PtxKernel;
 pub use backend::{Backends, Scheduled, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
@@ -68,6 +70,8 @@ pub use tuning::{Chosen, Extent, LaunchSize, TunedReport};
 pub use typed::{CallError, FnHandle, FnScope, FnVersion, HandleOptions};
 pub use updates::Update;
 pub use worldage_cranelift::{Grid, HostFn, HostScalar};
+#[cfg(feature = "cuda")]
+pub use worldage_cuda as cuda;
 pub use worldage_dispatch as dispatch;
 pub use worldage_dispatch::World;
 pub use worldage_engine as engine;

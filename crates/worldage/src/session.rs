@@ -89,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) store: RwLock<Option<Arc<Store>>>,
     /// What the store was good for.
     pub(crate) tally: Mutex<Tally>,
+    #[cfg(feature = "cuda")]
+    pub(crate) cuda: Mutex<Option<Arc<worldage_cuda::Device>>>,
     #[cfg(feature = "opencl")]
     pub(crate) opencl: Mutex<Option<Arc<worldage_opencl::Device>>>,
 }
@@ -218,6 +220,8 @@ impl Session {
                 measuring: ReentrantMutex::default(),
                 store: RwLock::new(store),
                 tally: Mutex::default(),
+                #[cfg(feature = "cuda")]
+                cuda: Mutex::default(),
                 #[cfg(feature = "opencl")]
                 opencl: Mutex::default(),
             }),

@@ -21,6 +21,8 @@ pub(crate) enum Engine {
     #[cfg(feature = "llvm")]
     Aggressive,
     OpenCl,
+    #[cfg(feature = "cuda")]
+    Cuda,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,10 +58,17 @@ impl Engine {
         #[cfg(feature = "llvm")]
         Engine::Aggressive,
         Engine::OpenCl,
+        #[cfg(feature = "cuda")]
+        Engine::Cuda,
     ];
 
     /// Why it cannot run here.
     pub(crate) fn missing(self) -> Option<String> {
+        #[cfg(feature = "cuda")]
+        if self == Engine::Cuda {
+            let shard = session().cuda_shard(OptLevel::Speed);
+            return shard.err().map(|error| error.to_string());
+        }
         static DEVICE: OnceLock<Option<String>> = OnceLock::new();
         if self != Engine::OpenCl {
             return None;
@@ -80,6 +89,12 @@ impl Engine {
             #[cfg(feature = "llvm")]
             Engine::Aggressive => Shard::Host(OptLevel::Aggressive),
             Engine::OpenCl => Shard::OpenCl,
+            // Without a device nothing of it runs; any shard is a name for it.
+            #[cfg(feature = "cuda")]
+            Engine::Cuda => {
+                let shard = session().cuda_shard(OptLevel::Speed);
+                shard.unwrap_or(Shard::Host(OptLevel::Speed))
+            }
         })
     }
 

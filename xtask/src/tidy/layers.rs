@@ -18,7 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("crates/fingerprint", &[]),
     ("crates/wir", &["dispatch", "engine"]),
     ("crates/cranelift", &["dispatch", "engine", "wir"]),
-    ("crates/llvm", &["dispatch", "engine", "wir", "cranelift"]),
+    (
+        "crates/llvm",
+        &["dispatch", "engine", "wir", "cranelift", "cuda"],
+    ),
     ("crates/opencl", &["dispatch", "engine", "wir"]),
     ("crates/cuda", &[]),
     (

@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (the module), `function` (signatures, blocks), `ops` (operations, what
 //! follows where one fails), `prim` (scalar operations), `helpers` (functions that the text brings
-//! along), `libdevice` (elementary functions).
+//! along), `libdevice` (elementary functions), `launch` (on CUDA devices, with the feature `cuda`).
 //!
 //! Invariants: the text is a function of the module, the target, the level and libdevice alone;
 //! nothing is fused or reassociated; a work-item that fails writes the number of the site into the
@@ -10,6 +10,8 @@
 
 mod function;
 mod helpers;
+#[cfg(feature = "cuda")]
+mod launch;
 mod libdevice;
 mod ops;
 mod prim;
@@ -22,6 +24,8 @@ use helpers::Helper;
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module as LlvmModule};
 use inkwell::targets::FileType;
+#[cfg(feature = "cuda")]
+pub use launch::Launched;
 use libdevice::Libdevice;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Kernels for Nvidia devices: PTX, assembled where there is an assembler.
 
 use super::DeviceCheck;
-use crate::backend::{Scheduled, Shard, ShardLinked, llvm_level};
+use crate::backend::{PtxKernel, Scheduled, Shard, ShardLinked, llvm_level};
 use crate::calls::Failed;
 use crate::edits::EditFailure;
 use crate::options::OptLevel;
@@ -33,7 +33,7 @@ impl Inner {
 
     /// Assembles a kernel, where there is an assembler.
     pub(super) fn assemble(&self, linked: &ShardLinked) -> Result<DeviceCheck, Failed> {
-        let ShardLinked::Ptx(code) = linked else {
+        let ShardLinked::Ptx(PtxKernel { code, .. }) = linked else {
             unreachable!("PTX was asked of another shard")
         };
         let begun = Instant::now();

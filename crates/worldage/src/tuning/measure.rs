@@ -226,7 +226,9 @@ impl Inner {
             Shard::Host(_) => host_environment(self.engine.compiler().backend()),
             #[cfg(feature = "opencl")]
             Shard::OpenCl => self.opencl_environment()?,
-            #[cfg(feature = "llvm")]
+            #[cfg(feature = "cuda")]
+            Shard::Ptx(..) => self.cuda_environment()?,
+            #[cfg(all(feature = "llvm", not(feature = "cuda")))]
             Shard::Ptx(target, _) => {
                 Environment::from([("target".to_string(), target.to_string())])
             }
