@@ -29,7 +29,7 @@ use cranelift_module::{ModuleRelocTarget, default_libcall_names};
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use worldage_engine::Linked;
+use worldage_engine::{Linked, Stop};
 
 /// Why a function did not become native code.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,6 +47,13 @@ pub enum NativeError {
     /// There is no memory for code.
     #[error("no memory for code: {0}")]
     Memory(Arc<str>),
+}
+
+/// The failure of a stage; whoever is told of it finds the error by its type.
+impl From<NativeError> for Stop {
+    fn from(error: NativeError) -> Stop {
+        Stop::failed(error)
+    }
 }
 
 /// Machine code of one function; of equal functions it is equal.

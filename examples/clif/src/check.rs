@@ -3,7 +3,7 @@
 //! Beside every answer the stages that ran are compared with those that had to, which follow
 //! from the calls in the text alone, not from what the engine recorded.
 
-use crate::compiler::{Clif, Unsupported};
+use crate::compiler::Clif;
 use crate::file::{Error, File, Skips, skip};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::data_value::{DataValue, DisplayDataValues};
@@ -14,7 +14,7 @@ use cranelift_reader::{Comparison, RunCommand};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use worldage::dispatch::{Sig, Symbol, Ty, Types};
-use worldage::embed::native::{NativeCaller, callees_of};
+use worldage::embed::native::{NativeCaller, NativeError, callees_of};
 use worldage::engine::{
     DemandError, Edit, Engine, Linked, Mi, Options, Resolved, ShardId, Stage, TableId,
 };
@@ -61,7 +61,7 @@ pub fn check(file: &File, running: &mut dyn FnMut(usize)) -> Report {
                 session.report.skips = skips;
                 return session.report;
             }
-            Err((root, Unsupported(why))) => {
+            Err((root, why)) => {
                 skip(&mut skips, &format!("run line: {why}"), lines(root));
                 roots.remove(&root);
             }
@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
         &mut self,
         roots: &Set,
         running: &mut dyn FnMut(usize),
-    ) -> Result<(), (usize, Unsupported)> {
+    ) -> Result<(), (usize, NativeError)> {
         let functions = &self.file.functions;
         let all = closure(&self.calls.callees, roots);
         self.define(functions.iter().map(|checked| checked.function.clone()));
@@ -176,7 +176,7 @@ impl<'a> Session<'a> {
         roots: &Set,
         expected: [&Set; 3],
         running: &mut dyn FnMut(usize),
-    ) -> Result<(), (usize, Unsupported)> {
+    ) -> Result<(), (usize, NativeError)> {
         let file = self.file;
         for shard in 0..self.shards.len() {
             for root in roots {
@@ -205,7 +205,7 @@ impl<'a> Session<'a> {
                     let actual = unsafe { caller.call(entry, signature, &call.args) };
                     let actual = match actual {
                         Ok(actual) => actual,
-                        Err(error) => return Err((*root, Unsupported(error.to_string()))),
+                        Err(error) => return Err((*root, error)),
                     };
                     let shown = DisplayDataValues(&actual);
                     if !holds(run, &actual) {
@@ -258,12 +258,13 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Why a demand failed, if it is no fault of the file.
-fn reason(error: &DemandError) -> Option<Unsupported> {
-    match error {
-        DemandError::Stage(failed) => failed.error.downcast_ref().cloned(),
-        _ => None,
-    }
+/// Why a demand failed, if it is no fault of the file: right perhaps, but not here.
+fn reason(error: &DemandError) -> Option<NativeError> {
+    let DemandError::Stage(failed) = error else {
+        return None;
+    };
+    let native = failed.error.downcast_ref::<NativeError>().cloned();
+    native.filter(|error| matches!(error, NativeError::Unsupported(_)))
 }
 
 fn holds(run: &RunCommand, actual: &[DataValue]) -> bool {

@@ -4,7 +4,6 @@
 use cranelift_codegen::ir::{self, FuncRef, Function, Signature, UserExternalName, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use worldage::dispatch::{Decl, DeclKind, Ty, Types};
 use worldage::embed::native::{
@@ -21,27 +20,6 @@ pub struct Clif {
     /// The ISAs by shard.
     pub isas: BTreeMap<String, OwnedTargetIsa>,
     types: Mutex<HashMap<ir::Type, Ty>>,
-}
-
-/// A failure that is a reason to skip: right perhaps, but not here.
-#[derive(Clone, Debug)]
-pub struct Unsupported(pub String);
-
-impl fmt::Display for Unsupported {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn unsupported(why: &str) -> Stop {
-    Stop::failed(Unsupported(why.to_string()))
-}
-
-fn stop(error: NativeError) -> Stop {
-    match error {
-        NativeError::Unsupported(why) => unsupported(why),
-        other => Stop::failed(other.to_string()),
-    }
 }
 
 /// A function whose callees are known.
@@ -106,7 +84,8 @@ impl Compiler for Clif {
             let mi = match cx.lookup(symbol, self.args(types, called))? {
                 Resolved::Method(mi) => mi,
                 _ if name == UserFuncName::testcase("__cranelift_throw") => {
-                    return Err(unsupported("%__cranelift_throw: the host throws nothing"));
+                    let why = "%__cranelift_throw: the host throws nothing";
+                    return Err(NativeError::Unsupported(why).into());
                 }
                 _ => {
                     let why = format!("{} calls {name}{called}: no such function", function.name);
@@ -142,7 +121,7 @@ impl Compiler for Clif {
         let mut function = (*inferred.function).clone();
         let callees = inferred.callees.iter().map(|(callee, _)| *callee);
         call_through_cells(&mut function, callees, isa.pointer_type());
-        let native = NativeCode::compile(isa, function).map_err(stop)?;
+        let native = NativeCode::compile(isa, function)?;
         Ok(Code { native, cells })
     }
 
@@ -156,8 +135,7 @@ impl Compiler for Clif {
             CELLS => cx.cell(code.cells[name.index as usize]).cast(),
             _ => std::ptr::null(),
         };
-        let installed = code.native.install(&self.isas[cx.shard().0], cell);
-        installed.map_err(stop)
+        Ok(code.native.install(&self.isas[cx.shard().0], cell)?)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::syntax::{Expr, Method};
 use cranelift_codegen::ir::UserExternalName;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use std::sync::Arc;
-use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
+use worldage::embed::native::{NativeCode, NativeFunction};
 use worldage::embed::*;
 
 /// The compiler of the language.
@@ -253,7 +253,7 @@ impl Compiler for Lisp {
         inferred: &Arc<Inferred>,
     ) -> Result<Code, Stop> {
         let built = codegen::build(self, cx, inferred)?;
-        let native = NativeCode::compile(&self.isa, built.function).map_err(stop)?;
+        let native = NativeCode::compile(&self.isa, built.function)?;
         Ok(Code {
             native,
             callees: built.callees,
@@ -273,14 +273,10 @@ impl Compiler for Lisp {
             }
         };
         Ok(Installed {
-            native: code.native.install(&self.isa, address).map_err(stop)?,
+            native: code.native.install(&self.isa, address)?,
             _host: code.host.clone(),
         })
     }
-}
-
-fn stop(error: NativeError) -> Stop {
-    Stop::failed(error.to_string())
 }
 
 fn node(ty: Ty, kind: Kind) -> Node {

@@ -7,7 +7,7 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use std::fmt;
 use std::sync::Arc;
 use worldage::dispatch::{Decl, DeclKind, Symbol, Ty, TyKind, Types};
-use worldage::embed::native::{NativeCode, NativeError, NativeFunction};
+use worldage::embed::native::{NativeCode, NativeFunction};
 use worldage::engine::{
     CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
     digest_of,
@@ -165,7 +165,7 @@ impl Compiler for Queries {
         let function = kernel::build(&self.isa, inferred, &mut |callee| cx.inferred(callee))?;
         Ok(Code {
             returns: inferred.value.kind,
-            native: NativeCode::compile(&self.isa, function).map_err(stop)?,
+            native: NativeCode::compile(&self.isa, function)?,
         })
     }
 
@@ -176,13 +176,8 @@ impl Compiler for Queries {
         code: &Arc<Code>,
     ) -> Result<NativeFunction, Stop> {
         // Everything is inlined: it names nothing.
-        let installed = code.native.install(&self.isa, |_| std::ptr::null());
-        installed.map_err(stop)
+        Ok(code.native.install(&self.isa, |_| std::ptr::null())?)
     }
-}
-
-fn stop(error: NativeError) -> Stop {
-    Stop::failed(error.to_string())
 }
 
 fn wrong<T>(why: impl fmt::Display) -> Result<T, Stop> {
