@@ -109,8 +109,8 @@ macro_rules! each_scalar {
 /// The bytes of an array.
 pub fn to_bytes(array: &ArrayRef, elem: &Elem) -> Vec<u8> {
     let elems = array.elems();
-    let mut bytes = Vec::with_capacity(elems.len() * elem.size);
-    each_scalar!(&*elems, xs => bytes.extend(xs.iter().flat_map(|x| x.to_le_bytes())), other => {
+    let mut bytes = Vec::new();
+    each_scalar!(&*elems, xs => LittleEndian::write_all(xs, &mut bytes), other => {
         for ix in 0..other.len() {
             let start = bytes.len();
             bytes.resize(start + elem.size, 0);
@@ -146,11 +146,7 @@ pub fn from_bytes(u: &Universe, like: &ArrayRef, elem: &Elem, bytes: &[u8]) -> O
         Some(scalar) => Elems::scalars(scalar, length)?,
         None => like.elems().clone(),
     };
-    each_scalar!(&mut elems, xs => {
-        for (x, from) in xs.iter_mut().zip(bytes.chunks_exact(elem.size)) {
-            read(x, from);
-        }
-    }, other => {
+    each_scalar!(&mut elems, xs => LittleEndian::read_all(xs, bytes), other => {
         for (ix, from) in bytes.chunks_exact(elem.size).take(length).enumerate() {
             let mut fields = elem.fields.iter().map(|(scalar, at)| {
                 let mut bits = [0; 8];
@@ -170,16 +166,27 @@ pub fn from_bytes(u: &Universe, like: &ArrayRef, elem: &Elem, bytes: &[u8]) -> O
     Some(Value::Array(ArrayRef::new(like.ty(), elem.ty, elems)))
 }
 
-trait LittleEndian {
-    fn assign(&mut self, bytes: &[u8]);
+/// Whole arrays at once: on a little-endian host this is a copy of memory.
+trait LittleEndian: Sized {
+    fn write_all(xs: &[Self], bytes: &mut Vec<u8>);
+    fn read_all(xs: &mut [Self], bytes: &[u8]);
 }
 
 macro_rules! little_endian {
     ($($t:ty)*) => {
         $(impl LittleEndian for $t {
-            fn assign(&mut self, bytes: &[u8]) {
-                if let Ok(bytes) = bytes.try_into() {
-                    *self = <$t>::from_le_bytes(bytes);
+            fn write_all(xs: &[$t], bytes: &mut Vec<u8>) {
+                bytes.resize(size_of_val(xs), 0);
+                let (words, _) = bytes.as_chunks_mut();
+                for (word, x) in words.iter_mut().zip(xs) {
+                    *word = x.to_le_bytes();
+                }
+            }
+
+            fn read_all(xs: &mut [$t], bytes: &[u8]) {
+                let (words, _) = bytes.as_chunks();
+                for (x, word) in xs.iter_mut().zip(words) {
+                    *x = <$t>::from_le_bytes(*word);
                 }
             }
         })*
@@ -187,10 +194,6 @@ macro_rules! little_endian {
 }
 
 little_endian!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
-
-fn read(x: &mut impl LittleEndian, bytes: &[u8]) {
-    x.assign(bytes);
-}
 
 /// A value of the same shape with other scalars.
 fn rebuild(old: &Value, scalars: &mut impl Iterator<Item = ScalarValue>) -> Value {
