@@ -2,6 +2,7 @@
 
 use crate::ast::{Block, Expr, ExprKind, Inlining, MethodDef, Name, NodeId, Param, Stmt, StmtKind};
 use crate::define::{decl_of_bytes, type_fact};
+use crate::fresh::Fresh;
 use crate::infer::{Ask, Intrinsic, Intrinsics};
 use crate::inferred::{ABI, INLINE, Inferred, Inline, RETURNS, Summary, TYPE};
 use crate::inline::AskBodies;
@@ -98,6 +99,7 @@ pub trait Backend: Sized + Send + Sync + 'static {
 pub struct Wir<B> {
     intrinsics: Intrinsics,
     recent: Recent,
+    fresh: Fresh,
     backend: B,
 }
 
@@ -117,6 +119,7 @@ impl<B> Wir<B> {
         Wir {
             intrinsics: Intrinsics::new(universe),
             recent: Recent::default(),
+            fresh: Fresh::default(),
             backend,
         }
     }
@@ -154,10 +157,13 @@ impl<B: Backend> Compiler for Wir<B> {
         };
         let lowered = &*self.recent.lowered(self.universe().types(), method);
         let mut ask = Asking { cx };
-        if method.host.is_some() {
-            return crate::infer::infer_host(&self.intrinsics, &mut ask, mi, &method.def, lowered);
-        }
-        crate::infer::infer(&self.intrinsics, &mut ask, mi, &method.def, lowered)
+        let infer = match method.host {
+            Some(_) => crate::infer::infer_host,
+            None => crate::infer::infer,
+        };
+        let (inferred, body) = infer(&self.intrinsics, &mut ask, mi, &method.def, lowered)?;
+        self.fresh.keep(&inferred, body);
+        Ok(inferred)
     }
 
     fn widen(&self, _: Mi, old: &Summary, new: &Summary) -> Summary {
@@ -270,7 +276,12 @@ impl<B: Backend> Wir<B> {
     ) -> Result<Body, Stop> {
         let schedule = self.backend.schedule(cx.shard());
         let mut ask = AskingBodies { cx };
-        crate::inline::inline(self.universe(), &mut ask, inferred, &schedule)
+        let body = match inferred.space() {
+            None => self.fresh.take(inferred),
+            Some(_) => None,
+        };
+        let body = body.unwrap_or_else(|| inferred.body_of(&schedule));
+        crate::inline::inline(self.universe(), &mut ask, body)
     }
 
     /// The body with everything that it calls: what a device is given.

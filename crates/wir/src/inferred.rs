@@ -5,6 +5,7 @@ use crate::ir::{Body, Const, Op, Term};
 use crate::schedule::{Schedule, Space};
 use crate::universe::Universe;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use worldage_dispatch::Ty;
 use worldage_engine::persist::{Malformed, Packed, Portable, Reader, Writer};
 use worldage_engine::{Part, PartDigest, Summarize, portable};
@@ -29,9 +30,37 @@ pub struct Inferred {
     pub abi: Abi,
     /// What its schedules are; nearly no instance has any.
     tuned: Tuned,
+    /// What this run of inference is called in this process.
+    number: Number,
 }
 
-portable!(struct Inferred { body, ret, inlining, kernel, inline, abi, tuned });
+portable!(struct Inferred { body, ret, inlining, kernel, inline, abi, tuned, number });
+
+/// The number of a run of inference; 0 is that of what no run of this process made. Results are
+/// equal whatever made them.
+#[derive(Clone, Copy, Debug)]
+struct Number(u64);
+
+impl Number {
+    fn new() -> Number {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Number(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, _: &Number) -> bool {
+        true
+    }
+}
+
+impl Portable for Number {
+    fn write(&self, _: &mut Writer<'_>) {}
+
+    fn read(_: &mut Reader<'_>) -> Result<Number, Malformed> {
+        Ok(Number(0))
+    }
+}
 
 /// A tuning space, and the bodies of all schedules but the first in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -82,24 +111,25 @@ pub struct Abi(pub u64);
 impl Inferred {
     /// Of a finished body.
     #[must_use]
-    pub fn new(u: &Universe, body: Body, def: &MethodDef) -> Inferred {
+    pub fn new(u: &Universe, body: &Body, def: &MethodDef) -> Inferred {
         let inline = match def.inlining {
             _ if def.kernel => Inline::Never,
             Inlining::Always => Inline::Always,
             Inlining::Never => Inline::Never,
-            Inlining::Auto if is_small(&body) => Inline::Small,
+            Inlining::Auto if is_small(body) => Inline::Small,
             Inlining::Auto => Inline::Never,
         };
         let abi = Abi::of(u, body.ret);
         let (inlining, kernel) = (def.inlining, def.kernel);
         Inferred {
             ret: body.ret,
-            body: Packed::new(&body),
+            body: Packed::new(body),
             inlining,
             kernel,
             inline,
             abi,
             tuned: Tuned::default(),
+            number: Number::new(),
         }
     }
 
@@ -108,7 +138,7 @@ impl Inferred {
     #[must_use]
     pub fn scheduled(
         u: &Universe,
-        body: Body,
+        body: &Body,
         def: &MethodDef,
         space: Space,
         rest: &[Body],
@@ -120,6 +150,11 @@ impl Inferred {
             )))),
             ..Inferred::new(u, body, def)
         }
+    }
+
+    /// The run of inference that made it; 0 for what came from elsewhere.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.0
     }
 
     /// The typed body, unpacked: many instances are kept, and few are read again. Of a kernel with

@@ -16,6 +16,7 @@ pub mod device;
 pub mod diag;
 pub mod env;
 pub mod error;
+mod fresh;
 pub mod host;
 pub mod infer;
 pub mod inferred;

@@ -44,7 +44,8 @@ thread_local! {
 /// Spare states that a thread keeps.
 const MAX_SPARE: usize = 8;
 
-/// Infers a method for the argument types of an instance.
+/// Infers a method for the argument types of an instance; gives the result and the body that it
+/// was packed from (of a kernel with schedules that of the first).
 ///
 /// # Errors
 /// Whatever a question answers with [`Stop`]. A program that is wrong is no error here: it fails
@@ -55,7 +56,7 @@ pub fn infer(
     mi: Mi,
     def: &MethodDef,
     low: &Lowered,
-) -> Result<Inferred, Stop> {
+) -> Result<(Inferred, Body), Stop> {
     let mut state = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
     let result = infer_with(intr, ask, mi, def, low, &mut state);
     SPARE.with_borrow_mut(|spare| {
@@ -77,7 +78,7 @@ pub fn infer_host(
     mi: Mi,
     def: &MethodDef,
     low: &Lowered,
-) -> Result<Inferred, Stop> {
+) -> Result<(Inferred, Body), Stop> {
     let u = &**intr.universe();
     let args = ask.key(mi).args;
     let mut state = State::default();
@@ -102,7 +103,7 @@ pub fn infer_host(
             out.finish(Ty::BOTTOM, mi)
         }
     };
-    Ok(Inferred::new(u, body, def))
+    Ok((Inferred::new(u, &body, def), body))
 }
 
 fn infer_with(
@@ -112,7 +113,7 @@ fn infer_with(
     def: &MethodDef,
     low: &Lowered,
     state: &mut State,
-) -> Result<Inferred, Stop> {
+) -> Result<(Inferred, Body), Stop> {
     let u = &**intr.universe();
     let args: &[Ty] = match u.types().kind(ask.key(mi).args) {
         TyKind::Tuple { elems, .. } => elems,
@@ -134,7 +135,7 @@ fn infer_with(
     let space = Space::of(def);
     let body = body_of(space.schedule(0))?;
     if space.is_empty() {
-        return Ok(Inferred::new(u, body, def));
+        return Ok((Inferred::new(u, &body, def), body));
     }
     let rest = space.schedules().skip(1).map(&mut body_of);
     let mut rest = rest.collect::<Result<Vec<Body>, Stop>>()?;
@@ -142,7 +143,7 @@ fn infer_with(
     for other in rest.iter_mut().filter(|other| other.ret != ret) {
         *other = refused(args, mi, def, ret);
     }
-    Ok(Inferred::scheduled(u, body, def, space, &rest))
+    Ok((Inferred::scheduled(u, &body, def, space, &rest), body))
 }
 
 /// The body of a schedule that returns another type than the first one: it fails.

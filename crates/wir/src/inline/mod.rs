@@ -12,7 +12,6 @@ mod splice;
 
 use crate::inferred::{Inferred, Inline};
 use crate::ir::{Body, Op};
-use crate::schedule::Schedule;
 use crate::universe::Universe;
 use std::sync::Arc;
 use worldage_engine::{Mi, Stop};
@@ -54,17 +53,11 @@ fn inlines_any(ask: &mut dyn AskBodies, body: &Body) -> Result<bool, Stop> {
     Ok(false)
 }
 
-/// The body of an instance in a schedule with callees inlined, optimised.
+/// The body of an instance with callees inlined, optimised.
 ///
 /// # Errors
 /// Whatever a question answers.
-pub fn inline(
-    u: &Universe,
-    ask: &mut dyn AskBodies,
-    inferred: &Arc<Inferred>,
-    schedule: &Schedule,
-) -> Result<Body, Stop> {
-    let mut body = inferred.body_of(schedule);
+pub fn inline(u: &Universe, ask: &mut dyn AskBodies, mut body: Body) -> Result<Body, Stop> {
     if inlines_any(ask, &body)? {
         body = splice::spliced(ask, body)?;
         crate::opt::optimize_spliced(u, &mut body);

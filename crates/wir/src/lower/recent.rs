@@ -6,42 +6,55 @@
 use super::{Lowered, lower};
 use crate::source::MethodSource;
 use parking_lot::Mutex;
+use std::hash::BuildHasher;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use worldage_dispatch::Types;
 
-/// How many bodies are kept: about a megabyte of them.
-const KEPT: u32 = 1024;
+/// How many bodies are kept: one or two megabytes of them.
+const KEPT: usize = 2048;
 
-/// The newest bodies, the oldest of which gives way.
+/// Bodies that were lowered lately.
 #[derive(Default)]
-pub(crate) struct Recent(Mutex<Ring>);
+pub(crate) struct Recent(Mutex<Kept>);
 
 #[derive(Default)]
-struct Ring {
+struct Kept {
     slots: Vec<(Weak<MethodSource>, Arc<Lowered>)>,
-    next: u32,
+    /// How many gave way.
+    gone: u64,
+}
+
+impl Kept {
+    /// Where the next body goes, once all places are taken: anywhere, for a program that is run
+    /// through in the same order again and again would miss what gives way by age every time.
+    fn any_place(&mut self) -> usize {
+        self.gone += 1;
+        (rustc_hash::FxBuildHasher.hash_one(self.gone) % KEPT as u64) as usize
+    }
 }
 
 impl Recent {
     /// The untyped SSA of a method's body, the same for every instance.
     pub(crate) fn lowered(&self, types: &Types, method: &Arc<MethodSource>) -> Arc<Lowered> {
-        let mut ring = self.0.lock();
+        let mut kept = self.0.lock();
         let place = method.lowered_at.load(Ordering::Relaxed);
-        if let Some((of, lowered)) = ring.slots.get(place as usize)
+        if let Some((of, lowered)) = kept.slots.get(place as usize)
             && Weak::as_ptr(of) == Arc::as_ptr(method)
         {
             return Arc::clone(lowered);
         }
         let lowered = Arc::new(lower(types, &method.def));
         let entry = (Arc::downgrade(method), Arc::clone(&lowered));
-        let place = ring.next;
-        match ring.slots.get_mut(place as usize) {
+        let place = match kept.slots.len() {
+            KEPT => kept.any_place(),
+            free => free,
+        };
+        match kept.slots.get_mut(place) {
             Some(slot) => *slot = entry,
-            None => ring.slots.push(entry),
+            None => kept.slots.push(entry),
         }
-        ring.next = (place + 1) % KEPT;
-        method.lowered_at.store(place, Ordering::Relaxed);
+        method.lowered_at.store(place as u32, Ordering::Relaxed);
         lowered
     }
 }
@@ -53,7 +66,7 @@ mod tests {
     use crate::diag::Sources;
     use crate::syntax::parse_file;
 
-    fn methods(count: u32) -> Vec<Arc<MethodSource>> {
+    fn methods(count: usize) -> Vec<Arc<MethodSource>> {
         let text: String = (0..count)
             .map(|n| format!("fn f{n}(x) {{ x + {n} }}\n"))
             .collect();
@@ -77,9 +90,9 @@ mod tests {
             let again = recent.lowered(&types, method);
             assert_eq!(format!("{again:?}"), format!("{first:?}"));
         }
-        assert_eq!(recent.0.lock().slots.len(), KEPT as usize);
-        let (newest, kept) = (&methods[20], recent.lowered(&types, &methods[20]));
-        assert!(Arc::ptr_eq(&recent.lowered(&types, newest), &kept));
+        assert_eq!(recent.0.lock().slots.len(), KEPT);
+        let once = recent.lowered(&types, &methods[20]);
+        assert!(Arc::ptr_eq(&recent.lowered(&types, &methods[20]), &once));
     }
 
     #[test]
