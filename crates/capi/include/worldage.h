@@ -585,7 +585,7 @@ WaStatus wa_store_stats(WaSession session, WaStoreStats *stats);
 
 /*
  Whether an infer or codegen that would run is an error instead, which says why: for what must
- be in the store. An instance that was refused stays so until an edit changes it.
+ be in the store. What was refused may run once it is off.
  */
 WaStatus wa_set_strict(WaSession session, bool strict);
 

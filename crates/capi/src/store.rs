@@ -132,7 +132,7 @@ pub extern "C" fn wa_store_stats(session: Session, stats: *mut StoreStats) -> St
 }
 
 /// Whether an infer or codegen that would run is an error instead, which says why: for what must
-/// be in the store. An instance that was refused stays so until an edit changes it.
+/// be in the store. What was refused may run once it is off.
 #[unsafe(no_mangle)]
 pub extern "C" fn wa_set_strict(session: Session, strict: bool) -> Status {
     guard(|| {

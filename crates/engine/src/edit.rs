@@ -463,6 +463,19 @@ fn reask<C: Compiler>(graph: &mut Graph<C>, id: CallId, cause: Cause, world: Wor
     }
 }
 
+/// Doubts the units that strict mode did not let run, and everything that failed with them.
+pub(crate) fn doubt_refused<C: Compiler>(graph: &mut Graph<C>) {
+    let world = graph.world;
+    for id in std::mem::take(&mut graph.refused) {
+        let outcome = graph.infer(id).outcome.as_ref();
+        if outcome.is_some_and(|outcome| outcome.inferred.is_err()) {
+            mark_dirty(graph, id, Why::FirstCall, world);
+            graph.infer_mut(id).interrupted = true;
+        }
+    }
+    graph.ripple.give_up();
+}
+
 /// Marks a unit that read what changed, and everything above it.
 fn mark_dirty<C: Compiler>(graph: &mut Graph<C>, id: InferId, why: Why, world: World) {
     let unit = graph.infer_mut(id);

@@ -224,9 +224,13 @@ impl<C: Compiler> Engine<C> {
         *self.shared.store.write() = store;
     }
 
-    /// Whether an infer or codegen that would run is an error instead, which says why.
+    /// Whether an infer or codegen that would run is an error instead, which says why. What was
+    /// refused may run once strict mode is over.
     pub fn set_strict(&self, strict: bool) {
-        self.shared.strict.store(strict, Ordering::Relaxed);
+        let mut worlds = self.graphs();
+        if self.shared.strict.swap(strict, Ordering::Relaxed) && !strict {
+            crate::edit::doubt_refused(&mut worlds.newest);
+        }
     }
 
     /// Whether every stage that runs is run twice and compared: an impure one fails with

@@ -387,6 +387,8 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) free_calls: Vec<CallId>,
     /// What the store was asked for, and what is to be put there.
     pub(crate) stored: Stored,
+    /// Units that strict mode did not let run.
+    pub(crate) refused: Vec<InferId>,
 }
 
 /// The questions recorded about one function.
@@ -458,6 +460,7 @@ impl<C: Compiler> Graph<C> {
             free_codes: Vec::new(),
             free_calls: Vec::new(),
             stored: Stored::default(),
+            refused: Vec::new(),
         }
     }
 

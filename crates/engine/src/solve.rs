@@ -187,6 +187,9 @@ fn run<C: Compiler>(
     let method = shared.instances.key(mi).method;
     let source = shared.sources.read().at(method, world).cloned();
     let strict = crate::persist::strict_infer(shared, graph, id);
+    if strict.is_some() {
+        graph.refused.push(id);
+    }
     let (result, mut trace) = match (&source, strict) {
         (Some(_), Some(strict)) => (Err(Stop::Failed(strict)), InferTrace::default()),
         (Some(source), None) => checked(shared, graph, id, depth, widen, source),

@@ -327,7 +327,8 @@ impl Session {
         *self.inner.store.write() = store.cloned();
     }
 
-    /// Whether an infer or codegen that would run is an error instead, which says why.
+    /// Whether an infer or codegen that would run is an error instead, which says why. What was
+    /// refused may run once strict mode is over.
     ///
     /// ```
     /// # use worldage::*;
@@ -336,6 +337,8 @@ impl Session {
     /// session.set_strict(true);
     /// let refused = session.call("f(1)", &CallOptions::default()).result.unwrap_err();
     /// assert!(refused.diagnostic.message.contains("there is no store"));
+    /// session.set_strict(false);
+    /// assert_eq!(session.call("f(1)", &CallOptions::default()).shown(&session), "4");
     /// ```
     pub fn set_strict(&self, strict: bool) {
         self.inner.engine.set_strict(strict);

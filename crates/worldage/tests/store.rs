@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use worldage::store::{Options, Store};
-use worldage::{CallOptions, Session, SessionOptions};
+use worldage::{CallOptions, Linking, Session, SessionOptions};
 
 fn open(folder: &Path) -> Arc<Store> {
     let options = Options {
@@ -556,5 +556,51 @@ fn every_operation_may_fail() {
             failed > 10,
             "{failed} operations with a store filled: {filled}"
         );
+    }
+}
+
+/// What strict mode refused is no result: without it everything is as if it had never been on.
+#[test]
+fn what_strict_mode_refused_runs_without_it() {
+    for linking in [Linking::Pinned, Linking::Live] {
+        let session = Session::new(SessionOptions {
+            linking,
+            ..SessionOptions::default()
+        });
+        let session = session.expect("a host");
+        let define = |text: &str| drop(session.define("p.wir", text, None).expect("it is right"));
+        let call = || {
+            let report = session.call("top(3)", &CallOptions::default());
+            (report.shown(&session), report.stages)
+        };
+        let refused = |what: &str| {
+            let result = session.call("top(3)", &CallOptions::default()).result;
+            let message = result.expect_err("it is refused").diagnostic.message;
+            assert!(
+                message.contains(&format!("strict: infer of {what}: ")),
+                "{message}"
+            );
+        };
+        define(
+            "noinline fn leaf(x) { x + 1 }
+             noinline fn mid(x) { leaf(x) * 2 }
+             fn top(x) { mid(x) + leaf(x) }",
+        );
+        session.set_strict(true);
+        refused("top(Int64)");
+        session.set_strict(false);
+        let (shown, stages) = call();
+        assert_eq!(shown, "12");
+        assert_eq!(stages[0].1, ["leaf(Int64)", "mid(Int64)", "top(Int64)"]);
+        // In a program that ran, an edit that may not run, and a call above it.
+        session.set_strict(true);
+        define("noinline fn leaf(x) { x + 1.5 }");
+        refused("leaf(Int64)");
+        refused("leaf(Int64)");
+        session.set_strict(false);
+        let (shown, stages) = call();
+        assert_eq!(shown, "13.5");
+        assert_eq!(stages[0].1, ["leaf(Int64)", "mid(Int64)", "top(Int64)"]);
+        assert_eq!(call(), ("13.5".into(), Vec::new()));
     }
 }
