@@ -6,7 +6,7 @@
 use crate::terminal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use worldage::{CallFailure, EditFailure, Session, StartError};
+use worldage::{CallFailure, DumpError, EditFailure, Session, StartError};
 
 /// Why a command did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,14 @@ impl Failure {
     pub(crate) fn edit(session: &Session, failure: &EditFailure) -> Failure {
         let shown = failure.diagnostics.iter().map(|d| session.render(d));
         Failure::Program(shown.collect())
+    }
+
+    /// A folder of what was compiled that could not be written.
+    pub(crate) fn dump(session: &Session, error: DumpError) -> Failure {
+        match error {
+            DumpError::Failed(failure) => Failure::edit(session, &failure),
+            io @ DumpError::Io { .. } => Failure::Usage(io.to_string()),
+        }
     }
 
     /// A failed call, with positions.

@@ -7,7 +7,7 @@ use crate::check;
 use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::store::StoreArgs;
-use crate::{dump, files, stats, terminal};
+use crate::{files, stats, terminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -104,8 +104,8 @@ pub(crate) fn run(args: &Args) -> Done {
     done = done.map_err(|failure| failure.say());
     if let Some(folder) = &args.store.dump_dir {
         let sig = launch.signature(kernel);
-        let dumped = dump::kernel(&session, &sig, shard, opt, folder);
-        done = done.and(dumped.map_err(|failure| failure.say()));
+        let dumped = session.dump_kernel(folder, &sig, shard, opt);
+        done = done.and(dumped.map_err(|error| Failure::dump(&session, error).say()));
     }
     if let Some(format) = args.stats {
         stats::show(&session, format, begun, Some(used));

@@ -9,7 +9,6 @@ mod check;
 mod compile;
 mod completions;
 mod devices;
-mod dump;
 mod emit;
 mod explain;
 mod failure;

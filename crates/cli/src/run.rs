@@ -2,7 +2,7 @@
 
 use crate::compile::{CompileArgs, Target};
 use crate::failure::{Done, Failure};
-use crate::{check, dump, files, stats, terminal};
+use crate::{check, files, stats, terminal};
 use std::path::PathBuf;
 use std::time::Instant;
 use worldage::wir::ast::{ExprKind, Span};
@@ -53,8 +53,9 @@ pub(crate) fn run(args: &Args) -> Done {
     // The numbers are the last line, also below an error.
     let mut done = done.map_err(|failure| failure.say());
     if let Some(folder) = &args.compile.store.dump_dir {
-        let dumped = dump::write(&session, args.compile.opt.level()?, folder);
-        done = done.and(dumped.map_err(|failure| failure.say()));
+        let dumped = session.dump(folder, args.compile.opt.level()?);
+        let dumped = dumped.map_err(|error| Failure::dump(&session, error).say());
+        done = done.and(dumped.map(drop));
     }
     if let Some(format) = args.stats {
         stats::show(&session, format, begun, None);

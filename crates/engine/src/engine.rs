@@ -11,7 +11,6 @@ use crate::definitions::{Answer, CallKey, Definitions, MethodInfo, Question, Sou
 use crate::edit::{Commit, Edit, EditError};
 use crate::error::{Failed, Stop, Unresolved};
 use crate::events::{Stage, StageEvent};
-use crate::explain::{self, Explanation};
 use crate::generate::{self, Halt, StageFailed};
 use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
 use crate::holds::Holds;
@@ -98,14 +97,14 @@ const CANCELLATIONS: u32 = 8;
 const YIELDS: u32 = 10_000;
 
 /// Graphs by world.
-struct Worlds<C: Compiler> {
-    newest: Graph<C>,
+pub(crate) struct Worlds<C: Compiler> {
+    pub(crate) newest: Graph<C>,
     older: FxHashMap<World, Graph<C>>,
 }
 
 /// One session: definitions, worlds, code.
 pub struct Engine<C: Compiler> {
-    shared: Shared<C>,
+    pub(crate) shared: Shared<C>,
     worlds: Mutex<Worlds<C>>,
     pub(crate) holds: Holds,
     memo: Memo<C>,
@@ -332,7 +331,7 @@ impl<C: Compiler> Engine<C> {
     ///
     /// # Panics
     /// In a stage, which must not come back to a session: reported as the failure of that stage.
-    fn graphs(&self) -> MutexGuard<'_, Worlds<C>> {
+    pub(crate) fn graphs(&self) -> MutexGuard<'_, Worlds<C>> {
         EVALUATING.with(|flag| assert!(!flag.get(), "{}", DemandError::DuringStage));
         self.worlds.lock()
     }
@@ -754,13 +753,6 @@ impl<C: Compiler> Engine<C> {
     pub fn differences_from_scratch(&self) -> Vec<String> {
         let worlds = self.graphs();
         crate::twin::differences(&self.shared, &worlds.newest)
-    }
-
-    /// What bringing an instance up to date after the newest edit did, and why.
-    pub fn explain(&self, mi: Mi, shard: ShardId) -> Option<Explanation> {
-        let worlds = self.graphs();
-        let unit = worlds.newest.find_code(mi, shard)?;
-        Some(explain::explain(&self.shared, &worlds.newest, unit))
     }
 
     /// Numbers of units, for statistics: infer units, code units.

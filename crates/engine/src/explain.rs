@@ -2,8 +2,10 @@
 
 use crate::compiler::Compiler;
 use crate::definitions::Question;
+use crate::engine::Engine;
 use crate::events::Stage;
 use crate::graph::{CallId, CodeId, ExternalId, Graph, InferId, Shared};
+use crate::ids::{Mi, ShardId};
 use crate::names::instance_name;
 use worldage_dispatch::{MethodId, TyKind, World, display_sig};
 
@@ -85,11 +87,16 @@ pub struct StageExplanation {
 /// Longest chain that is printed; cyclic chains end here.
 const CHAIN_LIMIT: usize = 64;
 
-pub(crate) fn explain<C: Compiler>(
-    shared: &Shared<C>,
-    graph: &Graph<C>,
-    id: CodeId,
-) -> Explanation {
+impl<C: Compiler> Engine<C> {
+    /// What bringing an instance up to date after the newest edit did, and why.
+    pub fn explain(&self, mi: Mi, shard: ShardId) -> Option<Explanation> {
+        let worlds = self.graphs();
+        let unit = worlds.newest.find_code(mi, shard)?;
+        Some(explain(&self.shared, &worlds.newest, unit))
+    }
+}
+
+fn explain<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>, id: CodeId) -> Explanation {
     let code = graph.code(id);
     let infer = graph.infer(code.infer);
     let name = instance_name(shared, code.mi);

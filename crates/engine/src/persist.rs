@@ -18,7 +18,7 @@ mod trace;
 mod values;
 
 pub use bytes::{Malformed, Portable, Reader, Writer};
-pub(crate) use code::{find_code, save_code};
+pub(crate) use code::{code_key, find_code, save_code};
 pub(crate) use identity::Identities;
 pub use packed::Packed;
 pub(crate) use trace::{load, log, save};

@@ -12,6 +12,7 @@ use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable};
 use crate::env::{resolve_sig, resolve_type, sig_errors, signature_types, var_names};
 use crate::host::HostBody;
 use crate::source::{MethodSource, Source};
+use crate::syntax::print_item;
 use crate::universe::Universe;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -196,6 +197,31 @@ impl Written {
     pub fn all_methods(&self, table: TableId) -> impl Iterator<Item = &WrittenMethod> {
         let of_table = self.methods.iter().filter(move |((t, _), _)| *t == table);
         of_table.flat_map(|(_, methods)| methods)
+    }
+
+    /// The program of a table as text: its types, then its methods, each as the printer writes
+    /// it, sorted. What the host runs is a comment.
+    #[must_use]
+    pub fn text(&self, table: TableId) -> String {
+        let types = self.types.values().map(|def| match def {
+            TypeDef::Abstract(def) => print_item(&ItemKind::Abstract(Arc::clone(def))),
+            TypeDef::Struct(def) => print_item(&ItemKind::Struct(Arc::clone(def))),
+        });
+        let types = types.filter(|_| table == TableId::BASE).collect::<Vec<_>>();
+        let methods = self.all_methods(table).map(|method| {
+            let text = print_item(&ItemKind::Method(Arc::clone(&method.source.def)));
+            match method.source.host {
+                Some(_) => text
+                    .lines()
+                    .map(|line| format!("# host: {line}\n"))
+                    .collect(),
+                None => text,
+            }
+        });
+        let mut methods: Vec<String> = methods.collect();
+        methods.sort_unstable();
+        let all = types.iter().chain(&methods).map(|item| item.trim_end());
+        all.map(|item| format!("{item}\n")).collect()
     }
 
     /// What these items change.

@@ -418,7 +418,7 @@ impl Session {
         self.emit_scheduled(mi, stage, opt, &Schedule::default())
     }
 
-    fn emit_scheduled(
+    pub(crate) fn emit_scheduled(
         &self,
         mi: Mi,
         stage: EmitStage,

@@ -321,6 +321,44 @@ pub(super) fn miss<C: Compiler>(
     (why, Some(list))
 }
 
+/// Adds all that codegen read to a key; gives it as it is now.
+fn add_reads<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    key: &mut KeyWriter,
+    id: CodeId,
+) -> Option<Vec<Read>> {
+    let unit = graph.code(id);
+    let mut names: FxHashMap<InferId, String> = FxHashMap::default();
+    let mut reads = Vec::with_capacity(unit.reads.len());
+    for read in &unit.reads {
+        let part = match read.what {
+            CodeReadKind::Part(part, _) => part,
+            CodeReadKind::Body(_) => BODY,
+        };
+        let mi = graph.infer(read.unit).mi;
+        let name = names.entry(read.unit);
+        let name = name.or_insert_with(|| crate::names::instance_name(&env, mi));
+        add_read(env, graph, key, (read.unit, name), part)?;
+        let digest = digest_now(env, graph, read.unit, part)?;
+        reads.push(Read { part, mi, digest });
+    }
+    Some(reads)
+}
+
+/// The bytes of the key of code that is up to date.
+pub(crate) fn code_key<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    producer: &str,
+    id: CodeId,
+) -> Option<Vec<u8>> {
+    let (start, _) = list(env, graph, producer, id)?;
+    let mut key = begin_key(env, graph, &start, id)?;
+    add_reads(env, graph, &mut key, id)?;
+    Some(key.bytes)
+}
+
 /// Puts code that was just generated into the store, with its key.
 pub(crate) fn save_code<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, id: CodeId) {
     let Some(store) = super::artifacts(env, graph) else {
@@ -344,20 +382,7 @@ fn try_save<C: Compiler>(
     let (start, list) = list(env, graph, store.producer(), id)?;
     let target = &*start.target;
     let mut key = begin_key(env, graph, &start, id)?;
-    let mut names: FxHashMap<InferId, String> = FxHashMap::default();
-    let mut reads = Vec::with_capacity(unit.reads.len());
-    for read in &unit.reads {
-        let part = match read.what {
-            CodeReadKind::Part(part, _) => part,
-            CodeReadKind::Body(_) => BODY,
-        };
-        let mi = graph.infer(read.unit).mi;
-        let name = names.entry(read.unit);
-        let name = name.or_insert_with(|| crate::names::instance_name(&env, mi));
-        add_read(env, graph, &mut key, (read.unit, name), part)?;
-        let digest = digest_now(env, graph, read.unit, part)?;
-        reads.push(Read { part, mi, digest });
-    }
+    let reads = add_reads(env, graph, &mut key, id)?;
     let name = key.name();
     let mut w = Writer::new(env.shared);
     w.bytes(&key.bytes);
