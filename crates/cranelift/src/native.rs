@@ -6,7 +6,8 @@
 //! an address appears only when it is put in place.
 //!
 //! Reading order: this file (code, and code in memory), `cells` (direct calls through cells),
-//! `caller` (calls with values), `host` (the machine's code generator).
+//! `method` (functions as method instances), `caller` (calls with values), `host` (the machine's
+//! code generator).
 //!
 //! Invariant: the code has no unwind tables, so no panic may pass through it: what it calls
 //! returns its errors.
@@ -14,10 +15,12 @@
 mod caller;
 mod cells;
 mod host;
+mod method;
 
 pub use caller::NativeCaller;
-pub use cells::{CELLS, call_through_cells, callees_of};
-pub use host::host_isa;
+pub use cells::{CELLS, Callee, call_through_cells, callees_of};
+pub use host::{host_isa, host_isa_as};
+pub use method::{NativeMethod, ValueTypes, instance_name};
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{ExternalName, Function, LibCall, UserExternalName};

@@ -23,7 +23,8 @@ pub trait Compiler: Sized + Send + Sync + 'static {
     type Inferred: PartialEq + Send + Sync + 'static;
     /// The only thing that callers see of a callee unless they ask for its body. Read in parts
     /// (see [`Part`]), so that a caller depends only on the parts that it read: `()`, a
-    /// [`Whole`](crate::Whole) result, or the embedder's own.
+    /// [`Whole`](crate::Whole) result, one [`Exposed`](crate::Exposed) value of it, or the
+    /// embedder's own.
     type Summary: Summarize<Self::Inferred>;
     /// The portable artifact: no address, no pointer, nothing of this session.
     type Code: PartialEq + Send + Sync + 'static;

@@ -58,5 +58,5 @@ pub use generate::StageFailed;
 pub use holds::PINS;
 pub use ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 pub use record::Record;
-pub use summary::{Summarize, Whole};
+pub use summary::{Expose, Exposed, Summarize, Whole};
 pub use tool::{Tool, ToolError};

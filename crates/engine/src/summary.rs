@@ -1,9 +1,10 @@
-//! What callers see of a callee: the trait of summaries, and two that small compilers need not
+//! What callers see of a callee: the trait of summaries, and three that small compilers need not
 //! write themselves.
 //!
 //! A compiler whose callers read nothing of a callee takes `()`; one whose callers read the whole
-//! result of inference takes [`Whole`]; others name the parts that callers read apart, so that a
-//! change of one does not run who read another.
+//! result of inference takes [`Whole`]; one whose callers read one value of it (a type, a
+//! signature) takes [`Exposed`]; others name the parts that callers read apart, so that a change
+//! of one does not run who read another.
 
 use crate::compiler::{Part, PartDigest};
 use crate::fingerprint::digest_of;
@@ -69,5 +70,59 @@ impl<T: Hash + PartialEq + Clone + Send + Sync + 'static> Summarize<T> for Whole
 
     fn bottom() -> Self {
         Whole(None)
+    }
+}
+
+/// A result of inference of which callers see one value.
+pub trait Expose: Send + Sync + 'static {
+    /// What callers see.
+    type Value: Hash + PartialEq + Clone + Send + Sync + 'static;
+
+    /// The value. Law: a function of the result alone.
+    fn expose(&self) -> Self::Value;
+}
+
+/// Callers see the value that a result of inference [exposes](Expose), and no change of the rest
+/// concerns them; `None` is a recursive call of which nothing is known yet.
+///
+/// ```
+/// use worldage_engine::{Expose, Exposed, Summarize};
+/// struct Typed { body: &'static str, returns: u8 }
+/// impl Expose for Typed {
+///     type Value = u8;
+///     fn expose(&self) -> u8 {
+///         self.returns
+///     }
+/// }
+/// let (old, new) = (Typed { body: "1", returns: 64 }, Typed { body: "2", returns: 64 });
+/// assert_ne!(old.body, new.body);
+/// assert!(Exposed::of(&old) == Exposed::of(&new));
+/// assert_eq!((Exposed::VALUE.get)(&Exposed::of(&old)), Some(64));
+/// assert_eq!(<Exposed<u8> as Summarize<Typed>>::bottom(), Exposed(None));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Exposed<V>(pub Option<V>);
+
+impl<V: Hash + PartialEq + Clone + Send + Sync + 'static> Exposed<V> {
+    /// The one part: the value.
+    pub const VALUE: Part<Exposed<V>, Option<V>> = Part {
+        index: 0,
+        name: "value",
+        get: |summary| summary.0.clone(),
+    };
+}
+
+impl<I: Expose> Summarize<I> for Exposed<I::Value> {
+    const PARTS: &'static [PartDigest<Self>] = &[PartDigest {
+        name: "value",
+        digest: |summary| digest_of(&summary.0),
+    }];
+
+    fn of(inferred: &I) -> Self {
+        Exposed(Some(inferred.expose()))
+    }
+
+    fn bottom() -> Self {
+        Exposed(None)
     }
 }

@@ -4,267 +4,177 @@
 //! from the calls in the text alone, not from what the engine recorded.
 
 use crate::compiler::Clif;
-use crate::file::{Error, File, Skips, skip};
-use cranelift_codegen::cursor::{Cursor, FuncCursor};
+use crate::file::{Checked, File, error};
 use cranelift_codegen::data_value::{DataValue, DisplayDataValues};
-use cranelift_codegen::ir::{
-    Function, InstBuilder, StackSlotData, StackSlotKind, UserFuncName, types,
-};
-use cranelift_reader::{Comparison, RunCommand};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use cranelift_codegen::ir::{Function, StackSlotData, StackSlotKind};
+use cranelift_reader::{Comparison, ParseError, RunCommand};
+use petgraph::algo::has_path_connecting;
+use petgraph::graphmap::DiGraphMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use worldage::dispatch::{Sig, Symbol, Ty, Types};
-use worldage::embed::native::{NativeCaller, NativeError, callees_of};
-use worldage::engine::{
-    DemandError, Edit, Engine, Linked, Mi, Options, Resolved, ShardId, Stage, TableId,
-};
+use worldage::embed::native::{NativeCaller, NativeError, ValueTypes};
+use worldage::embed::{Linked, Session, Stages, Ty};
 
 /// What came of a file.
 #[derive(Debug, Default)]
-pub struct Report {
-    /// Run lines that were run: cold, from memory and after an edit, in every shard.
-    pub lines: usize,
-    /// In how many shards.
-    pub shards: usize,
+pub(crate) struct Report {
+    /// Run lines that can be run here.
+    pub(crate) lines: usize,
+    /// How often one was run: cold, from memory and after an edit, in every shard.
+    pub(crate) runs: usize,
     /// What `print` lines print.
-    pub printed: Vec<String>,
+    pub(crate) printed: Vec<String>,
     /// What was not checked, and why.
-    pub skips: Skips,
+    pub(crate) skips: Vec<String>,
     /// What does not hold.
-    pub failures: Vec<Error>,
+    pub(crate) failures: Vec<ParseError>,
 }
 
-/// Functions by their place in the file.
-type Set = BTreeSet<usize>;
+/// Functions by name.
+type Set<'a> = BTreeSet<&'a str>;
+
+/// Whether a file is checked further: not behind a function that cannot be compiled here, nor,
+/// without one, behind a failure that is told.
+type Outcome<'a> = Result<(), Option<(&'a Checked, NativeError)>>;
+
+/// A shard, and what calls its code.
+type Target<'a> = (&'a String, &'a NativeCaller);
 
 /// Checks a file; `running` is told the number of each line before it runs, so that somebody
 /// outlives code that ends the process.
-pub fn check(file: &File, running: &mut dyn FnMut(usize)) -> Report {
+pub(crate) fn check(file: &File, running: &mut dyn FnMut(usize)) -> Report {
     let mut skips = file.skips.clone();
-    let lines = |root: usize| file.functions[root].runs.len();
-    let mut roots: Set = (0..file.functions.len())
-        .filter(|ix| lines(*ix) > 0)
-        .collect();
-    if file.isas.is_empty() {
-        let why = "run line: no target of its file is for this machine";
-        roots
-            .iter()
-            .for_each(|root| skip(&mut skips, why, lines(*root)));
-        roots.clear();
-    }
+    let mut roots: Vec<&Checked> = file.functions.iter().collect();
+    roots.retain(|root| !root.runs.is_empty());
     // What cannot be compiled here is found by trying; the rest then starts anew, cold.
     loop {
-        let mut session = Session::new(file);
-        match session.check(&roots, running) {
-            Ok(()) => {
-                session.report.lines = roots.iter().copied().map(lines).sum();
-                session.report.skips = skips;
-                return session.report;
-            }
-            Err((root, why)) => {
-                skip(&mut skips, &format!("run line: {why}"), lines(root));
-                roots.remove(&root);
-            }
-        }
+        let (targets, types) = (Arc::clone(&file.targets), ValueTypes::default());
+        let mut checking = Checking {
+            session: Session::new(Clif { targets, types }),
+            running,
+            report: Report::default(),
+        };
+        let Err(Some((root, why))) = checking.run(&file.functions, &roots) else {
+            checking.report.lines = roots.iter().map(|root| root.runs.len()).sum();
+            checking.report.skips = skips;
+            return checking.report;
+        };
+        skips.extend(root.runs.iter().map(|_| format!("run line: {why}")));
+        roots.retain(|other| other.name != root.name);
     }
 }
 
-/// A file in an engine: one table, and a shard per target and opt level with the same view.
-struct Session<'a> {
-    file: &'a File,
-    engine: Engine<Clif>,
-    shards: Vec<(ShardId, String, NativeCaller)>,
-    calls: Calls,
+/// A file in a session: a shard per target and opt level, over one view.
+struct Checking<'r> {
+    session: Session<Clif>,
+    running: &'r mut dyn FnMut(usize),
     report: Report,
 }
 
-impl<'a> Session<'a> {
-    fn new(file: &'a File) -> Self {
-        let (clif, types) = (Clif::new(file.isas.clone()), Arc::new(Types::new()));
-        let engine = Engine::new(clif, types, Options::default(), Edit::new());
-        let engine = engine.expect("nothing is defined yet");
-        let shards = file.isas.iter().map(|(name, isa)| {
-            let id = engine.shard(name.clone(), engine.view(&[]));
-            (id, name.clone(), NativeCaller::new(Arc::clone(isa)))
+impl Checking<'_> {
+    fn run<'a>(&mut self, functions: &'a [Checked], roots: &[&'a Checked]) -> Outcome<'a> {
+        let calls = functions.iter().flat_map(|caller| {
+            let callees = caller.calls.iter();
+            callees.map(|callee| (&*caller.name, &**callee))
         });
-        Session {
-            file,
-            shards: shards.collect(),
-            engine,
-            calls: Calls::of(file),
-            report: Report::default(),
-        }
-    }
-
-    fn check(
-        &mut self,
-        roots: &Set,
-        running: &mut dyn FnMut(usize),
-    ) -> Result<(), (usize, NativeError)> {
-        let functions = &self.file.functions;
-        let all = closure(&self.calls.callees, roots);
+        let calls: DiGraphMap<&str, ()> = DiGraphMap::from_edges(calls);
+        let leads = |from: &'a str, to: &'a str| has_path_connecting(&calls, from, to, None);
+        let is_called = |name: &'a str| roots.iter().any(|root| leads(&root.name, name));
+        let names = functions.iter().map(|function| &*function.name);
+        let all: Set = names.filter(|name| is_called(name)).collect();
         self.define(functions.iter().map(|checked| checked.function.clone()));
-        self.pass("cold", roots, [&all; 3], running)?;
-        if all.is_empty() || !self.report.failures.is_empty() {
+        self.pass("cold", roots, [&all; 3])?;
+        if !self.report.failures.is_empty() {
             return Ok(());
         }
-        let none = Set::new();
-        self.pass("from memory", roots, [&none; 3], running)?;
+        self.pass("from memory", roots, [&Set::new(); 3])?;
         // The function whose edit concerns most others. What calls itself is inferred as a whole,
         // the edited function is generated, and who calls it, however indirectly, is linked.
-        let above = |function: usize| closure(&self.calls.callers, &Set::from([function]));
-        let edited = all
-            .iter()
-            .copied()
-            .rev()
-            .max_by_key(|function| above(*function).len());
-        let edited = Set::from_iter(edited);
-        let above = closure(&self.calls.callers, &edited);
-        let component = &above & &closure(&self.calls.callees, &edited);
-        self.define(
-            edited
-                .iter()
-                .map(|ix| with_another_frame(&functions[*ix].function)),
-        );
-        let when = format!("after an edit of {}", self.names(&edited));
-        self.pass(
-            &when,
-            roots,
-            [&component, &edited, &(&above & &all)],
-            running,
-        )
+        let above = |callee: &'a str| all.iter().copied().filter(move |name| leads(name, callee));
+        let Some(edited) = all.iter().max_by_key(|callee| above(callee).count()) else {
+            return Ok(());
+        };
+        let is_edited = |function: &&Checked| function.name == **edited;
+        self.define(functions.iter().find(is_edited).map(in_larger_frame));
+        let linked: Set = above(edited).collect();
+        let component = above(edited).filter(|name| leads(edited, name)).collect();
+        let ran = [&component, &Set::from([*edited]), &linked];
+        self.pass(&format!("after an edit of {edited}"), roots, ran)
     }
 
-    fn key(&self, function: &Function) -> (Symbol, Ty) {
-        let types = self.engine.types();
-        let args = self.engine.compiler().args(types, &function.signature);
-        (types.symbol(&function.name.to_string()), args)
+    fn args(&self, function: &Function) -> Vec<Ty> {
+        let (types, params) = (self.session.types(), &function.signature.params);
+        self.session.compiler().types.of(types, params)
     }
 
     /// One edit that defines these functions.
-    fn define(&self, functions: impl Iterator<Item = Function>) {
-        let mut edit = Edit::new();
-        for function in functions {
-            let (symbol, args) = self.key(&function);
-            edit.define(
-                TableId::BASE,
-                symbol,
-                Sig::of_args(args),
-                Arc::new(function),
-            );
-        }
-        self.engine
-            .commit(edit)
-            .expect("definitions alone are never refused");
+    fn define(&self, functions: impl IntoIterator<Item = Function>) {
+        let edited = self.session.edit(|edit| {
+            functions.into_iter().try_for_each(|function| {
+                let (name, args) = (function.name.to_string(), self.args(&function));
+                edit.define(&name, &args, Arc::new(function))
+            })
+        });
+        edited.expect("definitions alone are never refused");
     }
 
-    fn mi(&self, function: usize) -> Mi {
-        let (symbol, args) = self.key(&self.file.functions[function].function);
-        match self
-            .engine
-            .lookup(symbol, args, self.engine.view(&[]), self.engine.world())
-        {
-            Resolved::Method(mi) => mi,
-            other => unreachable!("each function is a method: {other:?}"),
-        }
-    }
-
-    /// Runs every line in every shard, and compares the functions that each stage ran for.
-    fn pass(
-        &mut self,
-        when: &str,
-        roots: &Set,
-        expected: [&Set; 3],
-        running: &mut dyn FnMut(usize),
-    ) -> Result<(), (usize, NativeError)> {
-        let file = self.file;
-        for shard in 0..self.shards.len() {
+    /// Runs every line in every shard, and compares the functions that each stage ran for with
+    /// those for which it must; what is inferred for one shard is so for all.
+    fn pass<'a>(&mut self, when: &str, roots: &[&'a Checked], must: [&Set; 3]) -> Outcome<'a> {
+        let (mut must, inferred) = (must, Set::new());
+        for target in &*Arc::clone(&self.session.compiler().targets) {
             for root in roots {
-                let checked = &file.functions[*root];
-                let code = match self
-                    .engine
-                    .demand(self.mi(*root), self.shards[shard].0, None)
-                {
-                    Ok(code) => code,
-                    Err(error) => match reason(&error) {
-                        Some(why) => return Err((*root, why)),
-                        None => {
-                            self.report.failures.push(Error::at(checked.line, error));
-                            return Ok(());
-                        }
-                    },
-                };
-                for (line, run) in &checked.runs {
-                    running(*line);
-                    let (RunCommand::Print(call) | RunCommand::Run(call, ..)) = run;
-                    let (_, name, caller) = &mut self.shards[shard];
-                    let (entry, signature) = (code.linked().entry(), &checked.function.signature);
-                    #[expect(unsafe_code, reason = "the file asks for its code to be run")]
-                    // SAFETY: this is the code of the function; whether it is right to run is
-                    // what the file is for.
-                    let actual = unsafe { caller.call(entry, signature, &call.args) };
-                    let actual = match actual {
-                        Ok(actual) => actual,
-                        Err(error) => return Err((*root, error)),
-                    };
-                    let shown = DisplayDataValues(&actual);
-                    if !holds(run, &actual) {
-                        let why = format!("{run} does not hold {when} for {name}: it is {shown}");
-                        self.report.failures.push(Error::at(*line, why));
-                    } else if let (RunCommand::Print(_), "cold") = (run, when) {
-                        self.report
-                            .printed
-                            .push(format!("{line}: {call} -> {shown}, {name}"));
-                    }
-                }
+                self.run_lines(when, root, target)?;
             }
+            let (ran, expected) = (self.session.take_stages(), Stages::of_names(must));
+            if ran.names != expected.names {
+                let why = format!("{when} these stages ran:\n{ran}and these must:\n{expected}");
+                self.report.failures.push(error(1, why));
+            }
+            must[0] = &inferred;
         }
-        self.report.shards = self.shards.len();
-        self.compare_stages(when, expected);
         Ok(())
     }
 
-    fn compare_stages(&mut self, when: &str, expected: [&Set; 3]) {
-        let count = self.file.functions.len();
-        let number: HashMap<Mi, usize> = (0..count).map(|ix| (self.mi(ix), ix)).collect();
-        let mut ran: BTreeMap<(Stage, Option<ShardId>), Set> = BTreeMap::new();
-        for event in self.engine.take_log() {
-            let ran = ran.entry((event.stage, event.shard)).or_default();
-            ran.insert(number[&event.mi]);
-        }
-        let ids: Vec<Option<ShardId>> = self.shards.iter().map(|shard| Some(shard.0)).collect();
-        let stages = [
-            (Stage::Infer, &[None][..]),
-            (Stage::Codegen, &ids),
-            (Stage::Link, &ids),
-        ];
-        for ((stage, shards), expected) in stages.into_iter().zip(expected) {
-            for shard in shards {
-                let ran = ran.remove(&(stage, *shard)).unwrap_or_default();
-                if ran != *expected {
-                    let (ran, expected) = (self.names(&ran), self.names(expected));
-                    let why = format!("{when}: {stage} ran for [{ran}], it must for [{expected}]");
-                    self.report.failures.push(Error::at(1, why));
-                }
+    /// Runs the lines of a function in a shard.
+    fn run_lines<'a>(&mut self, when: &str, root: &'a Checked, target: Target) -> Outcome<'a> {
+        let (shard, caller) = target;
+        let (name, signature) = (root.function.name.to_string(), &root.function.signature);
+        let (args, failures) = (self.args(&root.function), &mut self.report.failures);
+        let code = self.session.on(shard.clone()).compile(&name, &args);
+        let code = code.map_err(|failed| {
+            if let Some(why @ NativeError::Unsupported(_)) = failed.stage_error() {
+                return Some((root, why.clone()));
+            }
+            failures.push(error(root.line, failed));
+            None
+        })?;
+        for (line, run) in &root.runs {
+            (self.running)(*line);
+            let (RunCommand::Print(call) | RunCommand::Run(call, ..)) = run;
+            #[expect(unsafe_code, reason = "the file asks for its code to be run")]
+            // SAFETY: this is the code of the function; whether it is right to run is what the
+            // file is for.
+            let actual = unsafe { caller.call(code.linked().entry(), signature, &call.args) };
+            let actual = actual.map_err(|why| Some((root, why)))?;
+            self.report.runs += 1;
+            let shown = DisplayDataValues(&actual);
+            if !holds(run, &actual) {
+                let why = format!("{run} does not hold {when} for {shard}: it is {shown}");
+                failures.push(error(*line, why));
+            } else if let (RunCommand::Print(_), "cold") = (run, when) {
+                (self.report.printed).push(format!("{line}: {call} -> {shown}, {shard}"));
             }
         }
-    }
-
-    fn names(&self, functions: &Set) -> String {
-        let names = functions
-            .iter()
-            .map(|ix| self.file.functions[*ix].function.name.to_string());
-        names.collect::<Vec<_>>().join(" ")
+        Ok(())
     }
 }
 
-/// Why a demand failed, if it is no fault of the file: right perhaps, but not here.
-fn reason(error: &DemandError) -> Option<NativeError> {
-    let DemandError::Stage(failed) = error else {
-        return None;
-    };
-    let native = failed.error.downcast_ref::<NativeError>().cloned();
-    native.filter(|error| matches!(error, NativeError::Unsupported(_)))
+/// The function with other code that does the same.
+fn in_larger_frame(checked: &Checked) -> Function {
+    let mut function = checked.function.clone();
+    function.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3));
+    function
 }
 
 fn holds(run: &RunCommand, actual: &[DataValue]) -> bool {
@@ -274,57 +184,4 @@ fn holds(run: &RunCommand, actual: &[DataValue]) -> bool {
     let equal =
         actual.len() == expected.len() && actual.iter().zip(expected).all(|(a, b)| a.bitwise_eq(b));
     equal == (*comparison == Comparison::Equals)
-}
-
-/// The function with other code that does the same: it writes into its frame first.
-fn with_another_frame(function: &Function) -> Function {
-    let mut edited = function.clone();
-    let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, 8, 3);
-    let slot = edited.create_sized_stack_slot(slot);
-    let mut cursor = FuncCursor::new(&mut edited);
-    if let Some(entry) = cursor.layout().entry_block() {
-        cursor.goto_first_insertion_point(entry);
-        let value = cursor.ins().iconst(types::I64, 0x57);
-        cursor.ins().stack_store(types::I64, value, slot, 0);
-    }
-    edited
-}
-
-/// Who calls whom, from the text.
-struct Calls {
-    callees: Vec<Set>,
-    callers: Vec<Set>,
-}
-
-impl Calls {
-    fn of(file: &File) -> Calls {
-        let functions = file.functions.iter().map(|checked| &checked.function);
-        let names = functions.clone().map(|function| &function.name);
-        let number: HashMap<&UserFuncName, usize> = names.zip(0..).collect();
-        let mut callers = vec![Set::new(); file.functions.len()];
-        let mut callees = callers.clone();
-        for (caller, function) in functions.enumerate() {
-            for (_, name) in callees_of(function) {
-                if let Some(callee) = number.get(&name) {
-                    callees[caller].insert(*callee);
-                    callers[*callee].insert(caller);
-                }
-            }
-        }
-        Calls { callees, callers }
-    }
-}
-
-/// All that arrows lead to from somewhere.
-fn closure(arrows: &[Set], from: &Set) -> Set {
-    let mut reached = from.clone();
-    let mut work: Vec<usize> = from.iter().copied().collect();
-    while let Some(function) = work.pop() {
-        work.extend(
-            arrows[function]
-                .iter()
-                .filter(|next| reached.insert(**next)),
-        );
-    }
-    reached
 }

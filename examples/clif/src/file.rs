@@ -1,63 +1,52 @@
 //! A `.clif` file: its functions, the targets that it is made for, and its run lines.
 //!
 //! Invariant: nothing of the file is left out silently. What cannot be checked here is
-//! counted in [`Skips`] with its reason, what is wrong is an [`Error`] with its line.
+//! counted with its reason, what is wrong is a [`ParseError`] with its line.
 
-use cranelift_codegen::ir::{Function, UserFuncName};
-use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_codegen::settings::Flags;
-use cranelift_reader::{Feature, IsaSpec, ParseOptions, RunCommand, TestFile};
-use std::collections::{BTreeMap, HashSet};
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::compiler::Targets;
+use cranelift_codegen::ir::Function;
+use cranelift_codegen::settings::{Flags, Value};
+use cranelift_codegen::verify_function;
+use cranelift_reader::{Feature, IsaSpec, Location, ParseError, RunCommand, TestFile};
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::panic::catch_unwind;
+use std::sync::Arc;
 use target_lexicon::Triple;
-use worldage::embed::native::{NativeError, host_isa};
+use worldage::embed::native::{Callee, NativeCaller, callees_of, host_isa_as, instance_name};
 
-/// What is wrong with a file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// From 1.
-    pub line: usize,
-    /// What, and what to do about it.
-    pub message: String,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: error: {}", self.line, self.message)
+/// What is wrong with a file at a line.
+pub(crate) fn error(line_number: usize, message: impl Display) -> ParseError {
+    ParseError {
+        location: Location { line_number },
+        message: format!("error: {message}"),
+        is_warning: false,
     }
 }
-
-impl Error {
-    /// An error at a line.
-    pub fn at(line: usize, message: impl fmt::Display) -> Error {
-        let message = message.to_string();
-        Error { line, message }
-    }
-}
-
-/// Reasons, and how often each was one.
-pub type Skips = BTreeMap<String, usize>;
 
 /// A function with the lines that check it.
-pub struct Checked {
+pub(crate) struct Checked {
+    /// Its name with the types of its parameters.
+    pub(crate) name: String,
     /// Its body.
-    pub function: Function,
+    pub(crate) function: Function,
     /// The line of `function`.
-    pub line: usize,
+    pub(crate) line: usize,
+    /// What it calls, named likewise.
+    pub(crate) calls: Vec<String>,
     /// The run lines behind it, with their line numbers.
-    pub runs: Vec<(usize, RunCommand)>,
+    pub(crate) runs: Vec<(usize, RunCommand)>,
 }
 
 /// A file, ready to be compiled.
-pub struct File {
+pub(crate) struct File {
     /// In the order of the text.
-    pub functions: Vec<Checked>,
+    pub(crate) functions: Vec<Checked>,
     /// What code is made for, by name: those of the file's targets that this machine can run,
     /// each at two opt levels.
-    pub isas: BTreeMap<String, OwnedTargetIsa>,
-    /// What will not be checked.
-    pub skips: Skips,
+    pub(crate) targets: Arc<Targets>,
+    /// Why something is not checked, as often as it is a reason.
+    pub(crate) skips: Vec<String>,
 }
 
 /// Features of the code generator that this build has.
@@ -69,112 +58,125 @@ impl File {
     /// # Errors
     /// The first thing that is wrong: bytes that are no text, syntax, a body that the verifier
     /// refuses, a name defined twice, a run line that does not fit its function.
-    pub fn read(bytes: &[u8]) -> Result<File, Error> {
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let before = &bytes[..error.valid_up_to()];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            Error::at(line, "not UTF-8: this is no CLIF text")
+    pub(crate) fn read(bytes: &[u8]) -> Result<File, ParseError> {
+        let text = std::str::from_utf8(bytes).map_err(|wrong| {
+            error(
+                line_at(bytes, wrong.valid_up_to()),
+                "not UTF-8: this is no CLIF text",
+            )
         })?;
-        let mut skips = Skips::new();
-        let (native, foreign) = without_foreign_targets(text, &mut skips);
+        let mut skips = Vec::new();
+        let (native, is_foreign) = with_native_targets(text, &mut skips);
         let parsed = parse(&native)?;
         if parsed.functions.is_empty() {
-            return Err(Error::at(1, "no function: a file defines at least one"));
+            return Err(error(1, "no function: a file defines at least one"));
         }
-        let runs = |command: &str| matches!(command, "run" | "interpret");
-        for test in parsed.commands.iter().filter(|test| !runs(test.command)) {
-            skip(
-                &mut skips,
-                &format!("test line: `{}` is not run here", test.command),
-                1,
-            );
-        }
-        let mut usable = parsed.commands.iter().any(|test| runs(test.command));
-        for feature in &parsed.features {
-            let (Feature::With(name) | Feature::Without(name)) = feature;
-            if FEATURES.contains(name) != matches!(feature, Feature::With(_)) {
-                skip(
-                    &mut skips,
-                    &format!("feature line: this build differs in {name:?}"),
-                    1,
-                );
-                usable = false;
-            }
-        }
-        let asked: Vec<(&Flags, Option<&OwnedTargetIsa>)> = match &parsed.isa_spec {
-            IsaSpec::Some(isas) => isas.iter().map(|isa| (isa.flags(), Some(isa))).collect(),
-            IsaSpec::None(flags) if !foreign => vec![(flags, None)],
-            IsaSpec::None(_) => Vec::new(),
+        let targets = match is_run_here(&parsed, &mut skips) {
+            true => native_targets(&parsed.isa_spec, &is_foreign, &mut skips),
+            false => Targets::new(),
         };
-        let mut isas = BTreeMap::new();
-        for (number, (flags, target)) in asked.into_iter().enumerate().filter(|_| usable) {
-            for level in ["none", "speed"] {
-                match isa(flags, target, level) {
-                    Ok(isa) => drop(isas.insert(format!("target {} at {level}", number + 1), isa)),
-                    Err(why) => skip(&mut skips, &format!("target line, at {level}: {why}"), 1),
-                }
-            }
-        }
-        let functions = functions(&native, &parsed, isas.values().next())?;
         Ok(File {
-            functions,
-            isas,
+            functions: functions(&native, &parsed, targets.values().next(), &mut skips)?,
+            targets: Arc::new(targets),
             skips,
         })
     }
 }
 
-/// The reader, which may itself fall over what it is given.
-fn parse(text: &str) -> Result<TestFile<'_>, Error> {
-    let options = ParseOptions {
-        machine_code_cfg_info: true,
-        ..ParseOptions::default()
-    };
-    let parsed = catch_unwind(AssertUnwindSafe(|| {
-        cranelift_reader::parse_test(text, options)
-    }));
-    match parsed {
-        Ok(parsed) => {
-            parsed.map_err(|error| Error::at(error.location.line_number.max(1), error.message))
+/// Whether test and feature lines let run lines be run by this build.
+fn is_run_here(parsed: &TestFile<'_>, skips: &mut Vec<String>) -> bool {
+    let (mut runs, mut fits) = (false, true);
+    for test in &parsed.commands {
+        match test.command {
+            "run" | "interpret" => runs = true,
+            other => skips.push(format!("test line: `{other}` is not run here")),
         }
-        Err(_) => Err(Error::at(1, "the reader of CLIF panicked at this file")),
     }
+    for feature in &parsed.features {
+        let (Feature::With(name) | Feature::Without(name)) = feature;
+        if FEATURES.contains(name) != matches!(feature, Feature::With(_)) {
+            skips.push(format!("feature line: this build differs in {name:?}"));
+            fits = false;
+        }
+    }
+    runs && fits
+}
+
+/// What code is made for: each of the targets that this machine can run, with its features; for
+/// no target in particular, all that this machine has.
+fn native_targets(spec: &IsaSpec, is_foreign: &[bool], skips: &mut Vec<String>) -> Targets {
+    let mut asked: Vec<(&Flags, Option<Vec<Value>>)> = Vec::new();
+    match spec {
+        IsaSpec::None(flags) => asked.push((flags, None)),
+        IsaSpec::Some(isas) => {
+            for (isa, _) in isas.iter().zip(is_foreign).filter(|asked| !asked.1) {
+                asked.push((isa.flags(), Some(isa.isa_flags())));
+            }
+        }
+    }
+    let mut targets = Targets::new();
+    for (number, (flags, features)) in (1..).zip(&asked) {
+        for level in ["none", "speed"] {
+            let mut changes = vec![("opt_level", level)];
+            if features.is_none() {
+                changes.push(("enable_llvm_abi_extensions", "true"));
+            }
+            let name = format!("target {number} at {level}");
+            match host_isa_as(flags, &changes, features.as_deref()) {
+                Ok(isa) => drop(targets.insert(name, NativeCaller::new(isa))),
+                Err(why) => skips.push(format!("target line, at {level}: {why}")),
+            }
+        }
+    }
+    targets
+}
+
+/// The reader, which may itself fall over what it is given.
+fn parse(text: &str) -> Result<TestFile<'_>, ParseError> {
+    let parsed = catch_unwind(|| cranelift_reader::parse_test(text, Default::default()));
+    let parsed = parsed.map_err(|_| error(1, "the reader of CLIF panicked at this file"))?;
+    parsed.map_err(|wrong| error(wrong.location.line_number.max(1), wrong.message))
 }
 
 fn functions(
     text: &str,
     parsed: &TestFile<'_>,
-    isa: Option<&OwnedTargetIsa>,
-) -> Result<Vec<Checked>, Error> {
-    let mut names: HashSet<&UserFuncName> = HashSet::new();
+    target: Option<&NativeCaller>,
+    skips: &mut Vec<String>,
+) -> Result<Vec<Checked>, ParseError> {
+    let mut names = HashSet::new();
     let mut functions = Vec::new();
     for (function, details) in &parsed.functions {
-        let line = details.location.line_number;
+        let (name, line) = (&function.name, details.location.line_number);
         // Of files that are not run here, functions are not linked: names may be anything.
-        if !names.insert(&function.name) && isa.is_some() {
-            let message = format!("function {} is defined twice: rename one", function.name);
-            return Err(Error::at(line, message));
+        if !names.insert(name) && target.is_some() {
+            return Err(error(
+                line,
+                format!("function {name} is defined twice: rename one"),
+            ));
         }
-        if let Some(isa) = isa {
-            cranelift_codegen::verify_function(function, isa.as_ref()).map_err(|errors| {
-                let first = &errors.0[0];
-                let at = details.map.location(first.location);
-                Error::at(
-                    at.map_or(line, |at| at.line_number),
-                    format!("in {}: {first}", function.name),
-                )
-            })?;
+        let verified = target.map(|target| verify_function(function, &**target.isa()));
+        if let Some(Err(errors)) = verified {
+            let first = &errors.0[0];
+            let at = details.map.location(first.location);
+            let line = at.map_or(line, |at| at.line_number);
+            return Err(error(line, format!("in {name}: {first}")));
         }
         let mut runs = Vec::new();
         for comment in &details.comments {
             let line = line_of(text, comment.text);
-            match cranelift_reader::parse_run_command(comment.text, &function.signature) {
-                Ok(run) => runs.extend(run.map(|run| (line, run))),
-                Err(error) if isa.is_some() => return Err(Error::at(line, error.message)),
-                Err(_) => {}
+            let run = cranelift_reader::parse_run_command(comment.text, &function.signature);
+            match (target, run) {
+                (Some(_), Ok(run)) => runs.extend(run.map(|run| (line, run))),
+                (Some(_), Err(wrong)) => return Err(error(line, wrong.message)),
+                (None, Ok(Some(_))) => skips.push("run line: no target is for this machine".into()),
+                (None, _) => {}
             }
         }
+        let named = |callee: Callee| instance_name(&callee.name, &callee.signature);
         functions.push(Checked {
+            name: instance_name(name, &function.signature),
+            calls: callees_of(function).into_iter().map(named).collect(),
             function: function.clone(),
             line,
             runs,
@@ -186,68 +188,31 @@ fn functions(
 /// The line of a part of the text.
 fn line_of(text: &str, part: &str) -> usize {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    1 + text.as_bytes()[..offset]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
+    line_at(text.as_bytes(), offset)
 }
 
-/// The text with lines for other architectures left blank, so that line numbers stay; whether
-/// there were such. A `set` line that only they would have read goes with them.
-fn without_foreign_targets(text: &str, skips: &mut Skips) -> (String, bool) {
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    let mut sets = Vec::new();
-    let mut foreign = false;
-    for line in &mut lines {
+fn line_at(text: &[u8], offset: usize) -> usize {
+    1 + text[..offset].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// The text with this machine in place of each other one in its target lines, so that the reader
+/// goes on; and for each of these lines whether it named another one.
+fn with_native_targets(text: &str, skips: &mut Vec<String>) -> (String, Vec<bool>) {
+    let host = Triple::host().architecture;
+    let mut is_foreign = Vec::new();
+    let lines = text.split('\n').map(|line| {
         let mut words = line.split_whitespace();
-        match (words.next(), words.next()) {
-            (Some("function"), _) => break,
-            (Some("set"), _) => sets.push(line),
-            (Some("target"), Some(name)) => {
-                // A name that is none is left for the reader to refuse.
-                let target = name.parse().ok().map(|triple: Triple| triple.architecture);
-                if target.is_some_and(|target| target != Triple::host().architecture) {
-                    skip(skips, &format!("target line: {name} is another machine"), 1);
-                    foreign = true;
-                    *line = "";
-                } else {
-                    sets.clear();
-                }
+        if let (Some("target"), Some(name)) = (words.next(), words.next()) {
+            // A name that is none is left for the reader to refuse.
+            let target = name.parse().ok().map(|triple: Triple| triple.architecture);
+            is_foreign.push(target.is_some_and(|target| target != host));
+            if is_foreign.ends_with(&[true]) {
+                skips.push(format!("target line: {name} is another machine"));
+                return format!("target {host}");
             }
-            _ => {}
         }
-    }
-    if foreign {
-        sets.into_iter().for_each(|line| *line = "");
-    }
-    (lines.join("\n"), foreign)
-}
-
-/// An ISA of this machine with a file's settings, and the features of its target line or all that
-/// this machine has.
-fn isa(
-    flags: &Flags,
-    target: Option<&OwnedTargetIsa>,
-    level: &str,
-) -> Result<OwnedTargetIsa, NativeError> {
-    let of_file: Vec<(&str, String)> = flags
-        .iter()
-        .map(|flag| (flag.name, flag.value_string()))
-        .collect();
-    let mut settings: Vec<(&str, &str)> = of_file
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    settings.push(("opt_level", level));
-    if target.is_none() {
-        // For no machine in particular: everything that this one can do.
-        settings.push(("enable_llvm_abi_extensions", "true"));
-    }
-    let features = target.map(|target| target.isa_flags());
-    host_isa(&settings, features.as_deref())
-}
-
-/// Counts a reason.
-pub(crate) fn skip(skips: &mut Skips, why: &str, times: usize) {
-    *skips.entry(why.to_string()).or_default() += times;
+        line.to_string()
+    });
+    let lines: Vec<String> = lines.collect();
+    (lines.join("\n"), is_foreign)
 }

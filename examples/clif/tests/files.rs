@@ -76,3 +76,15 @@ fn one_bad_file_does_not_hide_the_others() {
     assert_eq!(code, Some(1));
     assert!(said.contains("2 files, 1 failed"), "{said}");
 }
+
+#[test]
+fn it_stays_small() {
+    let sources = [
+        include_str!("../src/main.rs"),
+        include_str!("../src/file.rs"),
+        include_str!("../src/compiler.rs"),
+        include_str!("../src/check.rs"),
+    ];
+    let lines: usize = sources.map(|source| source.lines().count()).iter().sum();
+    assert!(lines <= 600, "{lines} lines");
+}

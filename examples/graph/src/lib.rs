@@ -72,29 +72,12 @@ pub struct Inferred {
     tool: Option<Tool>,
 }
 
-/// What the layers after it rely on: its width.
-#[derive(Clone, PartialEq)]
-pub struct Width(Option<usize>);
+/// What the layers after it rely on is its width.
+impl Expose for Inferred {
+    type Value = usize;
 
-/// The only part of it.
-const WIDTH: Part<Width, Option<usize>> = Part {
-    index: 0,
-    name: "width",
-    get: |width| width.0,
-};
-
-impl Summarize<Inferred> for Width {
-    const PARTS: &'static [PartDigest<Width>] = &[PartDigest {
-        name: WIDTH.name,
-        digest: |width| digest_of(&width.0),
-    }];
-
-    fn of(inferred: &Inferred) -> Width {
-        Width(Some(inferred.width))
-    }
-
-    fn bottom() -> Width {
-        Width(None)
+    fn expose(&self) -> usize {
+        self.width
     }
 }
 
@@ -121,7 +104,7 @@ pub struct Layers;
 impl Compiler for Layers {
     type Source = Source;
     type Inferred = Inferred;
-    type Summary = Width;
+    type Summary = Exposed<usize>;
     type Code = (Inferred, Kernel);
     type Linked = Callable;
     type Shard = ShardKey<Made>;
@@ -130,7 +113,7 @@ impl Compiler for Layers {
         let (mut reads, mut widths) = (Vec::new(), Vec::new());
         for name in &source.reads {
             let layer = cx.callee(name, &[])?;
-            let width = cx.read(layer, &WIDTH)?;
+            let width = cx.read(layer, &Exposed::VALUE)?;
             widths.push(width.ok_or_else(|| Stop::failed(Wrong::Cycle))?);
             reads.push(layer);
         }

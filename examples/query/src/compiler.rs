@@ -8,10 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use worldage::dispatch::{Decl, DeclKind, Symbol, Ty, TyKind, Types};
 use worldage::embed::native::{NativeCode, NativeFunction};
-use worldage::engine::{
-    CodegenCx, Compiler, InferCx, LinkCx, Mi, Part, PartDigest, Resolved, Stop, Summarize,
-    digest_of,
-};
+use worldage::engine::{CodegenCx, Compiler, Expose, Exposed, InferCx, LinkCx, Mi, Resolved, Stop};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,35 +91,19 @@ pub struct Code {
     native: NativeCode,
 }
 
-/// All that callers see: what a function returns; unknown while it is being inferred.
-#[derive(Clone, PartialEq)]
-pub struct Returns(Option<Kind>);
+/// All that callers see: what a function returns.
+impl Expose for Inferred {
+    type Value = Kind;
 
-const RETURNS: Part<Returns, Option<Kind>> = Part {
-    index: 0,
-    name: "returns",
-    get: |returns| returns.0,
-};
-
-impl Summarize<Inferred> for Returns {
-    const PARTS: &'static [PartDigest<Returns>] = &[PartDigest {
-        name: RETURNS.name,
-        digest: |returns| digest_of(&returns.0),
-    }];
-
-    fn of(inferred: &Inferred) -> Returns {
-        Returns(Some(inferred.value.kind))
-    }
-
-    fn bottom() -> Returns {
-        Returns(None)
+    fn expose(&self) -> Kind {
+        self.value.kind
     }
 }
 
 impl Compiler for Queries {
     type Source = Source;
     type Inferred = Inferred;
-    type Summary = Returns;
+    type Summary = Exposed<Kind>;
     type Code = Code;
     type Linked = NativeFunction;
     type Shard = String;
@@ -253,7 +234,7 @@ impl Inference<'_, '_> {
             Resolved::NoMethod => return wrong(format!("no method takes {}", shown())),
             Resolved::Ambiguous(_) => return wrong(format!("{} is ambiguous", shown())),
         };
-        match self.cx.read(mi, &RETURNS)? {
+        match self.cx.read(mi, &Exposed::VALUE)? {
             Some(kind) => Ok(Typed {
                 kind,
                 node: Node::Call(mi, args),

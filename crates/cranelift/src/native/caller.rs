@@ -7,20 +7,28 @@ use cranelift_codegen::ir::{
     AbiParam, Endianness, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, types,
 };
 use cranelift_codegen::isa::OwnedTargetIsa;
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Calls native code with values, through one piece of glue per signature.
 pub struct NativeCaller {
     isa: OwnedTargetIsa,
-    glue: FxHashMap<Signature, NativeFunction>,
+    glue: Mutex<FxHashMap<Signature, Arc<NativeFunction>>>,
 }
 
 impl NativeCaller {
     /// Calls code that was made for this ISA.
     #[must_use]
     pub fn new(isa: OwnedTargetIsa) -> NativeCaller {
-        let glue = FxHashMap::default();
+        let glue = Mutex::default();
         NativeCaller { isa, glue }
+    }
+
+    /// The ISA whose code is called.
+    #[must_use]
+    pub fn isa(&self) -> &OwnedTargetIsa {
+        &self.isa
     }
 
     /// Calls a function and gives what it returns.
@@ -34,16 +42,12 @@ impl NativeCaller {
     /// # Safety
     /// `entry` is code of this signature for this caller's ISA, and is right to run.
     pub unsafe fn call(
-        &mut self,
+        &self,
         entry: usize,
         signature: &Signature,
         args: &[DataValue],
     ) -> Result<Vec<DataValue>, NativeError> {
-        if !self.glue.contains_key(signature) {
-            let code = NativeCode::compile(&self.isa, glue(signature, &self.isa))?;
-            let installed = code.install(&self.isa, |_| std::ptr::null())?;
-            self.glue.insert(signature.clone(), installed);
-        }
+        let glue = self.glue(signature)?;
         let params = signature.params.iter();
         let params = params.map(|param| param.value_type.bytes());
         assert!(
@@ -55,16 +59,28 @@ impl NativeCaller {
             // SAFETY: no value is wider than a slot.
             unsafe { arg.write_value_to(slot) };
         }
-        let glue = self.glue[signature].entry;
         // SAFETY: the glue has this type.
-        let glue: extern "C" fn(usize, *mut u128) = unsafe { std::mem::transmute(glue) };
-        glue(entry, slots.as_mut_ptr());
+        let through: extern "C" fn(usize, *mut u128) = unsafe { std::mem::transmute(glue.entry) };
+        through(entry, slots.as_mut_ptr());
         let returns = signature.returns.iter().zip(&slots);
         // SAFETY: the glue wrote a value of this type into the slot.
         let read = |ty, slot| unsafe { DataValue::read_value_from(slot, ty) };
         Ok(returns
             .map(|(returned, slot)| read(returned.value_type, slot))
             .collect())
+    }
+}
+
+impl NativeCaller {
+    fn glue(&self, signature: &Signature) -> Result<Arc<NativeFunction>, NativeError> {
+        let mut known = self.glue.lock();
+        if let Some(glue) = known.get(signature) {
+            return Ok(Arc::clone(glue));
+        }
+        let code = NativeCode::compile(&self.isa, glue(signature, &self.isa))?;
+        let glue = Arc::new(code.install(&self.isa, |_| std::ptr::null())?);
+        known.insert(signature.clone(), Arc::clone(&glue));
+        Ok(glue)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Direct calls made calls through cells: what calls a function names it by number, and no
 //! address appears before link.
 
+use super::NativeError;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::{
-    ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder,
-    InstructionData, MemFlagsData, Opcode, Type, UserExternalName, UserFuncName,
+    AbiParam, ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder,
+    InstructionData, MemFlagsData, Opcode, Signature, Type, UserExternalName, UserFuncName,
 };
 use rustc_hash::FxHashMap;
 
@@ -12,25 +13,61 @@ use rustc_hash::FxHashMap;
 /// `CELLS:n`.
 pub const CELLS: u32 = u32::MAX;
 
-/// The functions that a function calls or takes the address of, by name, in the order of the
-/// text; library functions are not among them.
+/// A function that another one names: by its reference there, and by what it is called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callee {
+    /// The reference, for [`call_through_cells`].
+    pub reference: FuncRef,
+    /// Its name.
+    pub name: UserFuncName,
+    /// The signature that it is called with.
+    pub signature: Signature,
+}
+
+impl Callee {
+    /// Whether the call reaches a function that is defined with this signature: one in the same
+    /// convention with values of the same types.
+    ///
+    /// # Errors
+    /// [`NativeError::Refused`], which shows both.
+    pub fn reaches(&self, defined: &Signature) -> Result<(), NativeError> {
+        let types = |params: &[AbiParam]| params.iter().map(|p| p.value_type).collect::<Vec<_>>();
+        let (name, called) = (&self.name, &self.signature);
+        if called.call_conv == defined.call_conv
+            && types(&called.params) == types(&defined.params)
+            && types(&called.returns) == types(&defined.returns)
+        {
+            return Ok(());
+        }
+        let why = format!("{name}{called} is called, and {name} is {defined}");
+        Err(NativeError::Refused(why.into()))
+    }
+}
+
+/// The functions that a function calls or takes the address of, in the order of the text; library
+/// functions are not among them.
 #[must_use]
-pub fn callees_of(function: &Function) -> Vec<(FuncRef, UserFuncName)> {
-    let mut callees: Vec<(FuncRef, UserFuncName)> = Vec::new();
+pub fn callees_of(function: &Function) -> Vec<Callee> {
+    let mut callees: Vec<Callee> = Vec::new();
     let blocks = function.layout.blocks();
     for inst in blocks.flat_map(|block| function.layout.block_insts(block)) {
         let Some(reference) = named_by(function, inst) else {
             continue;
         };
-        let name = match &function.dfg.ext_funcs[reference].name {
+        let named = &function.dfg.ext_funcs[reference];
+        let name = match &named.name {
             ExternalName::TestCase(name) => UserFuncName::Testcase(name.clone()),
             ExternalName::User(name) => {
                 UserFuncName::User(function.params.user_named_funcs()[*name].clone())
             }
             ExternalName::LibCall(_) | ExternalName::KnownSymbol(_) => continue,
         };
-        if !callees.iter().any(|(known, _)| *known == reference) {
-            callees.push((reference, name));
+        if !callees.iter().any(|known| known.reference == reference) {
+            callees.push(Callee {
+                reference,
+                name,
+                signature: function.dfg.signatures[named.signature].clone(),
+            });
         }
     }
     callees

@@ -56,6 +56,30 @@ pub fn host_isa(
     finish(builder)
 }
 
+/// As [`host_isa`], with all the settings of another code generator for the host, such as the one
+/// that a file asks for; `changes` replace settings.
+///
+/// ```
+/// use worldage_cranelift::native::{host_isa, host_isa_as};
+/// let asked = host_isa(&[("enable_verifier", "false")], None).unwrap();
+/// let isa = host_isa_as(asked.flags(), &[("opt_level", "speed")], None).unwrap();
+/// assert!(!isa.flags().enable_verifier());
+/// assert_eq!(isa.flags().opt_level().to_string(), "speed");
+/// ```
+///
+/// # Errors
+/// As there.
+pub fn host_isa_as(
+    flags: &Flags,
+    changes: &[(&str, &str)],
+    features: Option<&[Value]>,
+) -> Result<OwnedTargetIsa, NativeError> {
+    let values: Vec<(&str, String)> = flags.iter().map(|f| (f.name, f.value_string())).collect();
+    let settings = values.iter().map(|(name, value)| (*name, value.as_str()));
+    let settings: Vec<(&str, &str)> = settings.chain(changes.iter().copied()).collect();
+    host_isa(&settings, features)
+}
+
 fn machine(why: impl fmt::Display) -> NativeError {
     NativeError::Machine(why.to_string().into())
 }

@@ -85,8 +85,8 @@ pub use worldage_engine::compiler::Target as MachineTarget;
 pub use worldage_engine::persist::{Malformed, Portable, Reader, Writer};
 pub use worldage_engine::{
     Candidate, Candidates, CodeInstance, CodegenCx, Commit, Committed, Compiler, DemandError,
-    EditError, Explanation, ExternalKey, Fact, Failed, InferCx, LinkCx, Linked, Linking, Mi, MiKey,
-    OneShard, Options, Part, PartDigest, Resolved, ShardId, ShardKey, StableHasher, Stage,
-    StageEvent, StageFailed, StageFault, Stop, Summarize, TableId, Tool, ToolError, Unresolved,
-    ViewId, Whole, WorldGuard, digest_of, fingerprint_of,
+    EditError, Explanation, Expose, Exposed, ExternalKey, Fact, Failed, InferCx, LinkCx, Linked,
+    Linking, Mi, MiKey, OneShard, Options, Part, PartDigest, Resolved, ShardId, ShardKey,
+    StableHasher, Stage, StageEvent, StageFailed, StageFault, Stop, Summarize, TableId, Tool,
+    ToolError, Unresolved, ViewId, Whole, WorldGuard, digest_of, fingerprint_of,
 };

@@ -1,8 +1,12 @@
 //! What ran: the stages since somebody asked last, as counters and in words.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use worldage_engine::events::Origin;
 use worldage_engine::{Compiler, Engine, Stage, StageEvent};
+
+/// In pipeline order.
+const STAGES: [Stage; 3] = [Stage::Infer, Stage::Codegen, Stage::Link];
 
 /// The stages that ran, by stage and instance.
 ///
@@ -44,11 +48,36 @@ impl Stages {
             };
             (stage, names.into_iter().map(shown).collect::<Vec<_>>())
         };
-        let names = [Stage::Infer, Stage::Codegen, Stage::Link].map(named);
+        let names = STAGES.map(named);
         let names = names.into_iter().filter(|(_, names)| !names.is_empty());
         Stages {
             names: names.collect(),
             events,
+        }
+    }
+
+    /// Stages to compare with those that ran: the names of the instances of infer, codegen and
+    /// link, without events.
+    ///
+    /// ```
+    /// # use worldage::embed::{example::{Sum, Sums}, *};
+    /// # let session = Session::new(Sums);
+    /// # session.edit(|e| {
+    /// #     e.define("one", &[], Sum::Number(1))?;
+    /// #     e.define("two", &[], Sum::Of(vec!["one", "one"]))
+    /// # })?;
+    /// session.call("two", &[], |value| **value)?;
+    /// let expected = Stages::of_names([&["two()", "one()"][..], &["two()"], &["two()"]]);
+    /// assert_eq!(session.take_stages().names, expected.names);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn of_names<N: ToString>(names: [impl IntoIterator<Item = N>; 3]) -> Stages {
+        let sorted = |names: BTreeSet<String>| names.into_iter().collect();
+        let names = names.map(|names| sorted(names.into_iter().map(|n| n.to_string()).collect()));
+        let names = STAGES.into_iter().zip::<[Vec<String>; 3]>(names);
+        Stages {
+            names: names.filter(|(_, names)| !names.is_empty()).collect(),
+            events: Vec::new(),
         }
     }
 
@@ -86,7 +115,7 @@ impl Stages {
     /// ```
     #[must_use]
     pub fn counts(&self) -> [usize; 3] {
-        [Stage::Infer, Stage::Codegen, Stage::Link].map(|stage| self.ran(stage))
+        STAGES.map(|stage| self.ran(stage))
     }
 }
 
