@@ -112,21 +112,6 @@ pub(crate) fn run(nightly: bool) -> bool {
         )
         .map(Outcome::from)
     });
-    report.step("the book", || {
-        if !is_available(std::process::Command::new("mdbook").arg("--version")) {
-            let how = "mdbook not found (cargo install mdbook); its code runs as doctests";
-            return Ok(Outcome::Skipped(how.to_owned()));
-        }
-        let folder = std::env::temp_dir().join(format!("worldage-book-{}", std::process::id()));
-        let mut mdbook = std::process::Command::new("mdbook");
-        mdbook
-            .args(["build", "docs/book", "--dest-dir"])
-            .arg(&folder);
-        let built = succeeds(&mut mdbook).map(Outcome::from);
-        // What it made is not needed any more; a failure to remove it is the system's affair.
-        let _ = std::fs::remove_dir_all(folder);
-        built
-    });
     report.step("licences and sources of dependencies", || {
         let checks = ["deny", "--locked", "check", "bans", "licenses", "sources"];
         if_deny_is_present(|| succeeds(&mut cargo(checks)).map(Outcome::from))
