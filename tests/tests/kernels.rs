@@ -6,6 +6,7 @@
 mod kernels {
     pub(super) mod launch;
     pub(super) mod operations;
+    pub(super) mod overlays;
     pub(super) mod refusals;
     pub(super) mod schedules;
 }
@@ -51,6 +52,12 @@ fn operations_and_refusals() -> Vec<Trial> {
             let name = format!("schedules/{name} {engine:?}");
             trials.push(trial(name, *engine, move || check(shard)));
         }
+    }
+    for (name, check) in kernels::overlays::CHECKS {
+        trials.push(trial(format!("overlays/{name}"), Engine::Speed, check));
+    }
+    for (name, check) in kernels::overlays::ON_DEVICE {
+        trials.push(trial(format!("overlays/{name}"), Engine::OpenCl, check));
     }
     for (name, check) in kernels::refusals::CHECKS {
         let name = format!("devices/{name}");

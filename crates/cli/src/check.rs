@@ -2,13 +2,11 @@
 //! assembler.
 
 use crate::failure::{Done, Failure};
-use crate::{files, terminal};
-use std::path::PathBuf;
+use crate::terminal;
 use worldage::{DeviceCheck, Session, Shard};
 
 /// Checks the kernels whose parameters all have concrete types: a line for each that passes.
-pub(crate) fn kernels(session: &Session, files: &[PathBuf], shard: Shard) -> Done {
-    files::define(session, files)?;
+pub(crate) fn kernels(session: &Session, shard: Shard) -> Done {
     let kernels = session.kernels();
     if kernels.is_empty() {
         let message = "the program has no kernel whose parameters all have concrete types";

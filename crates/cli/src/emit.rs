@@ -29,6 +29,11 @@ pub(crate) struct Args {
     /// The schedule of a kernel with a tuning space, such as block=64 [default: the first]
     #[arg(long, value_name = "SCHEDULE")]
     schedule: Option<Schedule>,
+    /// The table that the program is seen through, with --stage inferred or inlined: opencl or ptx
+    #[arg(long, value_name = "TABLE")]
+    view: Option<String>,
+    #[command(flatten)]
+    overlays: files::Overlays,
     /// Write there instead of to standard output
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -99,8 +104,9 @@ pub(crate) fn run(args: &Args) -> Done {
     }
     let session = Session::new(SessionOptions::default())?;
     files::define(&session, &args.files)?;
+    args.overlays.define(&session)?;
     let schedule = args.schedule.clone().unwrap_or_default();
-    let shown = session.emit_in(&args.function, stage, opt, &schedule);
+    let shown = session.emit_in(&args.function, stage, opt, &schedule, args.view.as_deref());
     let mut shown = shown.map_err(|failure| Failure::edit(&session, &failure))?;
     if !shown.ends_with('\n') {
         shown.push('\n');

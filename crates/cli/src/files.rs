@@ -51,6 +51,49 @@ pub(crate) fn define(session: &Session, paths: &[PathBuf]) -> Result<EditReport,
     Ok(report)
 }
 
+/// Methods that stand above the program's own where code is made for a kind of device.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Overlays {
+    /// A file of methods that code for a device has instead: opencl=FILE or ptx=FILE
+    #[arg(long = "overlay", value_name = "TABLE=FILE", value_parser = overlay)]
+    overlays: Vec<(String, PathBuf)>,
+}
+
+/// A table, and the name and bytes of a file.
+type Overlay<'a> = (&'a str, String, Vec<u8>);
+
+fn overlay(text: &str) -> Result<(String, PathBuf), String> {
+    let parts = text.split_once('=');
+    let (table, file) = parts
+        .filter(|(table, file)| !table.is_empty() && !file.is_empty())
+        .ok_or("a table and a file are needed, such as opencl=FILE")?;
+    Ok((table.to_owned(), file.into()))
+}
+
+impl Overlays {
+    /// What they say: the table, the name of the file, its bytes.
+    pub(crate) fn read(&self) -> Result<Vec<Overlay<'_>>, Failure> {
+        let each = self.overlays.iter();
+        each.map(|(table, path)| {
+            let (name, bytes) = read(path)?;
+            Ok((&**table, name, bytes))
+        })
+        .collect()
+    }
+
+    /// Defines them in a session.
+    pub(crate) fn define(&self, session: &Session) -> Result<(), Failure> {
+        for (table, name, bytes) in self.read()? {
+            let defined = session.define(&name, &String::from_utf8_lossy(&bytes), Some(table));
+            let report = defined.map_err(|failure| Failure::edit(session, &failure))?;
+            for warning in &report.warnings {
+                crate::terminal::say(&session.render(warning));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Writes a result to a file, or to standard output if there is none.
 pub(crate) fn write(path: Option<&Path>, text: &str) -> Result<(), Failure> {
     let Some(path) = path else {

@@ -34,6 +34,11 @@ pub(crate) struct Args {
     /// The schedule of a kernel with a tuning space, such as block=64 [default: the fastest]
     #[arg(long, value_name = "SCHEDULE")]
     schedule: Option<Schedule>,
+    /// The table that the program is seen through: on a device it is that device's
+    #[arg(long, value_name = "TABLE")]
+    view: Option<String>,
+    #[command(flatten)]
+    overlays: files::Overlays,
     /// How hard the code generator tries
     #[arg(long, value_enum, default_value = "speed")]
     opt: Opt,
@@ -59,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Done {
     session.set_strict(args.store.strict);
     session.on_print(Box::new(terminal::program_output));
     files::define(&session, &args.files)?;
+    args.overlays.define(&session)?;
     let (name, bytes) = files::read(&args.args)?;
     let launch = json::Launch::read(&name, &bytes).map_err(Failure::Program)?;
     let kernel = args.kernel.as_ref().or(launch.kernel.as_ref());
@@ -129,7 +135,11 @@ impl Launching<'_> {
         shard: Shard,
         values: Vec<Value>,
     ) -> Result<TunedReport, Failure> {
-        let (session, options) = (self.session, CallOptions::default());
+        let session = self.session;
+        let options = CallOptions {
+            view: args.view.clone(),
+            ..CallOptions::default()
+        };
         let checked = session.check_kernel_args(self.kernel, &values);
         checked.map_err(|failure| Failure::call(session, &failure))?;
         Ok(match &args.schedule {
@@ -181,8 +191,12 @@ impl Launching<'_> {
             let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), None);
             defined.map_err(|failure| Failure::edit(session, &failure))?;
         }
-        let schedule = self.schedule(args)?;
-        let (printed, launched) = oracle.launch_in(self.kernel, values, grid, &schedule);
+        for (table, name, bytes) in args.overlays.read()? {
+            let defined = oracle.define(&name, &String::from_utf8_lossy(&bytes), Some(table));
+            defined.map_err(|failure| Failure::edit(session, &failure))?;
+        }
+        let (schedule, view) = (self.schedule(args)?, args.view.as_deref());
+        let (printed, launched) = oracle.launch_in(self.kernel, values, grid, &schedule, view);
         terminal::program_output(&printed);
         match launched {
             Ok(()) => terminal::line(&self.launch.answer(values)),

@@ -23,6 +23,8 @@ pub(crate) struct Args {
     target: Target,
     #[command(flatten)]
     compile: CompileArgs,
+    #[command(flatten)]
+    overlays: files::Overlays,
     /// Show what was compiled, on standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
     stats: Option<stats::Format>,
@@ -47,9 +49,11 @@ pub(crate) fn run(args: &Args) -> Done {
     let session = args.compile.session()?;
     session.on_print(Box::new(terminal::program_output));
     if let Some(shard) = args.target.shard_in(&session, args.compile.opt.level()?)? {
-        return check::kernels(&session, &args.files, shard);
+        files::define(&session, &args.files)?;
+        args.overlays.define(&session)?;
+        return check::kernels(&session, shard);
     }
-    let done = call(&session, &args.files, &args.entry, &args.args);
+    let done = call(&session, args);
     // The numbers are the last line, also below an error.
     let mut done = done.map_err(|failure| failure.say());
     if let Some(folder) = &args.compile.store.dump_dir {
@@ -64,9 +68,10 @@ pub(crate) fn run(args: &Args) -> Done {
 }
 
 /// Defines the program and calls its entry.
-fn call(session: &Session, files: &[PathBuf], entry: &str, args: &[String]) -> Done {
-    let report = files::define(session, files)?;
-    call_entry(session, &report.files, entry, args).1
+fn call(session: &Session, args: &Args) -> Done {
+    let report = files::define(session, &args.files)?;
+    args.overlays.define(session)?;
+    call_entry(session, &report.files, &args.entry, &args.args).1
 }
 
 /// Calls the entry of a program and shows its value; how often infer, codegen and link ran.

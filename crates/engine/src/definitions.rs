@@ -136,6 +136,13 @@ impl Definitions {
     pub(crate) fn method(&self, id: MethodId) -> &MethodInfo {
         &self.methods[id.0 as usize]
     }
+    /// A method's signature, and its table if that is not the base: `g(Int64) in gpu`.
+    pub(crate) fn in_table(&self, sig: String, method: MethodId) -> String {
+        match self.method(method).table {
+            TableId::BASE => sig,
+            table => format!("{sig} in {}", self.tables[table.0 as usize]),
+        }
+    }
 
     pub(crate) fn methods_of(&self, table: TableId, function: Symbol) -> Option<&Methods> {
         self.functions.get(&(table, function))

@@ -41,6 +41,8 @@ pub struct Options {
     pub linking: Linking,
     /// Instances that one demand may reach anew: a recursion on ever new types ends here.
     pub max_instances: usize,
+    /// Tables that are there before the prelude, by name: `TableId(1)` is the first.
+    pub tables: Vec<Arc<str>>,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             callable_worlds: 64,
             linking: Linking::default(),
             max_instances: 1 << 24,
+            tables: Vec::new(),
         }
     }
 }
@@ -152,7 +155,9 @@ impl<C: Compiler> Engine<C> {
         options: Options,
         prelude: Edit<C::Source>,
     ) -> Result<Self, EditError> {
-        let definitions = Arc::new(RwLock::new(Definitions::new(Arc::clone(&types))));
+        let mut definitions = Definitions::new(Arc::clone(&types));
+        definitions.tables.extend(options.tables);
+        let definitions = Arc::new(RwLock::new(definitions));
         let answers = Answers::new(Arc::clone(&definitions));
         let shared = Shared {
             compiler,

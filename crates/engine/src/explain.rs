@@ -238,7 +238,7 @@ impl<C: Compiler> Chain<'_, C> {
         let info = definitions.method(method);
         let name = self.shared.types.symbol_str(info.function);
         let sig = definitions.sig_at(method, cause.world);
-        let sig = display_sig(&self.shared.types, name, sig);
+        let sig = definitions.in_table(display_sig(&self.shared.types, name, sig), method);
         format!("source {sig}  {} in world {}", cause.change, cause.world)
     }
 

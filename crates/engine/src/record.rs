@@ -93,9 +93,11 @@ pub(crate) fn record<C: Compiler>(
     Some(Record { edges, key })
 }
 
-/// A method's signature as it is written in the graph's world.
+/// A method's signature as it is written in the graph's world, and its table if that is not the
+/// base.
 fn method<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: MethodId) -> String {
     let definitions = env.definitions.read();
     let name = env.types.symbol_str(definitions.method(id).function);
-    display_sig(&env.types, name, definitions.sig_at(id, graph.world))
+    let sig = display_sig(&env.types, name, definitions.sig_at(id, graph.world));
+    definitions.in_table(sig, id)
 }

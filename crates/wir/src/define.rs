@@ -7,8 +7,9 @@
 
 use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
+use crate::device::overlay::Overlay;
 use crate::diag::{Code, Diagnostic, FileId};
-use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable};
+use crate::env::{NoTypes, ResolveError, TypeDef, TypeScope as _, TypeTable};
 use crate::env::{resolve_sig, resolve_type, sig_errors, signature_types, var_names};
 use crate::host::HostBody;
 use crate::source::{MethodSource, Source};
@@ -157,7 +158,8 @@ pub struct After {
 pub type Placed<'a> = (FileId, &'a Item);
 
 impl Written {
-    /// Nothing but the built-in functions, and the edit that defines them.
+    /// Nothing but the built-in functions and the overlays of devices, and the edit that defines
+    /// them, for an engine that begins with [`Overlay::tables`].
     #[must_use]
     pub fn new(universe: Arc<Universe>) -> (Written, Edit<Source>) {
         let all = builtins(&universe);
@@ -168,7 +170,7 @@ impl Written {
             let source = Source::Builtin(builtin.id);
             prelude.define_intrinsic(TableId::BASE, function, builtin.sig.clone(), source, number);
         }
-        let written = Written {
+        let mut written = Written {
             universe,
             builtins: all.into(),
             types: BTreeMap::new(),
@@ -176,7 +178,25 @@ impl Written {
             methods: FxHashMap::default(),
             standing: FxHashSet::default(),
         };
+        for overlay in Overlay::ALL {
+            written.ship(overlay, &mut prelude);
+        }
         (written, prelude)
+    }
+
+    /// Defines the methods of a kind of device.
+    fn ship(&mut self, overlay: Overlay, prelude: &mut Edit<Source>) {
+        let [_, table] = overlay.stack();
+        for source in overlay.methods() {
+            let sig = resolve_sig(&self.universe, &NoTypes, &source.def);
+            let sig = sig.expect("signatures of built-in types");
+            let function = self.universe.types().symbol(&source.def.name);
+            let method = Source::Method(Arc::clone(source));
+            prelude.define(table, function, sig.clone(), method);
+            let source = Arc::clone(source);
+            let methods = self.methods.entry((table, function)).or_default();
+            methods.push(WrittenMethod { sig, source });
+        }
     }
 
     /// What type names mean now.

@@ -6,6 +6,7 @@
 //! before, [`Fault::read`] afterwards.
 
 pub mod memory;
+pub mod overlay;
 pub mod reach;
 
 use crate::ir::{Failure, Op};

@@ -11,7 +11,7 @@ use crate::ir::{
     UnknownKind, Val,
 };
 use crate::module::At;
-use crate::prim::{MathFn, Prim, PrimError, Scalar};
+use crate::prim::{Library, MathFn, Prim, PrimError, Scalar};
 use crate::source::Source;
 use crate::universe::Universe;
 use rustc_hash::FxHashSet;
@@ -272,11 +272,12 @@ portable!(enum PrimError { 0 Division, 1 Conversion });
 portable!(enum Scalar {
     0 Bool, 1 I8, 2 I16, 3 I32, 4 I64, 5 U8, 6 U16, 7 U32, 8 U64, 9 F32, 10 F64,
 });
+portable!(enum Library { 0 OpenCl, 1 OpenClNative, 2 Libdevice, 3 LibdeviceFast });
 portable!(enum MathFn { 0 Sin, 1 Cos, 2 Tan, 3 Exp, 4 Log, 5 Pow });
 portable!(enum Prim {
     0 Add(s), 1 Sub(s), 2 Mul(s), 3 Div(s), 4 Rem(s), 5 Neg(s), 6 Abs(s), 7 BitNot(s), 8 Not,
     9 And(s), 10 Or(s), 11 Xor(s), 12 Shl(s), 13 Shr(s), 14 Eq(s), 15 Lt(s), 16 Le(s),
     17 EqMixed(a, b), 18 LtMixed(a, b), 19 LeMixed(a, b), 20 Min(s), 21 Max(s), 22 Sqrt(s),
     23 Floor(s), 24 Ceil(s), 25 Round(s), 26 Math(f, s), 27 PowInt(s), 28 Cast(from, to),
-    29 Convert(from, to), 30 TruncTo(from, to), 31 Trunc(s),
+    29 Convert(from, to), 30 TruncTo(from, to), 31 Trunc(s), 32 Library(library, f, s),
 });

@@ -2,9 +2,11 @@
 //! interpreter and constant folding evaluate with, and that every backend must agree with.
 
 mod eval;
+mod library;
 mod scalar;
 
 pub use eval::{math, math32};
+pub use library::Library;
 pub use scalar::ScalarValue;
 
 use crate::diag::Code;
@@ -117,6 +119,9 @@ pub enum Prim {
     TruncTo(Scalar, Scalar),
     /// `trunc(x)`: round a float towards zero to a whole float.
     Trunc(Scalar),
+    /// An elementary function of a device's library on F32 or F64 operands; here it is evaluated
+    /// as the [`Prim::Math`] of the same name.
+    Library(Library, MathFn, Scalar),
 }
 
 /// Why a scalar operation fails.
@@ -147,7 +152,8 @@ impl Prim {
             | Le(s)
             | Min(s)
             | Max(s)
-            | Math(MathFn::Pow, s) => (s, Some(s)),
+            | Math(MathFn::Pow, s)
+            | Library(_, MathFn::Pow, s) => (s, Some(s)),
             Shl(s) | Shr(s) | PowInt(s) => (s, Some(Scalar::I64)),
             EqMixed(a, b) | LtMixed(a, b) | LeMixed(a, b) => (a, Some(b)),
             Neg(s)
@@ -158,7 +164,8 @@ impl Prim {
             | Ceil(s)
             | Round(s)
             | Trunc(s)
-            | Math(_, s) => (s, None),
+            | Math(_, s)
+            | Library(_, _, s) => (s, None),
             Not => (Scalar::Bool, None),
             Cast(from, _) | Convert(from, _) | TruncTo(from, _) => (from, None),
         }
@@ -224,6 +231,7 @@ impl Prim {
             Convert(..) => "convert",
             TruncTo(..) => "truncto",
             Trunc(_) => "trunc",
+            Library(library, f, s) => library.name(f, s),
         }
     }
 }

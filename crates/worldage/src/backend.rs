@@ -14,6 +14,7 @@ use worldage_engine::{Linked, Mi, Stop, Target};
 #[cfg(feature = "llvm")]
 use worldage_llvm::{self as llvm, PtxTarget};
 use worldage_wir::compiler::Backend;
+use worldage_wir::device::overlay::Overlay;
 use worldage_wir::ir::Body;
 #[cfg(feature = "opencl")]
 use worldage_wir::layout::Layouts;
@@ -46,6 +47,19 @@ impl fmt::Display for Shard {
             Shard::OpenCl => f.write_str("opencl"),
             #[cfg(feature = "llvm")]
             Shard::Ptx(target, opt) => write!(f, "ptx:{target} {opt}"),
+        }
+    }
+}
+
+impl Shard {
+    /// The overlay that code for it is inferred with; `None` on the host.
+    pub(crate) fn overlay(self) -> Option<Overlay> {
+        match self {
+            Shard::Host(_) => None,
+            #[cfg(feature = "opencl")]
+            Shard::OpenCl => Some(Overlay::OpenCl),
+            #[cfg(feature = "llvm")]
+            Shard::Ptx(..) => Some(Overlay::Ptx),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Calls from the host: an expression to a value, and which stages ran for it.
 
+use crate::backend::Shard;
 use crate::failure;
 use crate::options::OptLevel;
 use crate::session::{Inner, Session, SessionCompiler};
@@ -143,6 +144,7 @@ pub(crate) fn print(session: &Inner, text: &str) {
 }
 
 /// Where a call goes.
+#[derive(Clone, Copy)]
 pub(crate) struct Route {
     pub(crate) world: World,
     pub(crate) view: ViewId,
@@ -281,6 +283,12 @@ impl Inner {
             failure::of_diagnostic(first)
         })?;
         Ok((view, self.shard(opt.unwrap_or(self.options.opt), view)))
+    }
+
+    /// Where a launch goes on a shard: into the view that this shard has.
+    pub(crate) fn route_on(&self, route: &Route, shard: Shard) -> Route {
+        let view = self.view_on(shard, route.view);
+        Route { view, ..*route }
     }
 
     /// The stages that ran, by stage and name.

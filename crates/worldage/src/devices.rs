@@ -106,6 +106,7 @@ impl Session {
     ) -> CallReport {
         self.report(options, |inner, route| {
             check_grid(grid)?;
+            let route = &inner.route_on(route, shard);
             let mi = inner.kernel(route, kernel, &args)?;
             let launched = inner.launch_once(route, mi, &shard.into(), &args, grid)?;
             Ok(Value::tuple(&inner.universe, launched.args))
@@ -158,7 +159,7 @@ impl Session {
     /// What the device cannot do, or what its compiler says.
     pub fn check_kernel(&self, sig: &str, shard: Shard) -> Result<DeviceCheck, EditFailure> {
         let inner = &*self.inner;
-        let view = inner.view_id(None)?;
+        let view = inner.view_on(shard, inner.view_id(None)?);
         let world = inner.engine.world();
         let mi = inner.instance(sig, view, world)?;
         let wrong = |error: &RunError| {
@@ -264,7 +265,7 @@ impl Inner {
 
     /// Adds places, innermost first.
     pub(crate) fn add_trace(&self, error: &mut RunError, trace: &[At]) {
-        for at in trace.iter().filter(|at| !self.is_intrinsic(at.mi)) {
+        for at in trace.iter().filter(|at| self.is_written(at.mi)) {
             let method = self.engine.key(at.mi).method;
             let node = at.node;
             error.unwind(Site { method, node }, || self.engine.name(at.mi));

@@ -129,6 +129,7 @@ impl Session {
         schedules: &[Schedule],
     ) -> Result<(), DumpError> {
         let engine = &self.inner.engine;
+        let view = self.inner.view_on(shard, engine.view(&[]));
         let function = engine.types().symbol_str(engine.key(mi).function);
         let instance = engine.name(mi);
         let folder = folder.join("methods").join(file_name(function));
@@ -147,7 +148,7 @@ impl Session {
             let mut last = String::new();
             let stages = stages_of(shard);
             for (number, (stage, ending)) in stages.iter().enumerate() {
-                let text = self.emit_scheduled(mi, *stage, opt, schedule)?;
+                let text = self.emit_scheduled(mi, *stage, opt, schedule, view)?;
                 last = format!("{}-{ending}", number + 1);
                 write(&folder.join(&last), &text)?;
             }
@@ -188,7 +189,8 @@ impl Session {
             engine.world(),
         );
         write(&folder.join("options.txt"), &options)?;
-        let shard = engine.shard(at.clone(), engine.view(&[]));
+        let view = self.inner.view_on(at.shard, engine.view(&[]));
+        let shard = engine.shard(at.clone(), view);
         let Some(record) = engine.record(mi, shard, PRODUCER) else {
             return Ok(());
         };

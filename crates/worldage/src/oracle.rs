@@ -8,6 +8,7 @@ use std::sync::Arc;
 use worldage_dispatch::World;
 use worldage_wir::ast::{ExprKind, Item};
 use worldage_wir::compiler::external_literal;
+use worldage_wir::device::overlay::Overlay;
 use worldage_wir::diag::{Diagnostic, FileId, LineCol, Place, Sources};
 use worldage_wir::env::resolve_sig;
 use worldage_wir::error::RunError;
@@ -50,7 +51,7 @@ impl InterpreterSession {
             program: Program::new(universe),
             sources: Sources::default(),
             worlds: Vec::new(),
-            tables: Vec::new(),
+            tables: Overlay::ALL.map(|overlay| overlay.name().to_owned()).into(),
         }
     }
 
@@ -244,10 +245,8 @@ impl InterpreterSession {
         };
         let program = program.unwrap_or(&self.program);
         let mut printed = String::new();
-        if let Some(view) = view.filter(|view| !self.tables.iter().any(|table| table == view)) {
-            let message = format!("there is no table `{view}`");
-            let error = RunError::new(worldage_wir::diag::Code::UnknownName, message);
-            return (printed, Err(Box::new(error.subject(view))));
+        if let Err(error) = self.check_view(view) {
+            return (printed, Err(error));
         }
         let expr = match syntax::parse_call(expr) {
             Ok(expr) => expr,
@@ -287,10 +286,10 @@ impl InterpreterSession {
         args: &[Value],
         grid: crate::Grid,
     ) -> (String, Result<(), Box<RunError>>) {
-        self.launch_in(kernel, args, grid, &Schedule::default())
+        self.launch_in(kernel, args, grid, &Schedule::default(), None)
     }
 
-    /// As [`InterpreterSession::launch`], in a schedule.
+    /// As [`InterpreterSession::launch`], in a schedule and a view.
     ///
     /// ```
     /// # let mut oracle = worldage::oracle::InterpreterSession::new(std::sync::Arc::new(worldage::Universe::new()));
@@ -299,7 +298,7 @@ impl InterpreterSession {
     /// let grid = worldage::Grid { global: [1, 1, 1], local: [1, 1, 1] };
     /// let launch = |schedule: &str| {
     ///     let schedule = schedule.parse().unwrap();
-    ///     oracle.launch_in("k", &[worldage::Value::int(1)], grid, &schedule).1
+    ///     oracle.launch_in("k", &[worldage::Value::int(1)], grid, &schedule, None).1
     /// };
     /// assert!(launch("a=1").is_ok() && launch("a=2").is_err());
     /// ```
@@ -309,6 +308,7 @@ impl InterpreterSession {
         args: &[Value],
         grid: crate::Grid,
         schedule: &Schedule,
+        view: Option<&str>,
     ) -> (String, Result<(), Box<RunError>>) {
         let mut printed = String::new();
         let grid = worldage_wir::interp::Grid {
@@ -319,12 +319,24 @@ impl InterpreterSession {
             global: grid.global,
             local: grid.local,
         });
+        let result = result.and_then(|()| self.check_view(view));
         let result = result.and_then(|()| {
             let print = &mut |text: &str| printed.push_str(text);
             let grid = (grid, schedule);
-            self.program.launch(None, kernel, args, grid, print)
+            self.program.launch(view, kernel, args, grid, print)
         });
         (printed, result)
+    }
+
+    fn check_view(&self, view: Option<&str>) -> Result<(), Box<RunError>> {
+        match view.filter(|view| !self.tables.iter().any(|table| table == view)) {
+            None => Ok(()),
+            Some(view) => {
+                let message = format!("there is no table `{view}`");
+                let error = RunError::new(worldage_wir::diag::Code::UnknownName, message);
+                Err(Box::new(error.subject(view)))
+            }
+        }
     }
 
     /// An error as text for people, with positions and carets.

@@ -88,6 +88,22 @@ pub enum EmitStage {
     Llvm(Option<PtxTarget>),
 }
 
+impl EmitStage {
+    /// The shard of a device that only this stage is of.
+    fn shard(self, opt: OptLevel) -> Option<crate::Shard> {
+        let _ = opt;
+        match self {
+            #[cfg(feature = "opencl")]
+            EmitStage::OpenCl => Some(crate::Shard::OpenCl),
+            #[cfg(feature = "llvm")]
+            EmitStage::Ptx(target) | EmitStage::Llvm(Some(target)) => {
+                Some(crate::Shard::Ptx(target, opt))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Session {
     /// Which method takes these argument types: `f(Int64, Float64)`.
     ///
@@ -271,10 +287,29 @@ impl Session {
     /// # Errors
     /// If the signature is wrong, no method takes it, or it was never compiled.
     pub fn explain(&self, sig: &str) -> Result<Explanation, EditFailure> {
+        self.explain_on(sig, crate::Shard::Host(self.inner.options.opt))
+    }
+
+    /// The same of a shard of any kind; of a kernel, in its first schedule.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// # session.define("f.wir", "noinline fn g(x) { x + 1 }\nfn f(x) { g(x) * 2 }", None).unwrap();
+    /// session.prepare("f(Int64)", OptLevel::None).unwrap();
+    /// let none = session.explain_on("f(Int64)", Shard::Host(OptLevel::None)).unwrap();
+    /// assert_eq!(none.stages.len(), 3);
+    /// assert!(session.explain_on("f(Int64)", Shard::Host(OptLevel::Speed)).is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::explain`].
+    pub fn explain_on(&self, sig: &str, shard: crate::Shard) -> Result<Explanation, EditFailure> {
         let inner = &*self.inner;
-        let view = inner.view_id(None)?;
+        let view = inner.view_on(shard, inner.view_id(None)?);
         let mi = inner.instance(sig, view, inner.engine.world())?;
-        let shard = inner.shard(inner.options.opt, view);
+        let schedule = inner.space(mi, inner.engine.world()).schedule(0);
+        let shard = inner.engine.shard(Scheduled { shard, schedule }, view);
         inner.engine.explain(mi, shard).ok_or_else(|| {
             EditFailure::of(
                 Diagnostic::error(Code::NoMatchingMethod, format!("{sig} was never compiled"))
@@ -386,7 +421,8 @@ impl Session {
         self.emit_of(self.instance(sig)?, stage, opt)
     }
 
-    /// As [`Session::emit`], of a kernel in a schedule.
+    /// As [`Session::emit`], of a kernel in a schedule and as a view sees it, such as `opencl`; code
+    /// for a device is shown as that device's view sees it, if none is named.
     ///
     /// ```
     /// # use worldage::*;
@@ -394,8 +430,13 @@ impl Session {
     /// let text = "kernel fn k(n: Int64) { tune(a, [5, 6])\n div(n, a) }";
     /// session.define("k.wir", text, None).unwrap();
     /// let schedule = "a=6".parse().unwrap();
-    /// let text = session.emit_in("k(Int64)", EmitStage::Inlined, OptLevel::Speed, &schedule);
+    /// let text = session.emit_in("k(Int64)", EmitStage::Inlined, OptLevel::Speed, &schedule, None);
     /// assert!(text.unwrap().contains('6'));
+    /// // On an OpenCL device `sin` is that of OpenCL C.
+    /// session.define("s.wir", "fn s(x: Float64) { sin(x) }", None).unwrap();
+    /// let (stage, opt, none) = (EmitStage::Inlined, OptLevel::Speed, Schedule::default());
+    /// let text = session.emit_in("s(Float64)", stage, opt, &none, Some("opencl")).unwrap();
+    /// assert!(text.contains("cl_sin"));
     /// ```
     ///
     /// # Errors
@@ -406,8 +447,15 @@ impl Session {
         stage: EmitStage,
         opt: OptLevel,
         schedule: &Schedule,
+        view: Option<&str>,
     ) -> Result<String, EditFailure> {
-        self.emit_scheduled(self.instance(sig)?, stage, opt, schedule)
+        let inner = &*self.inner;
+        let view = inner.view_id(view)?;
+        let view = stage
+            .shard(opt)
+            .map_or(view, |shard| inner.view_on(shard, view));
+        let mi = inner.instance(sig, view, inner.engine.world())?;
+        self.emit_scheduled(mi, stage, opt, schedule, view)
     }
 
     /// As [`Session::emit`], of an instance that is known.
@@ -415,7 +463,12 @@ impl Session {
     /// # Errors
     /// If a stage fails.
     pub fn emit_of(&self, mi: Mi, stage: EmitStage, opt: OptLevel) -> Result<String, EditFailure> {
-        self.emit_scheduled(mi, stage, opt, &Schedule::default())
+        let inner = &*self.inner;
+        let view = inner.view_id(None)?;
+        let view = stage
+            .shard(opt)
+            .map_or(view, |shard| inner.view_on(shard, view));
+        self.emit_scheduled(mi, stage, opt, &Schedule::default(), view)
     }
 
     pub(crate) fn emit_scheduled(
@@ -424,9 +477,9 @@ impl Session {
         stage: EmitStage,
         opt: OptLevel,
         schedule: &Schedule,
+        view: ViewId,
     ) -> Result<String, EditFailure> {
         let inner = &*self.inner;
-        let view = inner.view_id(None)?;
         let world = inner.engine.world();
         let method = inner.engine.key(mi).method;
         if stage == EmitStage::Source {

@@ -23,6 +23,7 @@ use worldage_store::Store;
 use worldage_store::usage::Usage;
 use worldage_wir::compiler::Wir;
 use worldage_wir::define::Written;
+use worldage_wir::device::overlay::Overlay;
 use worldage_wir::diag::{Diagnostic, LineCol, Place};
 use worldage_wir::error::Site;
 use worldage_wir::universe::Universe;
@@ -191,6 +192,7 @@ impl Session {
         let engine_options = Options {
             threads: options.threads,
             callable_worlds,
+            tables: Overlay::tables(),
             linking: options.linking,
             ..Options::default()
         };
@@ -201,6 +203,8 @@ impl Session {
         let store = options.store.clone();
         let view = engine.view(&[]);
         let base = engine.shard(Shard::Host(options.opt).into(), view);
+        let tables =
+            Overlay::ALL.map(|overlay| (overlay.name().into(), of_device(&engine, overlay)));
         Ok(Session {
             inner: Arc::new(Inner {
                 universe,
@@ -208,7 +212,7 @@ impl Session {
                 loader,
                 written: Mutex::new(written),
                 places: RwLock::default(),
-                tables: RwLock::default(),
+                tables: RwLock::new(tables.into_iter().collect()),
                 options,
                 contexts: Mutex::default(),
                 base,
@@ -377,7 +381,8 @@ impl Session {
     /// As [`Session::prepare`]; what a device cannot do, such as launch what is no kernel.
     pub fn prepare_on(&self, instance: &str, shard: Shard) -> Result<(), EditFailure> {
         let inner = &*self.inner;
-        let (view, world) = (inner.view_id(None)?, inner.engine.world());
+        let view = inner.view_on(shard, inner.view_id(None)?);
+        let world = inner.engine.world();
         let mi = inner.instance(instance, view, world)?;
         let compiled = inner.compile_schedules(mi, shard, (view, world));
         drop(inner.take_stages());
@@ -520,6 +525,16 @@ impl Session {
     }
 }
 
+/// The program's table of a kind of device.
+fn of_device(engine: &Engine<SessionCompiler>, overlay: Overlay) -> NamedTable {
+    let stack = overlay.stack();
+    NamedTable {
+        id: stack[0],
+        view: engine.view(&stack),
+        stack: stack.into(),
+    }
+}
+
 fn shelf(store: Option<&Arc<Store>>) -> Option<Arc<dyn ArtifactStore>> {
     Some(Shelf::new(store?, PRODUCER))
 }
@@ -551,11 +566,34 @@ impl Inner {
         self.engine.shard(Shard::Host(opt).into(), view)
     }
 
+    /// What a shard sees of a program that is seen in a view: with the tables of its device below
+    /// the view's own, unless the view has chosen among them.
+    pub(crate) fn view_on(&self, shard: Shard, view: ViewId) -> ViewId {
+        let Some(overlay) = shard.overlay() else {
+            return view;
+        };
+        let tables = self.tables.read();
+        let named = tables.values().find(|named| named.view == view);
+        let stack = named.map_or(&[][..], |named| &named.stack);
+        let of_device = overlay.stack();
+        match of_device.iter().any(|table| stack.contains(table)) {
+            true => view,
+            false => self.engine.view(&[stack, &of_device].concat()),
+        }
+    }
+
     pub(crate) fn is_intrinsic(&self, mi: Mi) -> bool {
         self.engine
             .method(self.engine.key(mi).method)
             .intrinsic
             .is_some()
+    }
+
+    /// Whether the program has the method: it is neither built in nor shipped for a device.
+    pub(crate) fn is_written(&self, mi: Mi) -> bool {
+        let method = self.engine.method(self.engine.key(mi).method);
+        let shipped = Overlay::ALL.map(|overlay| overlay.stack()[1]);
+        method.intrinsic.is_none() && !shipped.contains(&method.table)
     }
 
     /// Where a node of a method stood in a world.

@@ -211,6 +211,7 @@ impl Session {
     ) -> TunedReport {
         let mut used = (schedule.clone(), Chosen::Asked, Duration::ZERO);
         let report = self.report(options, |inner, route| {
+            let route = &inner.route_on(route, shard);
             let mi = inner.kernel(route, kernel, &args)?;
             let space = inner.space(mi, route.world);
             check_schedule(&space, schedule)?;
@@ -266,6 +267,7 @@ impl Session {
     ) -> TunedReport {
         let mut used = (Schedule::default(), Chosen::OnlyOne, Duration::ZERO);
         let report = self.report(options, |inner, route| {
+            let route = &inner.route_on(route, shard);
             let mi = inner.kernel(route, kernel, &args)?;
             let space = inner.space(mi, route.world);
             let after = if space.is_empty() {

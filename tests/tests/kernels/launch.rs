@@ -166,7 +166,7 @@ fn interpret(
     let defined = oracle.define("program.wir", program, None);
     defined.map_err(|failure| format!("{:?}", failure.diagnostics))?;
     let args = args(oracle.universe());
-    match oracle.launch_in(kernel, &args, grid, schedule).1 {
+    match oracle.launch_in(kernel, &args, grid, schedule, None).1 {
         Ok(()) => Ok(args),
         Err(error) => {
             let diagnostic = oracle.diagnostic(&error);

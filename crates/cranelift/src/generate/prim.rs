@@ -86,7 +86,8 @@ impl Lower<'_> {
             Prim::Ceil(_) => self.cur.ins().ceil(a),
             Prim::Round(_) => self.cur.ins().nearest(a),
             Prim::Trunc(_) => self.cur.ins().trunc(a),
-            Prim::Math(f, s) => {
+            // A device's library has its meaning from the host's function.
+            Prim::Math(f, s) | Prim::Library(_, f, s) => {
                 let function = math(f, s);
                 match b {
                     Some(b) => self.call_runtime_value(function, &[a, b]),

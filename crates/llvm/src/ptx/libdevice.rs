@@ -11,14 +11,28 @@ use inkwell::targets::TargetMachine;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use worldage_wir::prim::{Library, MathFn, Scalar};
 
-/// What Wir calls of it, without `__nv_`, each also for Float32 with an `f` at the end.
-const FUNCTIONS: &[&str] = &["sin", "cos", "tan", "exp", "log", "pow", "fmod"];
+/// The remainder of floats.
+pub(super) const FMOD64: &str = "__nv_fmod";
+pub(super) const FMOD32: &str = "__nv_fmodf";
+
+/// Whether Wir calls a function of it.
+fn is_called(name: &str) -> bool {
+    let has = |library: Library| {
+        MathFn::ALL.into_iter().any(|f| {
+            [Scalar::F32, Scalar::F64]
+                .into_iter()
+                .any(|s| library.has(f, s) && library.name(f, s) == name)
+        })
+    };
+    name == FMOD64 || name == FMOD32 || has(Library::Libdevice) || has(Library::LibdeviceFast)
+}
 
 #[derive(Debug)]
 pub(super) struct Libdevice {
     path: Option<PathBuf>,
-    /// The bitcode of [`FUNCTIONS`]; `None` where the file cannot be read.
+    /// The bitcode of what is called; `None` where the file cannot be read.
     cut: OnceLock<Option<Arc<[u8]>>>,
     digest: OnceLock<String>,
 }
@@ -97,13 +111,7 @@ fn cut(path: &Path) -> Option<Vec<u8>> {
     let module = read(&context, &bitcode, &machine)?;
     for function in module.get_functions() {
         let name = function.get_name().to_string_lossy();
-        let is_kept = name.strip_prefix("__nv_").is_some_and(|name| {
-            FUNCTIONS.iter().any(|known| {
-                name.strip_prefix(known)
-                    .is_some_and(|end| end.is_empty() || end == "f")
-            })
-        });
-        if !is_kept && function.count_basic_blocks() > 0 {
+        if !is_called(&name) && function.count_basic_blocks() > 0 {
             function.set_linkage(Linkage::Internal);
         }
     }

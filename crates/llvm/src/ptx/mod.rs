@@ -2,7 +2,7 @@
 //!
 //! Reading order: this file (the module), `function` (signatures, blocks), `ops` (operations, what
 //! follows where one fails), `prim` (scalar operations), `helpers` (functions that the text brings
-//! along), `libdevice` (elementary functions), `launch` (on CUDA devices, with the feature `cuda`).
+//! along), `libdevice` (Nvidia's library), `launch` (on CUDA devices, with the feature `cuda`).
 //!
 //! Invariants: the text is a function of the module, the target, the level and libdevice alone;
 //! nothing is fused or reassociated; a work-item that fails writes the number of the site into the
@@ -114,7 +114,7 @@ impl Generator {
     /// Makes the PTX of a kernel. Law: a pure function of its arguments and libdevice.
     ///
     /// # Errors
-    /// What a device cannot do, with its place; an elementary function where there is no libdevice.
+    /// What a device cannot do, with its place; a function of libdevice where that is not.
     pub fn generate(
         &self,
         target: PtxTarget,
@@ -169,7 +169,7 @@ impl Generator {
         machine: &inkwell::targets::TargetMachine,
     ) -> LlvmModule<'c> {
         let module = passes::parse(context, &written.text, "kernel", machine);
-        if !written.elementary.is_empty() {
+        if !written.libdevice.is_empty() {
             self.libdevice().link(context, &module, machine);
             for function in module.get_functions() {
                 let name = function.get_name().to_string_lossy().to_string();
@@ -197,7 +197,7 @@ struct Written {
     leaves: Vec<Vec<Leaf>>,
     sites: Vec<FailSite>,
     /// Functions of libdevice that it calls.
-    elementary: BTreeSet<String>,
+    libdevice: BTreeSet<String>,
 }
 
 /// An array that the work-group shares.
@@ -217,7 +217,7 @@ struct Writer<'a> {
     shared: Vec<Shared>,
     helpers: BTreeSet<Helper>,
     intrinsics: BTreeSet<String>,
-    elementary: BTreeSet<String>,
+    libdevice: BTreeSet<String>,
     sites: Vec<FailSite>,
 }
 
@@ -235,7 +235,7 @@ impl<'a> Writer<'a> {
             shared: Vec::new(),
             helpers: BTreeSet::new(),
             intrinsics: BTreeSet::new(),
-            elementary: BTreeSet::new(),
+            libdevice: BTreeSet::new(),
             sites: Vec::new(),
         }
     }
@@ -259,7 +259,7 @@ impl<'a> Writer<'a> {
             entry: name,
             leaves,
             sites: self.sites,
-            elementary: self.elementary,
+            libdevice: self.libdevice,
         })
     }
 
@@ -325,7 +325,7 @@ impl<'a> Writer<'a> {
         for intrinsic in &intrinsics {
             let _ = writeln!(text, "declare {intrinsic}");
         }
-        for function in &self.elementary {
+        for function in &self.libdevice {
             let _ = writeln!(text, "declare {function}");
         }
         text.push_str(

@@ -1,13 +1,17 @@
 //! Scalar operations: instructions that agree bit for bit with `Prim::eval`, with checks where an
-//! operation can fail. Elementary functions are libdevice's.
+//! operation can fail.
 
 use super::function::{Emit, llvm_type};
 use super::helpers::Helper;
+use super::libdevice::{FMOD32, FMOD64};
 use crate::toolkit;
 use worldage_wir::device::FailKind;
 use worldage_wir::ir::{Const, Failure, Pos, Val};
 use worldage_wir::module::Unsupported;
-use worldage_wir::prim::{Prim, PrimError, Scalar};
+use worldage_wir::prim::{Library, Prim, PrimError, Scalar};
+
+/// What Nvidia devices have.
+const LIBRARIES: [Library; 2] = [Library::Libdevice, Library::LibdeviceFast];
 
 #[derive(Clone, Copy, PartialEq)]
 enum Compare {
@@ -24,6 +28,9 @@ impl Emit<'_, '_> {
         result: Val,
         pos: Pos,
     ) -> Result<(), Unsupported> {
+        if let Some(what) = prim.refused_by(&LIBRARIES) {
+            return Err(self.refusal(pos, what));
+        }
         let a = self.scalar(args[0]);
         let b = args.get(1).map_or(String::new(), |&val| self.scalar(val));
         if let Some(error) = prim.failure() {
@@ -32,8 +39,10 @@ impl Emit<'_, '_> {
             }
         }
         let value = match prim {
-            Prim::Math(f, s) => self.elementary(f.name(), s, [&a, &b], pos)?,
-            Prim::Rem(s) if s.is_float() => self.elementary("fmod", s, [&a, &b], pos)?,
+            Prim::Library(library, f, s) => self.libdevice(library.name(f, s), s, [&a, &b], pos)?,
+            // PTX has no instruction for it.
+            Prim::Rem(Scalar::F32) => self.libdevice(FMOD32, Scalar::F32, [&a, &b], pos)?,
+            Prim::Rem(Scalar::F64) => self.libdevice(FMOD64, Scalar::F64, [&a, &b], pos)?,
             _ => self.pure(prim, &a, &b),
         };
         self.set_scalar(result, prim.result(), value);
@@ -68,7 +77,7 @@ impl Emit<'_, '_> {
     }
 
     /// A function of libdevice.
-    fn elementary(
+    fn libdevice(
         &mut self,
         name: &str,
         s: Scalar,
@@ -77,22 +86,19 @@ impl Emit<'_, '_> {
     ) -> Result<String, Unsupported> {
         if !(self.w.has_libdevice)() {
             let what = format!(
-                "`{name}` of {} needs libdevice, which is not here ({})",
-                s.name(),
+                "`{name}` needs libdevice, which is not here ({})",
                 toolkit::INSTALL
             );
             return Err(self.refusal(pos, what));
         }
         let ty = llvm_type(s);
-        let suffix = if s == Scalar::F32 { "f" } else { "" };
         let args: Vec<String> = args
             .iter()
             .filter(|arg| !arg.is_empty())
             .map(|arg| format!("{ty} {arg}"))
             .collect();
         let params = vec![ty; args.len()].join(", ");
-        let name = format!("__nv_{name}{suffix}");
-        self.w.elementary.insert(format!("{ty} @{name}({params})"));
+        self.w.libdevice.insert(format!("{ty} @{name}({params})"));
         let args = args.join(", ");
         Ok(self.text.value(format_args!("call {ty} @{name}({args})")))
     }
@@ -162,7 +168,7 @@ impl Emit<'_, '_> {
                 self.cast(Scalar::I64, s, &power)
             }
             Prim::Cast(s, t) | Prim::Convert(s, t) | Prim::TruncTo(s, t) => self.cast(s, t, a),
-            Prim::Math(..) => unreachable!("elementary functions are libdevice's"),
+            Prim::Math(..) | Prim::Library(..) => unreachable!("refused, or called"),
         }
     }
 

@@ -61,7 +61,7 @@ impl Emit<'_, '_> {
         }
     }
 
-    fn refuse(&self, pos: Pos, what: impl Into<String>) -> Unsupported {
+    pub(super) fn refuse(&self, pos: Pos, what: impl Into<String>) -> Unsupported {
         Unsupported {
             what: what.into(),
             trace: trace(self.body, pos),

@@ -7,7 +7,10 @@ use crate::data::c_type;
 use worldage_wir::device::FailKind;
 use worldage_wir::ir::{Const, Failure, Pos, Val};
 use worldage_wir::module::Unsupported;
-use worldage_wir::prim::{Prim, Scalar};
+use worldage_wir::prim::{Library, Prim, Scalar};
+
+/// What OpenCL C has.
+const LIBRARIES: [Library; 2] = [Library::OpenCl, Library::OpenClNative];
 
 impl Emit<'_, '_> {
     pub(super) fn prim(
@@ -21,6 +24,9 @@ impl Emit<'_, '_> {
         let mut b = args
             .get(1)
             .map_or(Operand::plain(""), |&val| self.scalar(val));
+        if let Some(what) = prim.refused_by(&LIBRARIES) {
+            return Err(self.refuse(pos, what));
+        }
         let (first, second) = prim.operands();
         if prim.failure().is_some() {
             // Operands are written in the check and in the operation.
@@ -95,8 +101,17 @@ impl Emit<'_, '_> {
             Prim::Ceil(_) => format!("ceil({a})"),
             Prim::Round(_) => format!("rint({a})"),
             Prim::Trunc(_) => format!("trunc({a})"),
-            Prim::Math(f, _) if right.text.is_empty() => format!("{}({a})", f.name()),
-            Prim::Math(f, _) => format!("{}({a}, {b})", f.name()),
+            Prim::Library(library, f, s) => {
+                let name = match library {
+                    Library::OpenCl => f.name(),
+                    _ => library.name(f, s),
+                };
+                match f.arity() {
+                    1 => format!("{name}({a})"),
+                    _ => format!("{name}({a}, {b})"),
+                }
+            }
+            Prim::Math(..) => unreachable!("functions of the host were refused"),
             Prim::PowInt(s) => format!(
                 "({})({}((ulong){a}, {b}))",
                 c_type(s),

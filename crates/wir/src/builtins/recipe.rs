@@ -205,6 +205,7 @@ fn unary(kind: Kind, a: Scalar) -> Option<Recipe> {
         Kind::Trunc => whole(Prim::Trunc),
         Kind::Sqrt => simple(Prim::Sqrt(float), vec![cast(a, float)]),
         Kind::Math(f) => simple(Prim::Math(f, float), vec![cast(a, float)]),
+        Kind::Library(library, f) => plain(Prim::Library(library, f, a)),
         Kind::Float if a == float => Recipe::Identity,
         Kind::Float => plain(Prim::Cast(a, float)),
         Kind::Convert(to) if a == to => Recipe::Identity,
@@ -247,6 +248,7 @@ fn binary(kind: Kind, a: Scalar, b: Scalar) -> Option<Recipe> {
             let op = Prim::Math(MathFn::Pow, common);
             simple(op, vec![cast(a, common), cast(b, common)])
         }
+        Kind::Library(library, f) => simple(Prim::Library(library, f, a), vec![None, None]),
         // The power has the type of its base.
         Kind::Pow => simple(Prim::PowInt(a), vec![None, widen_checked(b, Scalar::I64)]),
         _ => return None,

@@ -2,7 +2,7 @@
 
 use super::{Builtin, BuiltinId};
 use crate::ir::{Atomic, GridQuery};
-use crate::prim::{MathFn, Scalar};
+use crate::prim::{Library, MathFn, Scalar};
 use crate::universe::Universe;
 use worldage_dispatch::{Sig, Ty, TypeVar};
 
@@ -19,6 +19,8 @@ pub(super) enum Class {
     NumBool,
     Bool,
     Int64,
+    Float32,
+    Float64,
     Str,
     Nothing,
     /// Any tuple.
@@ -67,6 +69,8 @@ pub(super) enum Kind {
     Trunc,
     Sqrt,
     Math(MathFn),
+    /// A function of a device's library.
+    Library(Library, MathFn),
     Pow,
     Float,
     Convert(Scalar),
@@ -114,6 +118,17 @@ const fn fallback(name: &'static str, params: &'static [Class], kind: Kind) -> E
         protected: false,
         ..row(name, params, kind)
     }
+}
+
+/// A function of a device's library on a float type. It takes no name away from programs.
+const fn library(library: Library, f: MathFn, s: Scalar) -> Entry {
+    let params: &[Class] = match (f.arity(), s) {
+        (1, Scalar::F32) => &[Class::Float32],
+        (1, _) => &[Class::Float64],
+        (_, Scalar::F32) => &[Class::Float32, Class::Float32],
+        (_, _) => &[Class::Float64, Class::Float64],
+    };
+    fallback(library.name(f, s), params, Kind::Library(library, f))
 }
 
 const fn compare(op: Compare, swap: bool, negate: bool) -> Kind {
@@ -237,6 +252,41 @@ pub(super) const TABLE: &[Entry] = &[
         &[NumArray, Int, Elem, Elem],
         Kind::Atomic(Atomic::Cas),
     ),
+    library(Library::OpenCl, MathFn::Sin, Scalar::F32),
+    library(Library::OpenCl, MathFn::Sin, Scalar::F64),
+    library(Library::OpenCl, MathFn::Cos, Scalar::F32),
+    library(Library::OpenCl, MathFn::Cos, Scalar::F64),
+    library(Library::OpenCl, MathFn::Tan, Scalar::F32),
+    library(Library::OpenCl, MathFn::Tan, Scalar::F64),
+    library(Library::OpenCl, MathFn::Exp, Scalar::F32),
+    library(Library::OpenCl, MathFn::Exp, Scalar::F64),
+    library(Library::OpenCl, MathFn::Log, Scalar::F32),
+    library(Library::OpenCl, MathFn::Log, Scalar::F64),
+    library(Library::OpenCl, MathFn::Pow, Scalar::F32),
+    library(Library::OpenCl, MathFn::Pow, Scalar::F64),
+    library(Library::OpenClNative, MathFn::Sin, Scalar::F32),
+    library(Library::OpenClNative, MathFn::Cos, Scalar::F32),
+    library(Library::OpenClNative, MathFn::Tan, Scalar::F32),
+    library(Library::OpenClNative, MathFn::Exp, Scalar::F32),
+    library(Library::OpenClNative, MathFn::Log, Scalar::F32),
+    library(Library::Libdevice, MathFn::Sin, Scalar::F32),
+    library(Library::Libdevice, MathFn::Sin, Scalar::F64),
+    library(Library::Libdevice, MathFn::Cos, Scalar::F32),
+    library(Library::Libdevice, MathFn::Cos, Scalar::F64),
+    library(Library::Libdevice, MathFn::Tan, Scalar::F32),
+    library(Library::Libdevice, MathFn::Tan, Scalar::F64),
+    library(Library::Libdevice, MathFn::Exp, Scalar::F32),
+    library(Library::Libdevice, MathFn::Exp, Scalar::F64),
+    library(Library::Libdevice, MathFn::Log, Scalar::F32),
+    library(Library::Libdevice, MathFn::Log, Scalar::F64),
+    library(Library::Libdevice, MathFn::Pow, Scalar::F32),
+    library(Library::Libdevice, MathFn::Pow, Scalar::F64),
+    library(Library::LibdeviceFast, MathFn::Sin, Scalar::F32),
+    library(Library::LibdeviceFast, MathFn::Cos, Scalar::F32),
+    library(Library::LibdeviceFast, MathFn::Tan, Scalar::F32),
+    library(Library::LibdeviceFast, MathFn::Exp, Scalar::F32),
+    library(Library::LibdeviceFast, MathFn::Log, Scalar::F32),
+    library(Library::LibdeviceFast, MathFn::Pow, Scalar::F32),
 ];
 
 /// All built-in methods, in a fixed order.
@@ -281,6 +331,8 @@ fn signature(u: &Universe, classes: &[Class]) -> Sig {
             NumBool => types.union(&union_of(u, |_| true)),
             Bool => prelude.bool,
             Int64 => prelude.int64,
+            Class::Float32 => u.scalar_ty(Scalar::F32),
+            Class::Float64 => u.scalar_ty(Scalar::F64),
             Str => prelude.string,
             Nothing => prelude.nothing,
             Tuple => types.tuple_with_tail(&[], Some(Ty::ANY)),

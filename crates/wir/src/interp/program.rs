@@ -4,8 +4,9 @@
 use super::machine::{Interp, Limits};
 use crate::ast::{File, Item, ItemKind, MethodDef, Name, NodeId, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
+use crate::device::overlay::Overlay;
 use crate::diag::{Code, FileId, Place};
-use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable, resolve_sig};
+use crate::env::{NoTypes, ResolveError, TypeDef, TypeScope as _, TypeTable, resolve_sig};
 use crate::error::{RunError, Site};
 use crate::host::HostBody;
 use crate::universe::Universe;
@@ -72,7 +73,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program with nothing but the built-in functions.
+    /// A program with nothing but the built-in functions and the overlays of devices.
     #[must_use]
     pub fn new(u: Arc<Universe>) -> Program {
         let intrinsics: Arc<[Builtin]> = builtins(&u).into();
@@ -89,8 +90,23 @@ impl Program {
             externals: BTreeMap::new(),
             limits: Limits::default(),
         };
-        let types = TypeTable::default();
-        program.rebuild(types, Vec::new());
+        let mut shipped = Vec::new();
+        for overlay in Overlay::ALL {
+            let table = program.tables.len();
+            program.add_table(overlay.shipped_name(), None);
+            program.add_table(overlay.name(), Some(overlay.shipped_name()));
+            let methods = overlay.methods().iter();
+            shipped.extend(methods.map(|source| UserMethod {
+                def: Arc::clone(&source.def),
+                host: None,
+                table,
+                sig: resolve_sig(&program.u, &NoTypes, &source.def).ok(),
+                // What is shipped stands in no text of the program.
+                file: FileId(0),
+                spans: Arc::from([]),
+            }));
+        }
+        program.rebuild(TypeTable::default(), shipped);
         program
     }
 

@@ -253,7 +253,7 @@ macro_rules! floats {
                 Prim::Ceil(_) => x.ceil(),
                 Prim::Round(_) => x.round_ties_even(),
                 Prim::Trunc(_) => x.trunc(),
-                Prim::Math(f, _) => $math(f, x, 0.0),
+                Prim::Math(f, _) | Prim::Library(_, f, _) => $math(f, x, 0.0),
                 _ => unreachable!("`{prim}` is no operation on one float"),
             }
         }
@@ -295,7 +295,7 @@ macro_rules! floats {
                         y
                     }
                 }
-                Prim::Math(f, _) => $math(f, x, y),
+                Prim::Math(f, _) | Prim::Library(_, f, _) => $math(f, x, y),
                 _ => unreachable!("`{prim}` is no operation on two floats"),
             }
         }
