@@ -9,7 +9,7 @@ use crate::ast::{Item, ItemKind, MethodDef, Name, Span};
 use crate::builtins::{Builtin, BuiltinId, builtins, hidden_by};
 use crate::device::overlay::Overlay;
 use crate::diag::{Code, Diagnostic, FileId};
-use crate::env::{NoTypes, ResolveError, TypeDef, TypeScope as _, TypeTable};
+use crate::env::{ResolveError, TypeDef, TypeScope as _, TypeTable};
 use crate::env::{resolve_sig, resolve_type, sig_errors, signature_types, var_names};
 use crate::host::HostBody;
 use crate::source::{MethodSource, Source};
@@ -22,6 +22,7 @@ use worldage_dispatch::{DeclId, Sig, Symbol, display_sig, sig_equal};
 use worldage_engine::{Edit, ExternalKey, TableId};
 
 mod replace;
+mod shipped;
 mod types;
 
 pub use replace::Unchanged;
@@ -178,25 +179,11 @@ impl Written {
             methods: FxHashMap::default(),
             standing: FxHashSet::default(),
         };
+        let mut unions = FxHashMap::default();
         for overlay in Overlay::ALL {
-            written.ship(overlay, &mut prelude);
+            written.ship(overlay, &mut unions, &mut prelude);
         }
         (written, prelude)
-    }
-
-    /// Defines the methods of a kind of device.
-    fn ship(&mut self, overlay: Overlay, prelude: &mut Edit<Source>) {
-        let [_, table] = overlay.stack();
-        for source in overlay.methods() {
-            let sig = resolve_sig(&self.universe, &NoTypes, &source.def);
-            let sig = sig.expect("signatures of built-in types");
-            let function = self.universe.types().symbol(&source.def.name);
-            let method = Source::Method(Arc::clone(source));
-            prelude.define(table, function, sig.clone(), method);
-            let source = Arc::clone(source);
-            let methods = self.methods.entry((table, function)).or_default();
-            methods.push(WrittenMethod { sig, source });
-        }
     }
 
     /// What type names mean now.

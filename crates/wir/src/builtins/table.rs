@@ -292,31 +292,48 @@ pub(super) const TABLE: &[Entry] = &[
 /// All built-in methods, in a fixed order.
 #[must_use]
 pub fn builtins(u: &Universe) -> Vec<Builtin> {
-    let numbered = TABLE.iter().zip(0..);
+    let (numbered, unions) = (TABLE.iter().zip(0..), Unions::of(u));
     numbered
         .map(|(entry, id)| Builtin {
             id: BuiltinId(id),
             name: entry.name,
-            sig: signature(u, entry.params),
+            sig: signature(u, &unions, entry.params),
             protected: entry.protected,
         })
         .collect()
 }
 
-fn union_of(u: &Universe, member: impl Fn(Scalar) -> bool) -> Vec<Ty> {
-    let members = Scalar::ALL.into_iter().filter(|scalar| member(*scalar));
-    members.map(|scalar| u.scalar_ty(scalar)).collect()
+/// The classes that are unions, each made once: there are many rows.
+struct Unions {
+    numbers: Ty,
+    ints: Ty,
+    ints_and_bool: Ty,
+    scalars: Ty,
+    plain: Ty,
 }
 
-fn signature(u: &Universe, classes: &[Class]) -> Sig {
+impl Unions {
+    fn of(u: &Universe) -> Unions {
+        let prelude = u.prelude();
+        let of = |member: &dyn Fn(Scalar) -> bool, others: &[Ty]| {
+            let members = Scalar::ALL.into_iter().filter(|scalar| member(*scalar));
+            let mut members: Vec<Ty> = members.map(|scalar| u.scalar_ty(scalar)).collect();
+            members.extend(others);
+            u.types().union(&members)
+        };
+        Unions {
+            numbers: of(&|s| s != Scalar::Bool, &[]),
+            ints: of(&Scalar::is_int, &[]),
+            ints_and_bool: of(&|s| s.is_int() || s == Scalar::Bool, &[]),
+            scalars: of(&|_| true, &[]),
+            plain: of(&|_| true, &[prelude.string, prelude.nothing]),
+        }
+    }
+}
+
+fn signature(u: &Universe, unions: &Unions, classes: &[Class]) -> Sig {
     let types = u.types();
     let prelude = u.prelude();
-    let numbers = || types.union(&union_of(u, |scalar| scalar != Scalar::Bool));
-    let plain = || {
-        let mut members = union_of(u, |_| true);
-        members.extend([prelude.string, prelude.nothing]);
-        types.union(&members)
-    };
     let array = || u.array_ty(types.var(0)).expect("Array{T} is a type");
     let var = |upper| TypeVar {
         name: types.symbol("T"),
@@ -325,10 +342,10 @@ fn signature(u: &Universe, classes: &[Class]) -> Sig {
     let (mut params, mut tail, mut vars) = (Vec::new(), None, Vec::new());
     for class in classes {
         params.push(match class {
-            Num => numbers(),
-            Int => types.union(&union_of(u, Scalar::is_int)),
-            IntBool => types.union(&union_of(u, |s| s.is_int() || s == Scalar::Bool)),
-            NumBool => types.union(&union_of(u, |_| true)),
+            Num => unions.numbers,
+            Int => unions.ints,
+            IntBool => unions.ints_and_bool,
+            NumBool => unions.scalars,
             Bool => prelude.bool,
             Int64 => prelude.int64,
             Class::Float32 => u.scalar_ty(Scalar::F32),
@@ -341,13 +358,13 @@ fn signature(u: &Universe, classes: &[Class]) -> Sig {
                 array()
             }
             NumArray => {
-                vars.push(var(numbers()));
+                vars.push(var(unions.numbers));
                 array()
             }
             Elem => types.var(0),
             Any => Ty::ANY,
             PlainTail => {
-                tail = Some(plain());
+                tail = Some(unions.plain);
                 continue;
             }
             AnyTail => {
