@@ -11,6 +11,7 @@ use crate::persist::{Malformed, Reader, Writer};
 use crate::summary::Summarize;
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 use worldage_dispatch::{DeclId, Ty};
 
@@ -94,6 +95,13 @@ pub trait Compiler: Sized + Send + Sync + 'static {
 
     /// The identity of a method's body. Law: equal sources have equal ones, others others.
     fn source_identity(&self, _source: &Self::Source) -> Option<[u8; 32]> {
+        None
+    }
+
+    /// The text that a source was read from, and where it stands there, if that is all that it
+    /// depends on. A digest of it is cheaper than the identity, and of a whole text cheaper
+    /// still.
+    fn source_text<'s>(&self, _source: &'s Self::Source) -> Option<(&'s Arc<str>, Range<usize>)> {
         None
     }
 

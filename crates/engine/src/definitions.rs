@@ -144,6 +144,11 @@ impl Definitions {
         }
     }
 
+    /// How many methods were ever defined: their numbers are below.
+    pub(crate) fn count(&self) -> usize {
+        self.methods.len()
+    }
+
     pub(crate) fn methods_of(&self, table: TableId, function: Symbol) -> Option<&Methods> {
         self.functions.get(&(table, function))
     }

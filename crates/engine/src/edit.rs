@@ -447,12 +447,13 @@ fn touch<C: Compiler>(graph: &mut Graph<C>, table: TableId, function: Symbol) {
 
 /// Asks a recorded question again and marks its readers if the answer changed.
 fn reask<C: Compiler>(graph: &mut Graph<C>, id: CallId, cause: Cause, world: World) {
-    let record = &graph.calls[id.ix()];
-    let (Some(answers), Some(call)) = (&mut graph.answers, record.call) else {
+    let record = &mut graph.calls[id.ix()];
+    let Some(answers) = &mut graph.answers else {
         return;
     };
-    let answer = answers.get_mut().get(call).clone();
-    let record = &mut graph.calls[id.ix()];
+    let answers = answers.get_mut();
+    let call = *record.call.get_or_insert_with(|| answers.call(record.key));
+    let answer = answers.get(call).clone();
     if !record.set_answer(answer) {
         return;
     }

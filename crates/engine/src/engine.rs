@@ -12,7 +12,7 @@ use crate::edit::{Commit, Edit, EditError};
 use crate::error::{Failed, Stop, Unresolved};
 use crate::events::{Stage, StageEvent};
 use crate::generate::{self, Halt, StageFailed};
-use crate::graph::{CodeId, Env, Graph, InferId, Shared, State};
+use crate::graph::{CodeId, Env, Graph, Shared};
 use crate::holds::Holds;
 use crate::ids::{Linking, Mi, MiKey, ShardId, TableId, ViewId};
 use crate::instances::Instances;
@@ -23,7 +23,7 @@ use crate::settle::{self, Cancelled};
 use crate::sync::{
     AtomicBool, AtomicU64, Mutex, MutexGuard, RwLock, lock_within, thread_local, yield_now,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,6 +43,9 @@ pub struct Options {
     pub max_instances: usize,
     /// Tables that are there before the prelude, by name: `TableId(1)` is the first.
     pub tables: Vec<Arc<str>>,
+    /// From how many methods and instances on a session leaves an image in the store, and looks
+    /// for one: smaller programs start as fast from what is stored of each instance.
+    pub image_from: usize,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             linking: Linking::default(),
             max_instances: 1 << 24,
             tables: Vec::new(),
+            image_from: 64,
         }
     }
 }
@@ -174,13 +178,15 @@ impl<C: Compiler> Engine<C> {
             strict: AtomicBool::new(false),
             checking: AtomicBool::new(false),
             max_instances: options.max_instances,
+            image_from: options.image_from,
             impatient: AtomicU64::new(0),
         };
         // World 0 is the prelude's; the first edit of a user makes world 1.
         let mut newest = Graph::new(World(0), Some(answers));
         crate::edit::commit_in(&shared, &mut newest, prelude, World(0))?;
-        let base_table = Arc::clone(&shared.definitions.read().tables[0]);
-        shared.identities.begin(&shared.types, &base_table);
+        let definitions = shared.definitions.read();
+        shared.identities.begin(&shared.types, &definitions);
+        drop(definitions);
         let worlds = Worlds {
             newest,
             older: FxHashMap::default(),
@@ -704,10 +710,9 @@ impl<C: Compiler> Engine<C> {
         if world == newest.world {
             let others = newest_first(older);
             let env = Env {
-                shared: &self.shared,
-                newest: None,
                 older: &others,
                 gives_way,
+                ..Env::alone(&self.shared)
             };
             return Ok(work(env, newest));
         }
@@ -715,10 +720,9 @@ impl<C: Compiler> Engine<C> {
         let mut graph = graph.unwrap_or_else(|| Graph::new(world, None));
         let others = newest_first(older);
         let env = Env {
-            shared: &self.shared,
             newest: Some(newest),
             older: &others,
-            gives_way: false,
+            ..Env::alone(&self.shared)
         };
         let result = work(env, &mut graph);
         older.insert(world, graph);
@@ -739,16 +743,11 @@ impl<C: Compiler> Engine<C> {
     pub fn valid(&self, shard: ShardId) -> Vec<Mi> {
         let worlds = self.graphs();
         let graph = &worlds.newest;
-        let env = Env {
-            shared: &self.shared,
-            newest: None,
-            older: &[],
-            gives_way: false,
-        };
+        let env = Env::alone(&self.shared);
         let units = (0..graph.codes.len()).map(|ix| CodeId(ix as u32));
         units
             .filter(|id| graph.code(*id).shard == shard && graph.code(*id).ci.is_some())
-            .filter(|id| would_run_nothing(env, graph, *id))
+            .filter(|id| generate::would_run_nothing(env, graph, *id))
             .map(|id| graph.code(id).mi)
             .collect()
     }
@@ -767,34 +766,17 @@ impl<C: Compiler> Engine<C> {
     }
 }
 
+/// The store gets the image of the session for its next start.
+impl<C: Compiler> Drop for Engine<C> {
+    fn drop(&mut self) {
+        let env = Env::alone(&self.shared);
+        crate::persist::save_images(env, &mut self.worlds.get_mut().newest);
+    }
+}
+
 /// Graphs of older worlds in an order that does not depend on hashes.
 fn newest_first<C: Compiler>(older: &FxHashMap<World, Graph<C>>) -> Vec<&Graph<C>> {
     let mut graphs: Vec<&Graph<C>> = older.values().collect();
     graphs.sort_unstable_by_key(|graph| std::cmp::Reverse(graph.world));
     graphs
-}
-
-/// Whether a demand of the unit would find every input unchanged.
-fn would_run_nothing<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, root: CodeId) -> bool {
-    let mut codes = vec![root];
-    let mut seen: FxHashSet<CodeId> = codes.iter().copied().collect();
-    let mut infers: Vec<InferId> = Vec::new();
-    while let Some(id) = codes.pop() {
-        let unit = graph.code(id);
-        if unit.state == State::Clean {
-            continue;
-        }
-        if generate::would_generate_or_link(env, graph, id) {
-            return false;
-        }
-        infers.push(unit.infer);
-        infers.extend(unit.reads.iter().map(|read| read.unit));
-        codes.extend(
-            unit.calls
-                .iter()
-                .copied()
-                .filter(|callee| seen.insert(*callee)),
-        );
-    }
-    settle::would_run_nothing(env, graph, infers)
 }

@@ -10,12 +10,15 @@ use crate::cx::{CodegenCx, CodegenTrace};
 use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
-use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, KnownCode, State, push_past};
+use crate::graph::{
+    CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, KnownCode, State, push_past,
+};
 use crate::ids::Mi;
 use crate::link;
 use crate::older::code as older;
 use crate::retire::Retired;
 use crate::settle::{self, Cancelled};
+use rustc_hash::FxHashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,6 +92,7 @@ pub(crate) fn demand_all<C: Compiler>(
     let mut old = Vec::new();
     for root in roots {
         older::adopt_code(shared, graph, *root);
+        crate::persist::open_image(shared, graph, *root);
         crate::ripple::settle_code(shared, graph, *root)?;
         if graph.code(*root).state != State::Clean && !old.contains(root) {
             old.push(*root);
@@ -504,12 +508,37 @@ fn store<C: Compiler>(
     Ok(())
 }
 
+/// Whether a demand of the unit would find every input unchanged.
+pub(crate) fn would_run_nothing<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    root: CodeId,
+) -> bool {
+    let mut codes = vec![root];
+    let mut seen: FxHashSet<CodeId> = codes.iter().copied().collect();
+    let mut infers: Vec<InferId> = Vec::new();
+    while let Some(id) = codes.pop() {
+        let unit = graph.code(id);
+        if unit.state == State::Clean {
+            continue;
+        }
+        if would_generate_or_link(env, graph, id) {
+            return false;
+        }
+        infers.push(unit.infer);
+        infers.extend(unit.reads.iter().map(|read| read.unit));
+        codes.extend(
+            unit.calls
+                .iter()
+                .copied()
+                .filter(|callee| seen.insert(*callee)),
+        );
+    }
+    settle::would_run_nothing(env, graph, infers)
+}
+
 /// Whether bringing the unit up to date would run codegen or link, as far as can be seen without
 /// settling inference.
-pub(crate) fn would_generate_or_link<C: Compiler>(
-    shared: Env<'_, C>,
-    graph: &Graph<C>,
-    id: CodeId,
-) -> bool {
+fn would_generate_or_link<C: Compiler>(shared: Env<'_, C>, graph: &Graph<C>, id: CodeId) -> bool {
     why_generate(graph, id).is_some() || link::why_link(shared, graph, id, &|_| false).is_some()
 }

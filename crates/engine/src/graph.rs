@@ -51,6 +51,8 @@ pub(crate) struct Shared<C: Compiler> {
     pub(crate) checking: AtomicBool,
     /// Instances that one demand may reach anew.
     pub(crate) max_instances: usize,
+    /// From how many methods and instances on images are kept.
+    pub(crate) image_from: usize,
     /// Edits that have waited for long enough to cancel what runs.
     pub(crate) impatient: AtomicU64,
 }
@@ -75,7 +77,17 @@ pub(crate) struct Env<'a, C: Compiler> {
     pub(crate) gives_way: bool,
 }
 
-impl<C: Compiler> Env<'_, C> {
+impl<'a, C: Compiler> Env<'a, C> {
+    /// With no graph but the newest one, to the end.
+    pub(crate) fn alone(shared: &'a Shared<C>) -> Self {
+        Env {
+            shared,
+            newest: None,
+            older: &[],
+            gives_way: false,
+        }
+    }
+
     /// Whether there is no other graph.
     pub(crate) fn is_alone(&self) -> bool {
         self.newest.is_none() && self.older.is_empty()
@@ -318,7 +330,7 @@ pub(crate) struct CodeUnit<C: Compiler> {
 /// A recorded question, its answer, and who asked.
 pub(crate) struct CallRecord {
     pub(crate) key: CallKey,
-    /// The memo in the database; older worlds have none.
+    /// The memo in the database, once it was asked there; older worlds have none.
     pub(crate) call: Option<Call>,
     /// Every answer that was ever given, once; an edge names one by its number.
     pub(crate) answers: Vec<Answer>,
@@ -386,7 +398,7 @@ pub(crate) struct Graph<C: Compiler> {
     free_codes: Vec<CodeId>,
     pub(crate) free_calls: Vec<CallId>,
     /// What the store was asked for, and what is to be put there.
-    pub(crate) stored: Stored,
+    pub(crate) stored: Stored<C>,
     /// Units that strict mode did not let run.
     pub(crate) refused: Vec<InferId>,
 }
@@ -545,6 +557,15 @@ impl<C: Compiler> Graph<C> {
         self.free_codes.push(id);
     }
 
+    /// Makes room for so many more units and their questions.
+    pub(crate) fn expect_units(&mut self, count: usize) {
+        self.infer_ix.reserve(count);
+        self.code_ix.reserve(count);
+        self.call_ix.reserve(count);
+        self.asked.reserve(count);
+        self.of_method.reserve(count);
+    }
+
     /// How many infer units and code units there are.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.infer_ix.len(), self.code_ix.len())
@@ -610,6 +631,26 @@ impl<C: Compiler> Graph<C> {
             }
             None => (None, shared.definitions.read().answer(&key, self.world)),
         };
+        self.record(shared, key, call, answer, free)
+    }
+
+    /// The record of a question with an answer that is known.
+    pub(crate) fn call_with(&mut self, shared: &Shared<C>, key: CallKey, answer: Answer) -> CallId {
+        if let Some(id) = self.call_ix.get(&key) {
+            return *id;
+        }
+        self.record(shared, key, None, answer, None)
+    }
+
+    /// Records a new question, in the place of a free record if there is one.
+    fn record(
+        &mut self,
+        shared: &Shared<C>,
+        key: CallKey,
+        call: Option<Call>,
+        answer: Answer,
+        free: Option<CallId>,
+    ) -> CallId {
         let record = CallRecord {
             key,
             call,

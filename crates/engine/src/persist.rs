@@ -2,8 +2,10 @@
 //!
 //! Inference is stored as *verifying traces* (`trace`): a result with everything that it was
 //! decided on, used only if all of that still holds. Code is stored under a key of everything
-//! that it was generated from (`code`). Both are written by what things are called (`bytes`),
-//! never by the session's numbers; `identity` says what they are called.
+//! that it was generated from (`code`). An *image* (`image`) has both of a whole session, so that
+//! the next start of an unchanged program verifies and reads them in one go. All are written by
+//! what things are called (`bytes`), never by the session's numbers; `identity` says what they
+//! are called.
 //!
 //! Invariants: what comes from a store is what running the stage would give; only the graph of
 //! the newest world asks; failures are never stored.
@@ -11,22 +13,28 @@
 mod bytes;
 mod code;
 mod identity;
+mod image;
 mod key;
 mod names;
 mod packed;
+mod takeover;
+mod texts;
 mod trace;
 mod values;
 
 pub use bytes::{Malformed, Portable, Reader, Writer};
 pub(crate) use code::{code_key, find_code, save_code};
 pub(crate) use identity::Identities;
+pub(crate) use image::{Images, open as open_image, save as save_images};
 pub use packed::Packed;
+use texts::Texts;
 pub(crate) use trace::{load, log, save};
 
 use crate::compiler::Compiler;
 use crate::error::Failed;
 use crate::graph::{CodeId, Env, Graph, InferId};
 use rustc_hash::FxHashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use worldage_dispatch::World;
@@ -43,6 +51,8 @@ pub enum ArtifactKind {
     Code,
     /// The newest keys of an instance's code in a shard. A later one replaces an earlier one.
     Keys,
+    /// What a session had of a shard when it ended. A later one replaces an earlier one.
+    Image,
 }
 
 /// Where results are kept beyond a session.
@@ -62,6 +72,15 @@ pub trait ArtifactStore: Send + Sync {
         read: &mut dyn FnMut(&[u8]),
     ) -> bool;
 
+    /// As `get`, all of it, to be kept and read in parts.
+    fn get_whole(&self, kind: ArtifactKind, name: &[u8; 32], target: &str) -> Option<Bytes> {
+        let mut whole: Option<Bytes> = None;
+        self.get(kind, name, target, &mut |payload| {
+            whole = Some(Box::new(payload.to_vec()));
+        });
+        whole
+    }
+
     /// Keeps an artifact.
     fn put(&self, kind: ArtifactKind, name: &[u8; 32], target: &str, payload: Vec<u8>);
 
@@ -69,9 +88,11 @@ pub trait ArtifactStore: Send + Sync {
     fn reject(&self, kind: ArtifactKind, name: &[u8; 32], why: &Malformed);
 }
 
+/// Bytes that somebody else may own too.
+pub type Bytes = Box<dyn Deref<Target = [u8]> + Send + Sync>;
+
 /// What a graph remembers about the store.
-#[derive(Default)]
-pub(crate) struct Stored {
+pub(crate) struct Stored<C: Compiler> {
     /// The world that `asked` is about.
     world: Option<World>,
     /// What the store was asked for in this world, and why it was not used.
@@ -80,9 +101,25 @@ pub(crate) struct Stored {
     pub(crate) unsaved: Vec<InferId>,
     /// The keys that were found for code that has to be generated now.
     keys: FxHashMap<CodeId, Vec<u8>>,
+    /// What earlier sessions left for this start.
+    images: Images<C>,
+    texts: Texts,
 }
 
-impl Stored {
+impl<C: Compiler> Default for Stored<C> {
+    fn default() -> Self {
+        Stored {
+            world: None,
+            asked: FxHashMap::default(),
+            unsaved: Vec::new(),
+            keys: FxHashMap::default(),
+            images: Images::default(),
+            texts: Texts::default(),
+        }
+    }
+}
+
+impl<C: Compiler> Stored<C> {
     /// Why a result of inference was not taken from the store, if it was asked for one in this
     /// world.
     pub(crate) fn miss(&self, id: InferId, world: World) -> Option<String> {
@@ -102,7 +139,7 @@ pub(crate) fn strict_infer<C: Compiler>(
         return None;
     }
     // The deepest unit says what differs.
-    let below = trace::callees(graph, id).find_map(|callee| {
+    let below = takeover::callees(graph, id).find_map(|callee| {
         let outcome = graph.infer(callee).outcome.as_ref();
         outcome.and_then(|outcome| outcome.inferred.as_ref().err().cloned())
     });

@@ -26,12 +26,7 @@ impl<C: Compiler> Engine<C> {
     pub fn record(&self, mi: Mi, shard: ShardId, producer: &str) -> Option<Record> {
         let worlds = self.graphs();
         let graph = &worlds.newest;
-        let env = Env {
-            shared: &self.shared,
-            newest: None,
-            older: &[],
-            gives_way: false,
-        };
+        let env = Env::alone(&self.shared);
         record(env, graph, graph.find_code(mi, shard)?, producer)
     }
 }

@@ -38,12 +38,7 @@ fn compare<C: Compiler>(
     taken_over: &FxHashSet<InferId>,
 ) -> (Vec<String>, Vec<InferId>) {
     let mut twin = Graph::new(graph.world, None);
-    let env = Env {
-        shared,
-        newest: None,
-        older: &[],
-        gives_way: false,
-    };
+    let env = Env::alone(shared);
     for id in taken_over {
         let unit = graph.infer(*id);
         let again = twin.infer_unit(shared, unit.mi, unit.view);

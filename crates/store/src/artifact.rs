@@ -32,11 +32,19 @@ pub enum Kind {
     Keys = 3,
     /// A dispatch table: JSON that says which schedule of a kernel is the fastest; replaced likewise.
     Table = 4,
+    /// What a session had of a shard when it ended, for its next start; replaced likewise.
+    Image = 5,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 4] = [Kind::Code, Kind::Trace, Kind::Keys, Kind::Table];
+    pub const ALL: [Kind; 5] = [
+        Kind::Code,
+        Kind::Trace,
+        Kind::Keys,
+        Kind::Table,
+        Kind::Image,
+    ];
 
     /// From its number.
     #[must_use]
@@ -52,6 +60,7 @@ impl Kind {
             Kind::Trace => "trace",
             Kind::Keys => "keys",
             Kind::Table => "table",
+            Kind::Image => "image",
         }
     }
 

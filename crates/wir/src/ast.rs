@@ -38,6 +38,8 @@ pub struct Item {
     pub kind: ItemKind,
     /// The whole definition.
     pub span: Span,
+    /// The text of its file, if it was read from one.
+    pub text: Option<Arc<str>>,
     /// The span of every node of the item, indexed by [`NodeId`].
     pub spans: Arc<[Span]>,
 }

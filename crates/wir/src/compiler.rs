@@ -16,6 +16,7 @@ use crate::syntax;
 use crate::universe::Universe;
 use std::fmt;
 use std::hash::Hash;
+use std::ops::Range;
 use std::sync::Arc;
 use worldage_dispatch::{Arg, DeclId, Symbol, Ty};
 use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
@@ -233,6 +234,13 @@ impl<B: Backend> Compiler for Wir<B> {
 
     fn source_identity(&self, source: &Source) -> Option<[u8; 32]> {
         portable::source_identity(self.universe(), source)
+    }
+
+    fn source_text<'s>(&self, source: &'s Source) -> Option<(&'s Arc<str>, Range<usize>)> {
+        match source {
+            Source::Method(method) => method.text(),
+            Source::Builtin(_) | Source::Constructor(_) => None,
+        }
     }
 
     fn external_kinds(&self) -> &[&'static str] {

@@ -457,7 +457,7 @@ impl<'a> Planner<'a> {
             }
             let source = Arc::new(match &self.host {
                 Some(host) => MethodSource::of_host(Arc::clone(def), Arc::clone(host)),
-                None => MethodSource::new(Arc::clone(def)),
+                None => MethodSource::read_from(item, Arc::clone(def)),
             });
             self.edit.define(
                 self.table,

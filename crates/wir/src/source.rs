@@ -2,9 +2,10 @@
 //!
 //! Invariant: equality decides whether a redefinition is one, so positions are not part of it.
 
-use crate::ast::MethodDef;
+use crate::ast::{Item, MethodDef, Span};
 use crate::builtins::BuiltinId;
 use crate::host::HostBody;
+use std::ops::Range;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use worldage_dispatch::DeclId;
@@ -25,6 +26,8 @@ pub enum Source {
 pub struct MethodSource {
     /// Its definition.
     pub def: Arc<MethodDef>,
+    /// Its file's text and where it stands there, if it was read from one.
+    text: Option<(Arc<str>, Span)>,
     /// What runs in place of a body, for a method of the host.
     pub host: Option<Arc<HostBody>>,
     /// Where its untyped SSA stood among those that were lowered last.
@@ -39,10 +42,26 @@ impl MethodSource {
     pub fn new(def: Arc<MethodDef>) -> MethodSource {
         MethodSource {
             def,
+            text: None,
             host: None,
             lowered_at: AtomicU32::new(0),
             digest: OnceLock::new(),
         }
+    }
+
+    /// The same, read from a text.
+    #[must_use]
+    pub(crate) fn read_from(item: &Item, def: Arc<MethodDef>) -> MethodSource {
+        MethodSource {
+            text: item.text.clone().map(|text| (text, item.span)),
+            ..MethodSource::new(def)
+        }
+    }
+
+    /// The text of its file, and where it stands there.
+    pub(crate) fn text(&self) -> Option<(&Arc<str>, Range<usize>)> {
+        let (text, span) = self.text.as_ref()?;
+        Some((text, span.lo as usize..span.hi as usize))
     }
 
     /// A declaration that the host runs.

@@ -102,6 +102,9 @@ pub struct SessionOptions {
     pub memory_limit: Option<usize>,
     /// Where results are kept beyond the session; `None`: nowhere.
     pub store: Option<Arc<Store>>,
+    /// From how many methods and instances on the store keeps an image of the session for the
+    /// next start: smaller programs start as fast without one.
+    pub image_from: usize,
     /// The folder that keeps what drivers of devices have built; `None` keeps nothing.
     pub device_cache: Option<std::path::PathBuf>,
     /// The folder of CUDA's toolkit (the one that holds `bin` and `nvvm`): libdevice and `ptxas`.
@@ -120,6 +123,7 @@ impl Default for SessionOptions {
             log_limit: 1 << 16,
             memory_limit: None,
             store: None,
+            image_from: worldage_engine::Options::default().image_from,
             device_cache: None,
             cuda_toolkit: None,
         }

@@ -2,7 +2,7 @@
 
 use parking_lot::RwLock;
 use std::sync::Arc;
-use worldage_engine::persist::{ArtifactKind, ArtifactStore, Malformed};
+use worldage_engine::persist::{ArtifactKind, ArtifactStore, Bytes, Malformed};
 use worldage_store::{Artifact, Fingerprint, Key, Kind, Origin, Reject, Store};
 
 /// The compiler, down to the build: results of another one are never used.
@@ -89,6 +89,7 @@ fn kind_of(kind: ArtifactKind) -> Kind {
         ArtifactKind::Trace => Kind::Trace,
         ArtifactKind::Code => Kind::Code,
         ArtifactKind::Keys => Kind::Keys,
+        ArtifactKind::Image => Kind::Image,
     }
 }
 
@@ -112,6 +113,12 @@ impl ArtifactStore for Shelf {
             }
             None => false,
         }
+    }
+
+    fn get_whole(&self, kind: ArtifactKind, name: &[u8; 32], target: &str) -> Option<Bytes> {
+        let name = Fingerprint::from_bytes(*name);
+        let payload = self.store.get(kind_of(kind), &name, &self.origin(target));
+        payload.map(|payload| Box::new(payload) as Bytes)
     }
 
     fn put(&self, kind: ArtifactKind, name: &[u8; 32], target: &str, payload: Vec<u8>) {

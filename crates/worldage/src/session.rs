@@ -194,6 +194,7 @@ impl Session {
             callable_worlds,
             tables: Overlay::tables(),
             linking: options.linking,
+            image_from: options.image_from,
             ..Options::default()
         };
         let types = Arc::clone(universe.types_arc());

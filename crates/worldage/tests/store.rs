@@ -16,22 +16,40 @@ fn open(folder: &Path) -> Arc<Store> {
 }
 
 fn session(store: Option<&Arc<Store>>) -> Session {
+    session_with(store, SessionOptions::default().image_from)
+}
+
+fn session_with(store: Option<&Arc<Store>>, image_from: usize) -> Session {
     let options = SessionOptions {
         store: store.cloned(),
+        image_from,
         ..SessionOptions::default()
     };
     Session::new(options).expect("a host")
 }
 
 /// Runs sessions on one store, `--` between them: definitions and calls (`> f(1)`). Every answer
-/// is compared with that of a session without a store.
+/// is compared with that of a session without a store. With images of sessions, the same is
+/// asked for, and what is stored without them is stored with them.
 #[track_caller]
 fn check(script: &str, expected: Expect) {
+    let out = run_sessions(script, usize::MAX);
+    expected.assert_eq(&out);
+    let imaged = run_sessions(script, 1);
+    let asked = |out: &str| out.replace("stored:", "");
+    assert_eq!(asked(&imaged), asked(&out));
+    for (imaged, line) in imaged.lines().zip(out.lines()) {
+        let mut stored = line.split(' ').filter(|word| word.starts_with("stored:"));
+        assert!(stored.all(|word| imaged.contains(word)), "{line}: {imaged}");
+    }
+}
+
+fn run_sessions(script: &str, image_from: usize) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut out = String::new();
     for (number, part) in script.split("--\n").enumerate() {
         let store = open(folder.path());
-        let (with, without) = (session(Some(&store)), session(None));
+        let (with, without) = (session_with(Some(&store), image_from), session(None));
         if number > 0 {
             out.push_str("--\n");
         }
@@ -40,7 +58,7 @@ fn check(script: &str, expected: Expect) {
         drop(with);
         assert_eq!(store.warnings(), 0);
     }
-    expected.assert_eq(&out);
+    out
 }
 
 fn run(script: &str, with: &Session, without: &Session, out: &mut String) {

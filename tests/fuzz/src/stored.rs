@@ -48,6 +48,7 @@ fn name_of(kind: ArtifactKind, name: &[u8; 32], target: &str) -> Name {
         ArtifactKind::Trace => 0,
         ArtifactKind::Code => 1,
         ArtifactKind::Keys => 2,
+        ArtifactKind::Image => 3,
     };
     (kind, *name, target.to_owned())
 }
@@ -115,6 +116,7 @@ impl ArtifactStore for Damaged {
 fn session(store: Arc<dyn ArtifactStore>) -> Session {
     let options = SessionOptions {
         threads: 1,
+        image_from: 1,
         ..SessionOptions::default()
     };
     let session = Session::new(options).expect("a host");

@@ -11,6 +11,7 @@
 use super::identity::{Base, Session};
 use super::names::{Names, Numbering};
 use super::values::write_all;
+use crate::definitions::MethodInfo;
 use crate::ids::{Mi, MiKey};
 use smallvec::SmallVec;
 use worldage_dispatch::{Arg, MethodId, Sig, Symbol, Ty, TyKind, TypeVar};
@@ -104,6 +105,48 @@ impl<'a> Writer<'a> {
         } = &self.numbers;
         let names = Names::new(symbols.all(), types.all(), methods.all(), instances.all());
         (self.out, names)
+    }
+
+    /// As [`Writer::into_written`]; nothing if what is written has no meaning outside of this
+    /// session.
+    pub(super) fn into_named(self) -> Option<(Vec<u8>, Names)> {
+        (!self.unnamed).then(|| self.into_written())
+    }
+
+    /// The number of an instance, as if it were written here.
+    pub(super) fn mention(&mut self, mi: Mi) -> u64 {
+        self.numbers.instances.number(mi)
+    }
+
+    /// Gives things the numbers that they have in a list; nothing was written before.
+    pub(super) fn mention_all(&mut self, names: &Names) {
+        let Numbers {
+            symbols,
+            types,
+            methods,
+            instances,
+        } = &mut self.numbers;
+        let place = |ix: &u32| *ix as usize;
+        for ix in names.symbols().iter().map(place) {
+            symbols.number(Symbol::from_index(ix));
+        }
+        for ix in names.types().iter().map(place) {
+            types.number(Ty::from_index(ix));
+        }
+        for method in names.methods() {
+            methods.number(MethodId(*method));
+        }
+        for mi in names.instances() {
+            instances.number(Mi(*mi));
+        }
+    }
+
+    /// What there is to a method beside its source.
+    pub(super) fn method(&mut self, method: &MethodInfo) {
+        match self.session {
+            Some(session) => write_method_info(method, session, self),
+            None => self.unnamed(),
+        }
     }
 
     /// Gives up: what is written has no meaning outside of this session.
@@ -559,7 +602,11 @@ fn write_method(method_id: MethodId, session: &dyn Session, w: &mut Writer<'_>) 
     if w.known(known) {
         return;
     }
-    let method = session.method(method_id);
+    write_method_info(&session.method(method_id), session, w);
+    w.numbers.methods.add(method_id);
+}
+
+fn write_method_info(method: &MethodInfo, session: &dyn Session, w: &mut Writer<'_>) {
     method.function.write(w);
     match session.table_name(method.table) {
         Some(name) => session.types().symbol(&name).write(w),
@@ -582,7 +629,6 @@ fn write_method(method_id: MethodId, session: &dyn Session, w: &mut Writer<'_>) 
         }
         Some(None) => w.unnamed(),
     }
-    w.numbers.methods.add(method_id);
 }
 
 fn read_method(session: &dyn Session, r: &mut Reader<'_>) -> Result<MethodId, Malformed> {

@@ -23,7 +23,7 @@ use std::time::Instant;
 /// Keys that are kept of an instance and shard: as many variants of a program can take turns.
 const KEYS: usize = 4;
 /// Marks a read of a whole body, where others name a part.
-const BODY: u8 = u8::MAX;
+pub(super) const BODY: u8 = u8::MAX;
 
 /// The digest of the body of a unit.
 fn body<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<[u8; 32]> {
@@ -121,7 +121,7 @@ struct Read {
 }
 
 #[derive(PartialEq)]
-enum ReadDigest {
+pub(super) enum ReadDigest {
     Part(u64),
     Body([u8; 32]),
 }
@@ -145,7 +145,7 @@ fn write_read(read: &Read, w: &mut Writer<'_>) {
 }
 
 /// What codegen would see now.
-fn digest_now<C: Compiler>(
+pub(super) fn digest_now<C: Compiler>(
     env: Env<'_, C>,
     graph: &Graph<C>,
     unit: InferId,
@@ -191,6 +191,9 @@ pub(crate) fn find_code<C: Compiler>(
     let begin = Instant::now();
     let infer = graph.code(id).infer;
     settle::settle(env, graph, infer);
+    if let Some(found) = super::image::find_code(env, graph, id) {
+        return Some(found);
+    }
     let (ShardStart { target, .. }, list) = list(env, graph, store.producer(), id)?;
     let own = body(env, graph, infer)?;
     let all = keys(&*store, &list, &target);

@@ -9,7 +9,7 @@ use super::bytes::{Portable, Writer};
 use super::key::KeyWriter;
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
-use crate::definitions::{Answer, MethodInfo};
+use crate::definitions::{Answer, Definitions, MethodInfo};
 use crate::graph::Shared;
 use crate::ids::{Mi, MiKey, ShardId, TableId, ViewId};
 use dashmap::DashMap;
@@ -59,6 +59,8 @@ pub(crate) struct Base {
 pub(crate) struct Identities {
     /// Symbols and types that there were when the session began.
     begun: OnceLock<(usize, usize)>,
+    /// Methods that there were then.
+    prelude_methods: OnceLock<usize>,
     base: OnceLock<(Base, [u8; 32])>,
     /// What keys of a view's and a shard's artifacts begin with, and how many tables there were
     /// when it was made.
@@ -87,9 +89,15 @@ type TargetIdentity = (Arc<str>, [u8; 32]);
 
 impl Identities {
     /// The session has what all sessions have.
-    pub(crate) fn begin(&self, types: &Types, base_table: &str) {
-        types.symbol(base_table);
+    pub(crate) fn begin(&self, types: &Types, definitions: &Definitions) {
+        types.symbol(&definitions.tables[0]);
         let _begun_once = self.begun.set(types.counts());
+        let _begun_once = self.prelude_methods.set(definitions.count());
+    }
+
+    /// How many methods the session began with.
+    pub(super) fn prelude_methods(&self) -> usize {
+        self.prelude_methods.get().copied().unwrap_or_default()
     }
 }
 

@@ -114,7 +114,7 @@ impl<T: Portable> Portable for Packed<T> {
     }
 }
 
-fn write_list<T: Portable>(list: &[u32], of: fn(u32) -> T, w: &mut Writer<'_>) {
+pub(super) fn write_list<T: Portable>(list: &[u32], of: fn(u32) -> T, w: &mut Writer<'_>) {
     w.number(list.len() as u64);
     list.iter().for_each(|ix| of(*ix).write(w));
 }

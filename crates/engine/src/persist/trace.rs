@@ -2,17 +2,18 @@
 //!
 //! A trace is found by what was inferred: method, source, argument types, view. It is used if
 //! every answer, external fact and part of a callee's summary that inference read is as it was
-//! then. [`load`] reads the traces that a unit reaches and takes over the largest set that holds
-//! together; where only a callee still has to run, the result waits as a dirty unit, so that
-//! settling verifies it like any other and stops early where the callee's result is equal.
+//! then. [`load`] reads the traces that a unit reaches, from the image of an earlier start where
+//! it has them, and takes over those that hold.
 //!
-//! A recursive component is taken over as it was settled once, or not at all: each member names
-//! the component, and edges within it are marked. So no solution is put together from two
-//! sessions that is not the least one.
+//! Each member of a recursive component names the component, and edges within it are marked: so
+//! no solution is put together from two sessions that is not the least one.
 
-use super::bytes::{Malformed, Portable, Reader, Writer};
+use super::bytes::{MAX_RESERVED, Malformed, Portable, Reader, Writer};
 use super::identity::short;
+use super::image::Image;
 use super::key::KeyWriter;
+use super::takeover::{self, Loaded};
+use super::texts::Texts;
 use super::{ArtifactKind, ArtifactStore};
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
@@ -23,8 +24,8 @@ use crate::graph::{Env, Graph, InferEdge, InferId, Outcome, State, external_dige
 use crate::ids::{Mi, ViewId};
 use crate::solve::digests;
 use crate::summary::Summarize;
-use crate::walk::{self, Components, Edge, Ground, Walk};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use worldage_dispatch::{Lookup, MethodId, Symbol, Ty};
@@ -42,8 +43,8 @@ const DIGEST: usize = 32;
 
 /// A trace that was read: its edges are those of this session, the definitions among them
 /// verified.
-struct Trace<C: Compiler> {
-    outcome: Outcome<C>,
+pub(super) struct Trace<C: Compiler> {
+    pub(super) outcome: Outcome<C>,
     source: Arc<C::Source>,
     edges: Vec<InferEdge>,
     /// Callees of the same recursive component.
@@ -81,16 +82,27 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
     if graph.stored.world != Some(graph.world) {
         graph.stored.world = Some(graph.world);
         graph.stored.asked.clear();
+        graph.stored.texts = Texts::default();
     }
     let start = Instant::now();
-    let mut loaded: FxHashMap<InferId, (u64, Vec<InferId>)> = FxHashMap::default();
+    let images = graph
+        .stored
+        .images
+        .of_view(graph.infer(root).view, graph.world);
+    // With a second image, they could be of two sessions.
+    let mut complete = matches!(&images[..], [image] if image.agrees());
+    let mut loaded = Loaded::default();
     let mut order = Vec::new();
     let mut work = vec![root];
     while let Some(id) = work.pop() {
         if graph.infer(id).state != State::New || graph.stored.asked.contains_key(&id) {
+            let gave = |image: &Arc<Image<C>>| image.gave(graph, id).is_some();
+            complete &= loaded.contains_key(&id) || images.iter().any(gave);
             continue;
         }
-        match read(env, graph, &*store, id) {
+        let imaged = images.iter().find_map(|image| image.infer(env, graph, id));
+        complete &= imaged.is_some();
+        match imaged.map_or_else(|| read(env, graph, &*store, id), Ok) {
             Ok(trace) => {
                 graph.stored.asked.insert(id, None);
                 for edge in trace.edges.iter().rev() {
@@ -115,20 +127,7 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
             }
         }
     }
-    if order.is_empty() {
-        return;
-    }
-    eject_broken_components(graph, &mut order, &loaded);
-    let accepted = consistent(graph, &order);
-    let (holds, waits): (Vec<_>, Vec<_>) = order.into_iter().partition(|id| accepted.contains(id));
-    let ns = start.elapsed().as_nanos() as u64 / holds.len().max(1) as u64;
-    for id in holds {
-        let world = graph.world;
-        let unit = graph.infer_mut(id);
-        (unit.state, unit.loaded, unit.first) = (State::Clean, false, world);
-        log(graph, id, ns);
-    }
-    eject_cycles(graph, waits, &loaded);
+    takeover::take_over(graph, order, &loaded, complete, start);
 }
 
 /// Says that a result from the store holds.
@@ -145,184 +144,6 @@ pub(crate) fn log<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
         ns,
     };
     graph.log.events.push(event);
-}
-
-/// The unit is as if it had never been read from the store: it will run.
-fn eject<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
-    graph.set_edges(id, Vec::new());
-    let unit = graph.infer_mut(id);
-    (unit.state, unit.loaded) = (State::New, false);
-    (unit.outcome, unit.source) = (None, None);
-    let why = "its recursive component changed".to_owned();
-    graph.stored.asked.insert(id, Some(why));
-}
-
-/// What a unit reads of other units.
-pub(super) fn callees<C: Compiler>(graph: &Graph<C>, id: InferId) -> impl Iterator<Item = InferId> {
-    let edges = graph.infer(id).edges.iter();
-    edges.filter_map(|edge| match edge {
-        InferEdge::Part { unit, .. } => Some(*unit),
-        _ => None,
-    })
-}
-
-/// Some units, by what they read of one another.
-struct Among<'g, C: Compiler> {
-    graph: &'g mut Graph<C>,
-    units: FxHashSet<InferId>,
-}
-
-impl<C: Compiler> Ground<InferId> for Among<'_, C> {
-    fn walk(&mut self, id: InferId) -> &mut Walk {
-        &mut self.graph.infer_mut(id).walk
-    }
-
-    fn edge(&self, id: InferId, at: usize) -> Edge<InferId> {
-        match self.graph.infer(id).edges.get(at) {
-            None => Edge::End,
-            Some(InferEdge::Part { unit, .. }) if self.units.contains(unit) => Edge::To(*unit),
-            Some(_) => Edge::Skip,
-        }
-    }
-}
-
-/// The components of these units.
-fn components<C: Compiler>(graph: &mut Graph<C>, units: &[InferId]) -> Components<InferId> {
-    let visit = graph.new_visit();
-    let roots = units.iter().copied();
-    let units = roots.clone().collect();
-    walk::components(&mut Among { graph, units }, visit, roots)
-}
-
-/// Whether the members of a component read one another.
-fn is_recursive<C: Compiler>(graph: &Graph<C>, component: &[InferId]) -> bool {
-    component.len() > 1 || callees(graph, component[0]).any(|callee| callee == component[0])
-}
-
-/// Drops members of recursive components that were not all settled together.
-fn eject_broken_components<C: Compiler>(
-    graph: &mut Graph<C>,
-    order: &mut Vec<InferId>,
-    loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
-) {
-    let components = components(graph, order);
-    let mut broken: FxHashSet<InferId> = FxHashSet::default();
-    for number in 0..components.len() {
-        let component = components.members(number);
-        let recursive = is_recursive(graph, component);
-        let (name, inner) = &loaded[&component[0]];
-        if !recursive && *name == 0 && inner.is_empty() {
-            continue;
-        }
-        let members: FxHashSet<InferId> = component.iter().copied().collect();
-        let whole = component.iter().all(|id| {
-            let (of, inner) = &loaded[id];
-            let mut within = callees(graph, *id).filter(|callee| members.contains(callee));
-            of == name
-                && inner.iter().all(|callee| members.contains(callee))
-                && within.all(|callee| inner.contains(&callee))
-        });
-        if !whole || recursive != (*name != 0) {
-            broken.extend(component);
-        }
-    }
-    order.retain(|id| !broken.contains(id));
-    for id in broken {
-        eject(graph, id);
-    }
-}
-
-/// The largest set of loaded units of which all edges hold.
-fn consistent<C: Compiler>(graph: &Graph<C>, order: &[InferId]) -> FxHashSet<InferId> {
-    let mut holds: FxHashSet<InferId> = order.iter().copied().collect();
-    let mut work = order.to_vec();
-    while let Some(id) = work.pop() {
-        if !holds.contains(&id) {
-            continue;
-        }
-        let all = graph.infer(id).edges.iter().all(|edge| match *edge {
-            InferEdge::Part { unit, part, digest } => {
-                let callee = graph.infer(unit);
-                (callee.state == State::Clean || holds.contains(&unit))
-                    && callee
-                        .outcome
-                        .as_ref()
-                        .is_some_and(|now| now.parts[usize::from(part)] == digest)
-            }
-            _ => true,
-        });
-        if !all {
-            holds.remove(&id);
-            work.extend(
-                graph
-                    .infer(id)
-                    .readers
-                    .iter()
-                    .filter(|id| holds.contains(id)),
-            );
-        }
-    }
-    holds
-}
-
-/// Of the units that wait for a callee, drops those in a cycle of unsettled units, unless it is
-/// a recursive component just as it was stored: settling takes the edges within a cycle for
-/// granted.
-fn eject_cycles<C: Compiler>(
-    graph: &mut Graph<C>,
-    waits: Vec<InferId>,
-    loaded: &FxHashMap<InferId, (u64, Vec<InferId>)>,
-) {
-    let mut seen: FxHashSet<InferId> = waits.iter().copied().collect();
-    let waiting = seen.clone();
-    let mut all = waits;
-    let mut next = 0;
-    while let Some(id) = all.get(next).copied() {
-        next += 1;
-        for callee in callees(graph, id).collect::<Vec<_>>() {
-            if graph.infer(callee).state != State::Clean && seen.insert(callee) {
-                all.push(callee);
-            }
-        }
-    }
-    let components = components(graph, &all);
-    for number in 0..components.len() {
-        let component = components.members(number);
-        let recursive = is_recursive(graph, component);
-        let name = |id: &InferId| match waiting.contains(id) {
-            true => loaded[id].0,
-            false => 0,
-        };
-        let first = name(&component[0]);
-        let members: FxHashSet<InferId> = component.iter().copied().collect();
-        let as_stored = first != 0
-            && component.iter().all(|id| name(id) == first)
-            && component
-                .iter()
-                .all(|id| agrees_within(graph, *id, &members));
-        let ejected = match recursive {
-            true => !as_stored,
-            // A member of a component of which the others are gone.
-            false => first != 0,
-        };
-        if ejected {
-            for id in component.iter().filter(|id| waiting.contains(id)) {
-                eject(graph, *id);
-            }
-        }
-    }
-}
-
-/// Whether what a unit read of these others is what they have.
-fn agrees_within<C: Compiler>(graph: &Graph<C>, id: InferId, members: &FxHashSet<InferId>) -> bool {
-    graph.infer(id).edges.iter().all(|edge| match *edge {
-        InferEdge::Part { unit, part, digest } if members.contains(&unit) => graph
-            .infer(unit)
-            .outcome
-            .as_ref()
-            .is_some_and(|read| read.parts[usize::from(part)] == digest),
-        _ => true,
-    })
 }
 
 /// Reads the trace of a unit and verifies its definitions; otherwise says what differs.
@@ -352,7 +173,7 @@ fn read<C: Compiler>(
 }
 
 /// Why a trace is not used.
-enum Differs {
+pub(super) enum Differs {
     /// This edge is another one now.
     Edge(String),
     Malformed(Malformed),
@@ -370,6 +191,26 @@ fn parse<C: Compiler>(
     id: InferId,
     payload: &[u8],
 ) -> Result<Trace<C>, Differs> {
+    let mut r = Reader::new(env.shared, payload);
+    let body = OnceLock::from(Some(r.array()?));
+    let trace = read_result(env, graph, id, &mut r, false)?;
+    r.finish()?;
+    let outcome = Outcome {
+        body,
+        ..trace.outcome
+    };
+    Ok(Trace { outcome, ..trace })
+}
+
+/// Reads a result of inference and verifies its edges; where all signatures are known to be as
+/// they were, calls have the answers that they had.
+pub(super) fn read_result<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: InferId,
+    r: &mut Reader<'_>,
+    same_signatures: bool,
+) -> Result<Trace<C>, Differs> {
     let (mi, view, world) = {
         let unit = graph.infer(id);
         (unit.mi, unit.view, graph.world)
@@ -377,21 +218,29 @@ fn parse<C: Compiler>(
     let method = env.instances.key(mi).method;
     let source = env.sources.read().at(method, world).cloned();
     let source = source.ok_or(Malformed("the method was deleted"))?;
-    let mut r = Reader::new(env.shared, payload);
-    let body = r.array()?;
-    let inferred = env.compiler.read_inferred(&mut r)?;
-    let mut edges = vec![InferEdge::Source(method)];
+    let inferred = env.compiler.read_inferred(r)?;
+    let count = r.count()?;
+    let mut edges = Vec::with_capacity(count.min(MAX_RESERVED) + 1);
+    edges.push(InferEdge::Source(method));
     let mut inner = Vec::new();
-    for _ in 0..r.count()? {
+    for _ in 0..count {
         let tag = r.byte()?;
         edges.push(match tag {
+            METHOD if same_signatures => {
+                let key = read_call(r, view)?;
+                let answer = Answer::One(Lookup::Method(MethodId::read(r)?));
+                debug_assert_eq!(env.definitions.read().answer(&key, world), answer);
+                let call = graph.call_with(&env, key, answer);
+                let answer = graph.calls[call.ix()].current;
+                InferEdge::Call { call, answer }
+            }
             CALL | METHOD => {
-                let key = read_call(&mut r, view)?;
+                let key = read_call(r, view)?;
                 let call = graph.call(&env, key);
                 let record = &graph.calls[call.ix()];
                 let same = match tag {
                     METHOD => {
-                        let then = MethodId::read(&mut r)?;
+                        let then = MethodId::read(r)?;
                         *record.answer() == Answer::One(Lookup::Method(then))
                     }
                     _ => env.answer_identity(record.answer()) == Some(r.bits()?),
@@ -408,7 +257,7 @@ fn parse<C: Compiler>(
                 }
             }
             EXTERNAL => {
-                let key = read_external(env, &mut r)?;
+                let key = read_external(env, r)?;
                 if env.external_identity(&key, world) != Some(r.bits()?) {
                     let edge = format!("{} {} has another value", key.kind, key.name);
                     return Err(Differs::Edge(edge));
@@ -421,7 +270,7 @@ fn parse<C: Compiler>(
                 InferEdge::External { external, digest }
             }
             PART | INNER => {
-                let callee = Mi::read(&mut r)?;
+                let callee = Mi::read(r)?;
                 let part = r.byte()?;
                 let digest = r.bits()?;
                 if usize::from(part) >= C::Summary::PARTS.len() {
@@ -437,14 +286,13 @@ fn parse<C: Compiler>(
         });
     }
     let component = r.bits()?;
-    r.finish()?;
     let summary = C::Summary::of(&inferred);
     let parts = digests(&env, &summary);
     let outcome = Outcome {
         inferred: Ok(Arc::new(inferred)),
         summary: Some(summary),
         parts,
-        body: OnceLock::from(Some(body)),
+        body: OnceLock::new(),
     };
     Ok(Trace {
         outcome,
@@ -511,10 +359,10 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
     let mut seen = FxHashSet::default();
     let mut units: Vec<InferId> = unsaved;
     units.retain(|id| graph.infer(*id).state == State::Clean && seen.insert(*id));
-    let components = components(graph, &units);
+    let components = takeover::components(graph, &units);
     for number in 0..components.len() {
         let component = components.members(number);
-        let recursive = is_recursive(graph, component);
+        let recursive = takeover::is_recursive(graph, component);
         let members: FxHashSet<InferId> = match recursive {
             true => component.iter().copied().collect(),
             false => FxHashSet::default(),
@@ -551,21 +399,38 @@ fn write<C: Compiler>(
     id: InferId,
     members: &FxHashSet<InferId>,
 ) -> Option<Vec<u8>> {
-    let unit = graph.infer(id);
-    let outcome = unit.outcome.as_ref()?;
-    let inferred = outcome.inferred.as_ref().ok()?;
-    // A widened summary is not that of the body.
-    if outcome.summary.as_ref() != Some(&C::Summary::of(inferred)) {
-        return None;
-    }
+    let (outcome, inferred) = storable(graph, id)?;
     let mut w = Writer::new(env.shared);
     w.raw(&[0; DIGEST]);
     env.compiler.write_inferred(inferred, &mut w);
     let hash = || Some(blake3::hash(&w.written()[DIGEST..]).into());
     let body = (*outcome.body.get_or_init(hash))?;
     w.patch(0, &body);
-    let edges = unit.edges.iter();
-    let edges: Vec<&InferEdge> = edges
+    write_edges(env, graph, id, members, &mut w)?;
+    w.finish()
+}
+
+/// The result of a unit, unless it failed or is not that of the body (a widened summary).
+pub(super) fn storable<C: Compiler>(
+    graph: &Graph<C>,
+    id: InferId,
+) -> Option<(&Outcome<C>, &Arc<C::Inferred>)> {
+    let outcome = graph.infer(id).outcome.as_deref()?;
+    let inferred = outcome.inferred.as_ref().ok()?;
+    let is_of_body = outcome.summary.as_ref() == Some(&C::Summary::of(inferred));
+    is_of_body.then_some((outcome, inferred))
+}
+
+/// Writes what a unit read; `members` are those of its recursive component.
+pub(super) fn write_edges<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: InferId,
+    members: &FxHashSet<InferId>,
+    w: &mut Writer<'_>,
+) -> Option<()> {
+    let edges = graph.infer(id).edges.iter();
+    let edges: SmallVec<[&InferEdge; 16]> = edges
         .filter(|edge| !matches!(edge, InferEdge::Source(_)))
         .collect();
     w.number(edges.len() as u64);
@@ -577,12 +442,12 @@ fn write<C: Compiler>(
                 match &record.answers[answer as usize] {
                     Answer::One(Lookup::Method(method)) => {
                         w.byte(METHOD);
-                        write_call(&record.key, &mut w);
-                        method.write(&mut w);
+                        write_call(&record.key, w);
+                        method.write(w);
                     }
                     other => {
                         w.byte(CALL);
-                        write_call(&record.key, &mut w);
+                        write_call(&record.key, w);
                         w.bits(env.answer_identity(other)?);
                     }
                 }
@@ -602,11 +467,11 @@ fn write<C: Compiler>(
                     env.type_identity(ty)?;
                 }
                 w.byte(if members.contains(&unit) { INNER } else { PART });
-                callee.mi.write(&mut w);
+                callee.mi.write(w);
                 w.byte(part);
                 w.bits(digest);
             }
         }
     }
-    w.finish()
+    Some(())
 }

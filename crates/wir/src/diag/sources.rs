@@ -125,6 +125,11 @@ impl Sources {
         &self.files[file.0 as usize].text
     }
 
+    /// The file's text, to be kept.
+    pub(crate) fn shared_text(&self, file: FileId) -> Arc<str> {
+        Arc::clone(&self.files[file.0 as usize].text)
+    }
+
     pub(crate) fn bad(&self, file: FileId) -> Option<BadText> {
         self.files[file.0 as usize].bad
     }

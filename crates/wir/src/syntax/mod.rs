@@ -28,6 +28,7 @@ pub use printer::{print_block, print_expr, print_file, print_item, print_type_ex
 
 use crate::ast;
 use crate::diag::{BadText, Code, Diagnostic, FileId, Sources};
+use std::sync::Arc;
 
 /// What parsing a file gives.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +56,12 @@ pub fn parse_file(sources: &Sources, file: FileId) -> Parsed {
             diagnostics: vec![bad_text(bad, file)],
         };
     }
-    let mut parser = parser::Parser::new(sources.text(file), file);
-    let file = parser.file();
+    let text = sources.shared_text(file);
+    let mut parser = parser::Parser::new(&text, file);
+    let mut file = parser.file();
+    for item in &mut file.items {
+        item.text = Some(Arc::clone(&text));
+    }
     Parsed {
         file,
         diagnostics: parser.diagnostics,

@@ -32,7 +32,12 @@ impl Parser<'_> {
                     };
                     if self.errors == errors {
                         let spans = spans.into();
-                        items.push(Item { kind, span, spans });
+                        items.push(Item {
+                            kind,
+                            span,
+                            text: None,
+                            spans,
+                        });
                     }
                 }
                 Err(Reported) => {

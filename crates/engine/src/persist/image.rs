@@ -1,0 +1,540 @@
+//! Images: what one start of a program came to, in one piece for the next one.
+//!
+//! A trace is verified question by question, because anything may have changed. Mostly nothing
+//! has, or a few bodies, and then every question to the method tables has the answer that it had.
+//! So an image is found by *all signatures that are defined*, and holds the results of a whole
+//! session, each with a digest of its method's source: inference with its edges, as a trace has
+//! them, and code. What is left to verify of a result are its source, external facts, and that
+//! its callees hold; a result that differs is looked for among the traces, or made again, and
+//! its readers wait for that as they would for a trace.
+//!
+//! An image is read in the world in which a session first asks for code, and written when the
+//! session ends, if enough of what it had was not in one. What the session did not ask for stays
+//! in the image: then it is one of several sessions, which need not agree, and is verified like
+//! traces.
+//!
+//! Invariants: what an image gives, traces and keys would give; equal sessions write equal bytes.
+
+use super::bytes::{MAX_RESERVED, Malformed, Portable, Reader, Writer};
+use super::code::{self, ReadDigest};
+use super::identity::ShardStart;
+use super::key::KeyWriter;
+use super::names::Names;
+use super::packed::write_list;
+use super::takeover;
+use super::texts::SourceThen;
+use super::trace::{self, Trace};
+use super::{ArtifactKind, ArtifactStore, Bytes};
+use crate::compiler::Compiler;
+use crate::cx::CodegenTrace;
+use crate::events::Origin;
+use crate::generate::Generated;
+use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, State};
+use crate::ids::{Mi, MiKey, ShardId, ViewId};
+use crate::settle;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use worldage_dispatch::{MethodId, Symbol, Ty, TyKind, World};
+
+/// An image is written again when one in so many of its instances came from elsewhere.
+const RENEWED: usize = 8;
+/// Larger ones are not written: they would crowd out everything else.
+const MAX_BYTES: usize = 192 << 20;
+
+/// The images of a session.
+pub(crate) struct Images<C: Compiler> {
+    /// The world in which they hold.
+    world: Option<World>,
+    /// The shards that were asked for.
+    opened: Vec<ShardId>,
+    all: Vec<Arc<Image<C>>>,
+}
+
+impl<C: Compiler> Default for Images<C> {
+    fn default() -> Self {
+        Images {
+            world: None,
+            opened: Vec::new(),
+            all: Vec::new(),
+        }
+    }
+}
+
+/// What an earlier session had of one shard.
+pub(super) struct Image<C: Compiler> {
+    shard: ShardId,
+    view: ViewId,
+    names: Names,
+    payload: Bytes,
+    /// Where the results begin in it.
+    body: usize,
+    /// Whether all of it is of one session.
+    agrees: bool,
+    records: Vec<Record>,
+    of: FxHashMap<Mi, usize>,
+    /// The results of inference that were taken from here.
+    taken: Vec<OnceLock<Arc<C::Inferred>>>,
+}
+
+/// The results of an instance.
+struct Record {
+    /// Its place among the instances that are named.
+    instance: usize,
+    /// Bytes of the results: of inference, of codegen.
+    infer: Range<usize>,
+    code: Range<usize>,
+}
+
+/// The digest of all signatures that are defined in a world, with the numbers of their methods;
+/// nothing for a small program, or one with something that has no name outside of this session.
+fn signatures<C: Compiler>(env: Env<'_, C>, world: World) -> Option<[u8; 32]> {
+    let first = env.identities.prelude_methods();
+    let methods: Vec<(MethodId, crate::definitions::MethodInfo)> = {
+        let (definitions, sources) = (env.definitions.read(), env.sources.read());
+        let all = (first..definitions.count()).map(|ix| MethodId(ix as u32));
+        let defined = all.filter(|id| sources.at(*id, world).is_some());
+        defined
+            .map(|id| (id, definitions.method(id).clone()))
+            .collect()
+    };
+    if methods.len() < env.image_from {
+        return None;
+    }
+    let mut w = Writer::new(env.shared);
+    for (id, method) in methods {
+        w.number(u64::from(id.0));
+        w.method(&method);
+    }
+    w.finish().map(|all| blake3::hash(&all).into())
+}
+
+/// The name of a shard's image, and the name of its target.
+fn name<C: Compiler>(
+    env: Env<'_, C>,
+    store: &dyn ArtifactStore,
+    shard: ShardId,
+    world: World,
+) -> Option<([u8; 32], Arc<str>)> {
+    let ShardStart { list, target, .. } = env.shard_start(store.producer(), shard)?;
+    let mut key = KeyWriter::default();
+    key.digest("image", &list);
+    key.digest("signatures", &signatures(env, world)?);
+    Some((key.name(), target))
+}
+
+/// Looks for the image of a shard, if this session has not yet done so and was not yet edited
+/// since it first asked for code.
+pub(crate) fn open<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: CodeId) {
+    let (state, shard) = (graph.code(root).state, graph.code(root).shard);
+    let images = &graph.stored.images;
+    let too_late = images.world.is_some_and(|world| world != graph.world);
+    if state != State::New || too_late || images.opened.contains(&shard) {
+        return;
+    }
+    let Some(store) = super::artifacts(env, graph) else {
+        return;
+    };
+    graph.stored.images.world = Some(graph.world);
+    graph.stored.images.opened.push(shard);
+    let Some((name, target)) = name(env, &*store, shard, graph.world) else {
+        return;
+    };
+    let payload = store.get_whole(ArtifactKind::Image, &name, &target);
+    // What this session cannot name is another program's.
+    if let Some(Ok(image)) = payload.map(|payload| Image::read(env, shard, payload)) {
+        graph.expect_units(image.records.len());
+        graph.stored.images.all.push(Arc::new(image));
+    }
+}
+
+impl<C: Compiler> Images<C> {
+    /// The images that hold results of a view in this world.
+    pub(super) fn of_view(&self, view: ViewId, world: World) -> Vec<Arc<Image<C>>> {
+        match self.world == Some(world) {
+            true => {
+                let all = self.all.iter().filter(|image| image.view == view);
+                all.cloned().collect()
+            }
+            false => Vec::new(),
+        }
+    }
+
+    fn of_shard(&self, shard: ShardId) -> Option<&Arc<Image<C>>> {
+        self.all.iter().find(|image| image.shard == shard)
+    }
+}
+
+impl<C: Compiler> Image<C> {
+    fn read(env: Env<'_, C>, shard: ShardId, payload: Bytes) -> Result<Self, Malformed> {
+        let view = env.shards.read()[shard.0 as usize].1;
+        let mut r = Reader::new(env.shared, &payload);
+        let symbols: Vec<Symbol> = Vec::read(&mut r)?;
+        let types: Vec<Ty> = Vec::read(&mut r)?;
+        let known = env.definitions.read().count();
+        let method = |r: &mut Reader<'_>| {
+            let id = u32::read(r)?;
+            match (id as usize) < known {
+                true => Ok(MethodId(id)),
+                false => Err(Malformed("a method is not defined here")),
+            }
+        };
+        let methods: Vec<MethodId> = (0..r.count()?)
+            .map(|_| method(&mut r))
+            .collect::<Result<_, _>>()?;
+        let instances: Vec<(MethodId, Ty)> = (0..r.count()?)
+            .map(|_| Ok((method(&mut r)?, Ty::read(&mut r)?)))
+            .collect::<Result<_, Malformed>>()?;
+        let is_tuple = |(_, args): &(_, Ty)| matches!(env.types.kind(*args), TyKind::Tuple { .. });
+        if !instances.iter().all(is_tuple) {
+            return Err(Malformed("the argument types are no tuple"));
+        }
+        let instances: Vec<Mi> = {
+            let definitions = env.definitions.read();
+            let keys = instances.into_iter().map(|(method, args)| MiKey {
+                function: definitions.method(method).function,
+                method,
+                args,
+            });
+            keys.map(|key| env.instances.intern(key)).collect()
+        };
+        let agrees = bool::read(&mut r)?;
+        let count = r.count()?;
+        let mut records = Vec::with_capacity(count.min(MAX_RESERVED));
+        let mut of = FxHashMap::with_capacity_and_hasher(count.min(MAX_RESERVED), FxBuildHasher);
+        let mut at = 0usize;
+        for ix in 0..count {
+            let instance = usize::read(&mut r)?;
+            let infer = at..at.saturating_add(usize::read(&mut r)?);
+            let code = infer.end..infer.end.saturating_add(usize::read(&mut r)?);
+            at = code.end;
+            let mi = instances.get(instance);
+            of.insert(*mi.ok_or(Malformed("no such instance"))?, ix);
+            records.push(Record {
+                instance,
+                infer,
+                code,
+            });
+        }
+        let body = r.bytes()?.len();
+        r.finish()?;
+        if at != body {
+            return Err(Malformed("the parts of an image do not fit together"));
+        }
+        Ok(Image {
+            shard,
+            view,
+            names: Names::new(&symbols, &types, &methods, &instances),
+            body: payload.len() - body,
+            payload,
+            agrees,
+            of,
+            taken: (0..count).map(|_| OnceLock::new()).collect(),
+            records,
+        })
+    }
+
+    /// Whether all of it is of one session.
+    pub(super) fn agrees(&self) -> bool {
+        self.agrees
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        &self.payload[self.body + range.start..self.body + range.end]
+    }
+
+    fn reader(&self, range: &Range<usize>) -> Reader<'_> {
+        Reader::of_names(&self.names, self.bytes(range))
+    }
+
+    /// The result of inference of a unit, if its source and the external facts that it read are
+    /// the same.
+    pub(super) fn infer(
+        &self,
+        env: Env<'_, C>,
+        graph: &mut Graph<C>,
+        id: InferId,
+    ) -> Option<Trace<C>> {
+        let mi = graph.infer(id).mi;
+        let ix = *self.of.get(&mi)?;
+        let mut r = self.reader(&self.records[ix].infer);
+        let source = SourceThen::read(&mut r).ok()?;
+        let (texts, world) = (&mut graph.stored.texts, graph.world);
+        if !texts.is_same(env, mi, world, &source) {
+            return None;
+        }
+        let trace = trace::read_result(env, graph, id, &mut r, true).ok()?;
+        r.finish().ok()?;
+        let inferred = trace.outcome.inferred.as_ref().ok()?;
+        let _known = self.taken[ix].set(Arc::clone(inferred));
+        Some(trace)
+    }
+
+    /// Whether the result of inference that a unit has now is the one that was taken from here.
+    pub(super) fn gave(&self, graph: &Graph<C>, id: InferId) -> Option<&Arc<C::Inferred>> {
+        let unit = graph.infer(id);
+        let taken = self.taken[*self.of.get(&unit.mi)?].get()?;
+        let outcome = unit.outcome.as_ref().filter(|_| unit.view == self.view)?;
+        let now = outcome.inferred.as_ref().ok()?;
+        (unit.state == State::Clean && Arc::ptr_eq(now, taken)).then_some(taken)
+    }
+}
+
+/// What codegen of a unit would make, if an image has it: its inference came from there, and all
+/// that codegen read of other units is the same.
+pub(super) fn find_code<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    id: CodeId,
+) -> Option<Generated<C>> {
+    let begin = Instant::now();
+    let image = Arc::clone(graph.stored.images.of_shard(graph.code(id).shard)?);
+    let (mi, infer) = (graph.code(id).mi, graph.code(id).infer);
+    let inferred = Arc::clone(image.gave(graph, infer)?);
+    let ix = *image.of.get(&mi)?;
+    let mut r = image.reader(&image.records[ix].code);
+    if !bool::read(&mut r).ok()? {
+        return None;
+    }
+    let count = r.count().ok()?;
+    let mut reads = Vec::with_capacity(count.min(MAX_RESERVED));
+    for _ in 0..count {
+        let (part, mi) = (r.byte().ok()?, Mi::read(&mut r).ok()?);
+        let unit = graph.infer_unit(&env, mi, image.view);
+        settle::settle(env, graph, unit);
+        let what = match part {
+            code::BODY => CodeReadKind::Body(Arc::clone(image.gave(graph, unit)?)),
+            _ => {
+                let then = ReadDigest::Part(r.bits().ok()?);
+                if code::digest_now(env, graph, unit, part)? != then {
+                    return None;
+                }
+                let ReadDigest::Part(digest) = then else {
+                    return None;
+                };
+                CodeReadKind::Part(part, digest)
+            }
+        };
+        reads.push(CodeRead { unit, what });
+    }
+    let calls = Vec::<Mi>::read(&mut r).ok()?;
+    let code = env.compiler.read_code(&mut r).ok()?;
+    r.finish().ok()?;
+    Some(Generated {
+        code: Ok(code),
+        inferred: Some(inferred),
+        trace: CodegenTrace {
+            reads,
+            calls,
+            missing: None,
+        },
+        ns: begin.elapsed().as_nanos() as u64,
+        origin: Origin::Stored,
+    })
+}
+
+/// Writes the images of all shards of which enough is new.
+pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
+    let Some(store) = super::artifacts(env, graph) else {
+        return;
+    };
+    let shards = env.shards.read().len();
+    for shard in (0..shards).map(|ix| ShardId(ix as u32)) {
+        let units = units(graph, shard);
+        let image = graph.stored.images.of_shard(shard).cloned();
+        let gave = |id: &&InferId| {
+            image
+                .as_ref()
+                .is_some_and(|i| i.gave(graph, **id).is_some())
+        };
+        let new = units.len() - units.iter().filter(gave).count();
+        if units.is_empty() || units.len() < env.image_from || new * RENEWED < units.len() {
+            continue;
+        }
+        let kept = image.map(|image| (unasked(env, graph, &image, &units), image));
+        let kept = kept.filter(|(kept, _)| !kept.is_empty());
+        let all = units.len() + kept.as_ref().map_or(0, |(kept, _)| kept.len());
+        if new * RENEWED < all {
+            continue;
+        }
+        let Some((name, target)) = name(env, &*store, shard, graph.world) else {
+            continue;
+        };
+        let written = write(env, graph, shard, units, kept);
+        if let Some(payload) = written.filter(|payload| payload.len() <= MAX_BYTES) {
+            store.put(ArtifactKind::Image, &name, &target, payload);
+        }
+    }
+}
+
+/// The records of an image that this session did not ask for, and that may hold.
+fn unasked<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    image: &Image<C>,
+    units: &[InferId],
+) -> Vec<usize> {
+    let mut texts = std::mem::take(&mut graph.stored.texts);
+    let asked = units.iter().map(|id| graph.infer(*id).mi);
+    let asked: FxHashSet<Mi> = asked.collect();
+    let may_hold = |ix: &usize| {
+        let record = &image.records[*ix];
+        let mi = Mi(image.names.instances()[record.instance]);
+        let source = SourceThen::read(&mut image.reader(&record.infer));
+        let same = |source| texts.is_same(env, mi, graph.world, &source);
+        !asked.contains(&mi) && source.is_ok_and(same)
+    };
+    (0..image.records.len()).filter(may_hold).collect()
+}
+
+/// The valid infer units that the code of a shard stands on: all that they read are among them.
+fn units<C: Compiler>(graph: &Graph<C>, shard: ShardId) -> Vec<InferId> {
+    let mut work = Vec::new();
+    for ix in 0..graph.codes.len() {
+        let id = CodeId(ix as u32);
+        let unit = graph.code(id);
+        let is_valid = unit.shard == shard && unit.state == State::Clean;
+        if is_valid && graph.find_code(unit.mi, shard) == Some(id) {
+            work.push(unit.infer);
+            work.extend(unit.reads.iter().map(|read| read.unit));
+        }
+    }
+    let mut seen: FxHashSet<InferId> = FxHashSet::default();
+    let mut all = Vec::with_capacity(work.len());
+    while let Some(id) = work.pop() {
+        if seen.insert(id) {
+            all.push(id);
+            work.extend(takeover::callees(graph, id));
+        }
+    }
+    let is_right = |id: InferId| {
+        let unit = graph.infer(id);
+        unit.state == State::Clean && trace::storable(graph, id).is_some()
+    };
+    let mut wrong: Vec<InferId> = all.iter().copied().filter(|id| !is_right(*id)).collect();
+    while let Some(id) = wrong.pop() {
+        if seen.remove(&id) {
+            wrong.extend(&graph.infer(id).readers);
+        }
+    }
+    all.retain(|id| seen.contains(id));
+    all
+}
+
+/// The bytes of an image; nothing if something of it has no name outside of this session.
+fn write<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &mut Graph<C>,
+    shard: ShardId,
+    mut units: Vec<InferId>,
+    kept: Option<(Vec<usize>, Arc<Image<C>>)>,
+) -> Option<Vec<u8>> {
+    // An order that does not depend on what ran first.
+    let key = |id: &InferId| env.instances.key(graph.infer(*id).mi);
+    units.sort_by(|one, other| {
+        let (one, other) = (key(one), key(other));
+        one.method.0.cmp(&other.method.0).then_with(|| {
+            let shown = |key: MiKey| env.types.display(key.args).to_string();
+            shown(one).cmp(&shown(other))
+        })
+    });
+    let mut component: FxHashMap<InferId, (u64, Arc<FxHashSet<InferId>>)> = FxHashMap::default();
+    let components = takeover::components(graph, &units);
+    for number in 0..components.len() {
+        let members = components.members(number);
+        if takeover::is_recursive(graph, members) {
+            let all = Arc::new(members.iter().copied().collect());
+            // Those of traces are odd: a component is taken over from one place.
+            let name = (number as u64 + 1) << 1;
+            let named = members.iter().map(|id| (*id, (name, Arc::clone(&all))));
+            component.extend(named);
+        }
+    }
+    let mut texts = std::mem::take(&mut graph.stored.texts);
+    let (none, graph) = (FxHashSet::default(), &*graph);
+    let mut w = Writer::of_mentions(Vec::new());
+    let agrees = kept.is_none();
+    let mut records: Vec<[u64; 3]> = Vec::with_capacity(units.len());
+    if let Some((kept, image)) = kept {
+        w.mention_all(&image.names);
+        for record in kept.iter().map(|ix| &image.records[*ix]) {
+            let (infer, code) = (image.bytes(&record.infer), image.bytes(&record.code));
+            w.raw(infer);
+            w.raw(code);
+            records.push([record.instance, infer.len(), code.len()].map(|n| n as u64));
+        }
+    }
+    for id in &units {
+        w.mention(graph.infer(*id).mi);
+    }
+    for id in &units {
+        let start = w.written().len();
+        let mi = graph.infer(*id).mi;
+        texts.source(env, mi, graph.world)?.write(&mut w);
+        let (_, inferred) = trace::storable(graph, *id)?;
+        env.compiler.write_inferred(inferred, &mut w);
+        let (name, members) = match component.get(id) {
+            Some((name, members)) => (*name, &**members),
+            None => (0, &none),
+        };
+        trace::write_edges(env, graph, *id, members, &mut w)?;
+        w.bits(name);
+        let code = w.written().len();
+        write_code(env, graph, graph.find_code(mi, shard), &mut w);
+        let (infer, code) = (code - start, w.written().len() - code);
+        records.push([w.mention(mi), infer as u64, code as u64]);
+    }
+    let (body, names) = w.into_named()?;
+    let mut w = Writer::new(env.shared);
+    let symbol = |ix| Symbol::from_index(ix as usize);
+    write_list(names.symbols(), symbol, &mut w);
+    write_list(names.types(), |ix| Ty::from_index(ix as usize), &mut w);
+    w.number(names.methods().len() as u64);
+    names.methods().iter().for_each(|id| id.write(&mut w));
+    w.number(names.instances().len() as u64);
+    for mi in names.instances() {
+        let key = env.instances.key(Mi(*mi));
+        key.method.0.write(&mut w);
+        key.args.write(&mut w);
+    }
+    agrees.write(&mut w);
+    w.number(records.len() as u64);
+    records.iter().flatten().for_each(|n| w.number(*n));
+    w.bytes(&body);
+    w.finish()
+}
+
+/// Whether there is valid code of a unit, what it was generated from, and the code.
+fn write_code<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: Option<CodeId>,
+    w: &mut Writer<'_>,
+) {
+    let unit = id.map(|id| graph.code(id));
+    let unit = unit.filter(|unit| unit.state == State::Clean);
+    let Some((unit, Some(Ok(code)))) = unit.map(|unit| (unit, &unit.code)) else {
+        return false.write(w);
+    };
+    true.write(w);
+    w.number(unit.reads.len() as u64);
+    for read in &unit.reads {
+        let mi = graph.infer(read.unit).mi;
+        match read.what {
+            CodeReadKind::Part(part, digest) => {
+                w.byte(part);
+                mi.write(w);
+                w.bits(digest);
+            }
+            CodeReadKind::Body(_) => {
+                w.byte(code::BODY);
+                mi.write(w);
+            }
+        }
+    }
+    w.number(unit.calls.len() as u64);
+    let calls = unit.calls.iter().map(|callee| graph.code(*callee).mi);
+    calls.for_each(|callee| callee.write(w));
+    env.compiler.write_code(code, w);
+}
