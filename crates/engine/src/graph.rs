@@ -8,17 +8,18 @@
 //! Invariants: a clean unit reads clean units only; forward and reverse edges agree; an edge
 //! stands once per reader.
 
-use crate::answers::{Answers, Call};
+use crate::answers::Answers;
 use crate::chunks::Chunks;
 use crate::code_instance::{CodeInstance, Front};
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
-use crate::definitions::{Answer, CallKey, Definitions, Question};
+use crate::definitions::{CallKey, Definitions};
 use crate::error::Failed;
 use crate::explain::Why;
 use crate::ids::{Linking, Mi, ShardId, ViewId};
 use crate::instances::Instances;
 use crate::persist::{ArtifactStore, Identities, Stored};
+use crate::recorded::{Asked, CallRecord};
 use crate::retire::{Retired, question};
 use crate::ripple::Ripple;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, RwLock};
@@ -27,7 +28,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use worldage_dispatch::{CallIndex, MethodId, Symbol, Types, World, WorldRange};
+use worldage_dispatch::{MethodId, Symbol, Types, World, WorldRange};
 
 /// What all graphs of a session share.
 pub(crate) struct Shared<C: Compiler> {
@@ -327,22 +328,6 @@ pub(crate) struct CodeUnit<C: Compiler> {
     pub(crate) linked_in: World,
 }
 
-/// A recorded question, its answer, and who asked.
-pub(crate) struct CallRecord {
-    pub(crate) key: CallKey,
-    /// The memo in the database, once it was asked there; older worlds have none.
-    pub(crate) call: Option<Call>,
-    /// Every answer that was ever given, once; an edge names one by its number.
-    pub(crate) answers: Vec<Answer>,
-    /// The number of the answer in the graph's world.
-    pub(crate) current: u32,
-    pub(crate) readers: Readers,
-    /// The world and method of the last edit that changed the answer, for explanations.
-    pub(crate) changed: Option<crate::explain::Cause>,
-    /// The current answer is known to hold since this world.
-    pub(crate) since: World,
-}
-
 /// A recorded external fact and who read it.
 pub(crate) struct ExternalRecord {
     pub(crate) key: ExternalKey,
@@ -370,7 +355,7 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) codes: Chunks<CodeUnit<C>>,
     code_ix: FxHashMap<(Mi, ShardId), CodeId>,
     pub(crate) calls: Chunks<CallRecord>,
-    call_ix: FxHashMap<CallKey, CallId>,
+    pub(crate) call_ix: FxHashMap<CallKey, CallId>,
     /// Recorded questions by function, to find those that an edit can affect.
     pub(crate) asked: FxHashMap<Symbol, Asked>,
     pub(crate) externals: Vec<ExternalRecord>,
@@ -401,34 +386,6 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) stored: Stored<C>,
     /// Units that strict mode did not let run.
     pub(crate) refused: Vec<InferId>,
-}
-
-/// The questions recorded about one function.
-#[derive(Default)]
-pub(crate) struct Asked {
-    pub(crate) index: CallIndex,
-    /// Questions that any change of the function's methods can affect.
-    pub(crate) flags: Vec<CallId>,
-}
-
-impl CallRecord {
-    pub(crate) fn answer(&self) -> &Answer {
-        &self.answers[self.current as usize]
-    }
-
-    /// Takes over an answer; false if it is the current one.
-    pub(crate) fn set_answer(&mut self, answer: Answer) -> bool {
-        if answer == *self.answer() {
-            return false;
-        }
-        let known = self.answers.iter().position(|known| *known == answer);
-        let number = known.unwrap_or_else(|| {
-            self.answers.push(answer);
-            self.answers.len() - 1
-        });
-        self.current = u32::try_from(number).expect("fewer than 2^32 answers");
-        true
-    }
 }
 
 /// Equal values of an external fact give equal digests.
@@ -611,84 +568,6 @@ impl<C: Compiler> Graph<C> {
         id
     }
 
-    /// The record of a question, asked now if it is new.
-    pub(crate) fn call(&mut self, shared: &Shared<C>, key: CallKey) -> CallId {
-        if let Some(id) = self.call_ix.get(&key) {
-            return *id;
-        }
-        // A record whose question was dropped is used again, with its place in the database.
-        let free = self.free_calls.pop();
-        let (call, answer) = match &mut self.answers {
-            Some(answers) => {
-                let answers = answers.get_mut();
-                let free = free.and_then(|id| self.calls[id.ix()].call);
-                let call = match free {
-                    Some(call) => answers.change(call, key),
-                    None => answers.call(key),
-                };
-                let answer = answers.get(call).clone();
-                (Some(call), answer)
-            }
-            None => (None, shared.definitions.read().answer(&key, self.world)),
-        };
-        self.record(shared, key, call, answer, free)
-    }
-
-    /// The record of a question with an answer that is known.
-    pub(crate) fn call_with(&mut self, shared: &Shared<C>, key: CallKey, answer: Answer) -> CallId {
-        if let Some(id) = self.call_ix.get(&key) {
-            return *id;
-        }
-        self.record(shared, key, None, answer, None)
-    }
-
-    /// Records a new question, in the place of a free record if there is one.
-    fn record(
-        &mut self,
-        shared: &Shared<C>,
-        key: CallKey,
-        call: Option<Call>,
-        answer: Answer,
-        free: Option<CallId>,
-    ) -> CallId {
-        let record = CallRecord {
-            key,
-            call,
-            answers: vec![answer],
-            current: 0,
-            readers: SmallVec::new(),
-            changed: None,
-            since: self.world,
-        };
-        let mut free: Vec<CallId> = free.into_iter().collect();
-        let id = CallId(place(&mut self.calls, &mut free, record, |id| id.0));
-        self.call_ix.insert(key, id);
-        if self.answers.is_some() {
-            let asked = self.asked.entry(key.function).or_default();
-            match key.question {
-                Question::Overlaid | Question::Defined => asked.flags.push(id),
-                _ => asked.index.insert(&shared.types, key.args, id.0),
-            }
-        }
-        id
-    }
-
-    /// Takes a question out of the indices; false if it is not there.
-    pub(crate) fn forget_call(&mut self, shared: &Shared<C>, id: CallId) -> bool {
-        let key = self.calls[id.ix()].key;
-        if self.call_ix.get(&key) != Some(&id) {
-            return false;
-        }
-        self.call_ix.remove(&key);
-        if let Some(asked) = self.asked.get_mut(&key.function) {
-            match key.question {
-                Question::Overlaid | Question::Defined => asked.flags.retain(|flag| *flag != id),
-                _ => drop(asked.index.remove(&shared.types, key.args, id.0)),
-            }
-        }
-        true
-    }
-
     /// The record of an external fact.
     pub(crate) fn external(&mut self, key: &ExternalKey) -> ExternalId {
         if let Some(id) = self.external_ix.get(key) {
@@ -785,7 +664,12 @@ impl<C: Compiler> Graph<C> {
 }
 
 /// Puts something at a free place, or at the end; gives its index.
-fn place<T, I: Copy>(all: &mut Chunks<T>, free: &mut Vec<I>, new: T, ix: fn(I) -> u32) -> u32 {
+pub(crate) fn place<T, I: Copy>(
+    all: &mut Chunks<T>,
+    free: &mut Vec<I>,
+    new: T,
+    ix: fn(I) -> u32,
+) -> u32 {
     match free.pop().map(ix) {
         Some(at) => {
             all[at as usize] = new;

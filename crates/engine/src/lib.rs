@@ -33,6 +33,7 @@ mod names;
 mod older;
 pub mod persist;
 pub mod record;
+mod recorded;
 mod retire;
 mod ripple;
 mod settle;
