@@ -13,6 +13,8 @@ pub(crate) fn kernels(session: &Session, shard: Shard) -> Done {
         return Err(Failure::Usage(message.to_string()));
     }
     terminal::say(&builder(session, shard));
+    // On all threads; what fails is told kernel by kernel below.
+    let _ = session.prepare_each(&kernels, shard);
     let mut done = Ok(());
     for kernel in &kernels {
         if let Err(failure) = kernel_of(session, kernel, shard) {

@@ -537,20 +537,19 @@ impl<C: Compiler> Engine<C> {
         .map_err(DemandError::from)
     }
 
-    /// Brings an instance up to date in several shards of a world (`None`: the newest) and gives its
-    /// code instances in the order of the shards. Codegen runs on all threads.
+    /// Brings several instances up to date, each in a shard of a world (`None`: the newest), and
+    /// gives their code instances in the same order. Codegen runs on all threads.
     ///
     /// # Errors
     /// [`DemandError`]: a stage failed, or the world is not callable.
-    pub fn demand_in(
+    pub fn demand_each(
         &self,
-        mi: Mi,
-        shards: &[ShardId],
+        asked: &[(Mi, ShardId)],
         world: Option<World>,
     ) -> Result<Vec<Arc<CodeInstance<C>>>, DemandError> {
         self.evaluate(world, |env, graph| {
-            let unit = |shard: &ShardId| graph.code_unit(&env, mi, *shard);
-            let units: Vec<_> = shards.iter().map(unit).collect();
+            let unit = |&(mi, shard): &_| graph.code_unit(&env, mi, shard);
+            let units: Vec<_> = asked.iter().map(unit).collect();
             // Each is worth a thread.
             finished(generate::demand_all(env, graph, &units, 2))
         })?

@@ -112,7 +112,28 @@ pub(crate) fn parse<'c>(
 /// # Panics
 /// If LLVM does not know the passes.
 pub(crate) fn run(module: &Module<'_>, pipeline: &str, machine: &TargetMachine) {
+    run_with(module, pipeline, machine, PassBuilderOptions::create());
+}
+
+/// Optimises a module for Nvidia devices, which have no vectors of the types of Wir: passes that
+/// look for some find nothing.
+///
+/// # Panics
+/// As [`run`].
+pub(crate) fn run_nvptx(module: &Module<'_>, pipeline: &str, machine: &TargetMachine) {
     let options = PassBuilderOptions::create();
+    options.set_loop_vectorization(false);
+    options.set_loop_slp_vectorization(false);
+    options.set_loop_interleaving(false);
+    run_with(module, pipeline, machine, options);
+}
+
+fn run_with(
+    module: &Module<'_>,
+    pipeline: &str,
+    machine: &TargetMachine,
+    options: PassBuilderOptions,
+) {
     if let Err(error) = module.run_passes(pipeline, machine, options) {
         panic!("LLVM does not run {pipeline}: {error}");
     }

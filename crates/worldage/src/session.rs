@@ -381,11 +381,35 @@ impl Session {
     /// # Errors
     /// As [`Session::prepare`]; what a device cannot do, such as launch what is no kernel.
     pub fn prepare_on(&self, instance: &str, shard: Shard) -> Result<(), EditFailure> {
+        self.prepare_each(&[instance], shard)
+    }
+
+    /// As [`Session::prepare_on`], of several instances: code is generated on all threads.
+    ///
+    /// ```
+    /// # use worldage::*;
+    /// # let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "kernel fn k(n: Int64) { div(n, 2) }\nkernel fn l(n: Int64) { div(n, 3) }";
+    /// session.define("k.wir", text, None).unwrap();
+    /// let host = Shard::Host(OptLevel::Speed);
+    /// session.prepare_each(&["k(Int64)", "l(Int64)"], host).unwrap();
+    /// assert_eq!(session.take_stages().len(), 6);
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::prepare_on`], of the first that fails.
+    pub fn prepare_each(
+        &self,
+        instances: &[impl AsRef<str>],
+        shard: Shard,
+    ) -> Result<(), EditFailure> {
         let inner = &*self.inner;
         let view = inner.view_on(shard, inner.view_id(None)?);
         let world = inner.engine.world();
-        let mi = inner.instance(instance, view, world)?;
-        let compiled = inner.compile_schedules(mi, shard, (view, world));
+        let named = instances.iter();
+        let instances = named.map(|name| inner.instance(name.as_ref(), view, world));
+        let instances: Vec<Mi> = instances.collect::<Result<_, _>>()?;
+        let compiled = inner.compile_each(&instances, shard, (view, world));
         drop(inner.take_stages());
         compiled
             .map(drop)

@@ -337,16 +337,28 @@ impl Inner {
         &self,
         mi: Mi,
         shard: Shard,
-        (view, world): (ViewId, World),
+        at: (ViewId, World),
     ) -> Result<Vec<worldage_engine::ShardId>, Failed> {
-        let space = self.space(mi, world);
-        let shards = space.schedules().map(|schedule| {
-            let scheduled = Scheduled { shard, schedule };
-            self.engine.shard(scheduled, view)
-        });
-        let shards: Vec<_> = shards.collect();
-        let demanded = self.engine.demand_in(mi, &shards, Some(world));
+        let compiled = self.compile_each(&[mi], shard, at)?;
+        Ok(compiled.into_iter().map(|(_, shard)| shard).collect())
+    }
+
+    /// All schedules of several instances in a shard, compiled on all threads.
+    pub(crate) fn compile_each(
+        &self,
+        instances: &[Mi],
+        shard: Shard,
+        (view, world): (ViewId, World),
+    ) -> Result<Vec<(Mi, worldage_engine::ShardId)>, Failed> {
+        let mut asked = Vec::with_capacity(instances.len());
+        for mi in instances {
+            for schedule in self.space(*mi, world).schedules() {
+                let scheduled = Scheduled { shard, schedule };
+                asked.push((*mi, self.engine.shard(scheduled, view)));
+            }
+        }
+        let demanded = self.engine.demand_each(&asked, Some(world));
         demanded.map_err(|error| Box::new(self.of_device_demand(&error)))?;
-        Ok(shards)
+        Ok(asked)
     }
 }

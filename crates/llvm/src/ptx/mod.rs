@@ -31,7 +31,9 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use worldage_dispatch::Ty;
 use worldage_engine::{Mi, portable};
 use worldage_wir::ast::NodeId;
@@ -65,6 +67,8 @@ pub struct Generator {
     folder: Option<PathBuf>,
     toolkit: OnceLock<Toolkit>,
     libdevice: OnceLock<Libdevice>,
+    /// Nanoseconds that LLVM has worked, all threads together.
+    in_llvm: AtomicU64,
 }
 
 impl std::fmt::Debug for Generator {
@@ -85,6 +89,7 @@ impl Generator {
             folder: toolkit,
             toolkit: OnceLock::new(),
             libdevice: OnceLock::new(),
+            in_llvm: AtomicU64::new(0),
         }
     }
 
@@ -111,6 +116,12 @@ impl Generator {
         )
     }
 
+    /// How long LLVM itself has worked on PTX, all threads together: reading the text, linking
+    /// libdevice, optimising, and writing PTX.
+    pub fn time_in_llvm(&self) -> Duration {
+        Duration::from_nanos(self.in_llvm.load(Ordering::Relaxed))
+    }
+
     /// Makes the PTX of a kernel. Law: a pure function of its arguments and libdevice.
     ///
     /// # Errors
@@ -122,11 +133,14 @@ impl Generator {
         module: &Module,
     ) -> Result<Code, Unsupported> {
         let written = self.written(module)?;
+        let begun = Instant::now();
         let context = Context::create();
         let machine = passes::nvptx(target.name(), opt);
         let compiled = self.optimised(&context, &written, opt, &machine);
         let buffer = machine.write_to_memory_buffer(&compiled, FileType::Assembly);
         let buffer = buffer.unwrap_or_else(|error| panic!("LLVM makes no PTX: {error}"));
+        let took = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.in_llvm.fetch_add(took, Ordering::Relaxed);
         let ptx = String::from_utf8_lossy(buffer.as_slice());
         let entry = module.entry();
         Ok(Code {
@@ -180,7 +194,7 @@ impl Generator {
             // What is not called would be optimised before it is removed.
             passes::run(&module, "globaldce", machine);
         }
-        passes::run(&module, opt.pipeline(), machine);
+        passes::run_nvptx(&module, opt.pipeline(), machine);
         module
     }
 }

@@ -6,7 +6,7 @@ use crate::calls::Failed;
 use crate::edits::EditFailure;
 use crate::options::OptLevel;
 use crate::session::{Inner, Session};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use worldage_engine::{Mi, ViewId};
 use worldage_llvm::toolkit::AssembleError;
 use worldage_llvm::{PtxTarget, Toolkit};
@@ -23,6 +23,16 @@ impl Session {
     /// ```
     pub fn cuda_toolkit(&self) -> &Toolkit {
         self.inner.ptx().toolkit()
+    }
+
+    /// How long LLVM itself has worked on this session's kernels, all threads together.
+    ///
+    /// ```
+    /// # let session = worldage::Session::new(worldage::SessionOptions::default()).unwrap();
+    /// assert!(session.time_in_llvm().is_zero());
+    /// ```
+    pub fn time_in_llvm(&self) -> Duration {
+        self.inner.ptx().time_in_llvm()
     }
 }
 
