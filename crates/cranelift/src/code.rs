@@ -34,6 +34,50 @@ pub struct Code {
     pub ret: Ty,
 }
 
+impl Code {
+    /// Whether the code is a leaf: it calls nothing but functions that take no context, and what
+    /// ends it with an error. It then touches no heap, and its frame is the two words that every
+    /// frame has, so that no register is saved in it, hence none changed that a function of the
+    /// host keeps: it runs on any stack, and unwinding through it finds all registers as they were.
+    #[must_use]
+    pub fn is_leaf(&self) -> bool {
+        let is_leafs = |reloc: &Reloc| match reloc.target {
+            Target::Tag(_) | Target::Str(_) => true,
+            Target::Runtime(function) => function.is_raise() || !function.takes_context(),
+            _ => false,
+        };
+        // Only there a frame is known to hold the registers that its function saves.
+        cfg!(target_arch = "x86_64")
+            && self.convention == Convention::Tail
+            && self.frame_size == 0
+            && self.relocs.iter().all(is_leafs)
+    }
+}
+
+impl RuntimeFn {
+    /// Whether it ends the code with an error, always.
+    #[must_use]
+    pub fn is_raise(self) -> bool {
+        matches!(
+            self,
+            RuntimeFn::Raise | RuntimeFn::RaiseBounds | RuntimeFn::RaiseType
+        )
+    }
+
+    /// Whether it works on the running context; the others are functions of their arguments.
+    #[must_use]
+    pub fn takes_context(self) -> bool {
+        use RuntimeFn::*;
+        match self {
+            Raise | RaiseBounds | RaiseType | NewArray | NewBox | Resolve | CallHost | Print
+            | IsA | FieldDyn | MakeTuple | IndexDyn | SetIndexDyn | Barrier | Shared => true,
+            StrEq | PowInt | Fmod64 | Fmod32 | Sin64 | Cos64 | Tan64 | Exp64 | Log64 | Pow64
+            | Sin32 | Cos32 | Tan32 | Exp32 | Log32 | Pow32 | Floor64 | Ceil64 | Nearest64
+            | Trunc64 | Floor32 | Ceil32 | Nearest32 | Trunc32 => false,
+        }
+    }
+}
+
 /// What can fail in some code, and what stands where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorTables {

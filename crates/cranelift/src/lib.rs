@@ -43,4 +43,4 @@ pub use runtime::context::{CallError, Context, Handle, Options};
 pub use runtime::host::{Callee, DynCall, DynTarget, Host, HostCall};
 pub use runtime::launch::Grid;
 pub use runtime::raise::{RaiseKind, Raised, TraceFrame};
-pub use runtime::typed::{ContextSlots, HostFn, HostScalar, TypedCallee};
+pub use runtime::typed::{ContextSlots, HostFn, HostScalar, TypedCallee, TypedContext};

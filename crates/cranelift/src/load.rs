@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::io;
 use std::mem::offset_of;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use worldage_dispatch::Ty;
@@ -273,6 +274,12 @@ impl Loaded {
     #[must_use]
     pub fn entry(&self) -> usize {
         self.block.address()
+    }
+
+    /// The entry, if the code is a leaf ([`Code::is_leaf`]).
+    #[must_use]
+    pub fn leaf(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.entry()).filter(|_| self.code().is_leaf())
     }
 
     /// The artifact.

@@ -10,3 +10,5 @@ mod dynamic;
 mod heap;
 #[path = "suite/prims.rs"]
 mod prims;
+#[path = "suite/typed.rs"]
+mod typed;

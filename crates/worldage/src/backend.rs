@@ -185,6 +185,17 @@ pub struct PtxKernel {
     pub(crate) loaded: parking_lot::Mutex<Option<Arc<worldage_cuda::Kernel>>>,
 }
 
+impl ShardLinked {
+    /// The entry of host code that is a leaf.
+    pub(crate) fn leaf(&self) -> Option<std::num::NonZeroUsize> {
+        match self {
+            ShardLinked::Host(loaded) => loaded.leaf(),
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => None,
+        }
+    }
+}
+
 impl Linked for ShardLinked {
     fn entry(&self) -> usize {
         match self {

@@ -24,6 +24,7 @@ impl Inner {
     ) -> Result<Callee, worldage_engine::engine::DemandError> {
         let ci = self.engine.demand(mi, shard, Some(world))?;
         let (ret, convention) = (ci.code().host().ret, ci.code().host().convention);
+        let leaf = ci.linked().leaf();
         let args = self.engine.key(mi).args;
         let params: Box<[Ty]> = self.universe.tuple_elems(args).unwrap_or_default().into();
         Ok(Callee {
@@ -31,6 +32,7 @@ impl Inner {
             params,
             ret,
             convention,
+            leaf,
             keep: keep(ci),
         })
     }

@@ -8,9 +8,9 @@ use crate::failure;
 use crate::options::OptLevel;
 use crate::session::{ContextKey, Inner, Session, SessionCompiler};
 use arc_swap::{ArcSwapOption, Guard};
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::sync::Arc;
-use worldage_cranelift::{self as cranelift, Context, HostFn, HostScalar, TypedCallee};
+use worldage_cranelift::{self as cranelift, HostFn, HostScalar, TypedCallee, TypedContext};
 use worldage_dispatch::{Symbol, Ty, World};
 use worldage_engine::{Entered, Linking, ShardId, Unresolved, ViewId};
 use worldage_wir::error::RunError;
@@ -97,7 +97,7 @@ pub struct FnScope<'s> {
 /// A context for code of one shard and, in a scope, those for others behind it.
 pub(crate) struct IdleContext {
     key: ContextKey,
-    context: RefCell<Context>,
+    context: TypedContext,
     next: OnceCell<Box<IdleContext>>,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct IdleContext {
 /// ```
 pub struct FnVersion<'s, F: HostFn> {
     scope: &'s FnScope<'s>,
-    context: &'s RefCell<Context>,
+    context: &'s TypedContext,
     view: ViewId,
     meaning: Meaning<F>,
 }
@@ -292,7 +292,7 @@ impl<'s> FnScope<'s> {
             true => self.idle_context(key)?,
             false => self.new_context(key)?,
         };
-        context.context.get_mut().enter(self.world().0);
+        context.context.enter(self.world().0);
         Ok(place.get_or_init(|| context))
     }
 
@@ -322,7 +322,7 @@ impl<'s> FnScope<'s> {
         })?;
         Ok(Box::new(IdleContext {
             key,
-            context: RefCell::new(context),
+            context: TypedContext::new(context),
             next: OnceCell::new(),
         }))
     }
@@ -396,8 +396,7 @@ impl<F: HostFn> FnVersion<'_, F> {
         let Some(meaning) = &*self.meaning else {
             unreachable!("a version is made of a meaning")
         };
-        let mut context = self.context.borrow_mut();
-        let result = context.call_typed(&meaning.callee, args);
+        let result = self.context.call(&meaning.callee, args);
         result.map_err(|error| self.scope.raised(self.view, error))
     }
 }

@@ -1,6 +1,8 @@
 //! Typed handles: functions of a program as Rust function types.
 
-use worldage::{CallError, FnHandle, HandleOptions, Linking, OptLevel, Session, SessionOptions};
+use worldage::{
+    CallError, CallOptions, FnHandle, HandleOptions, Linking, OptLevel, Session, SessionOptions,
+};
 
 fn session(program: &str) -> Session {
     let session = Session::new(SessionOptions::default()).expect("a host");
@@ -308,4 +310,43 @@ fn scopes_on_threads_are_of_one_world_each_while_another_edits() {
             session.define("e.wir", &text, None).expect("an edit");
         }
     });
+}
+
+#[test]
+fn leaves_are_called_as_other_instances_are() {
+    for linking in [Linking::Pinned, Linking::Live] {
+        let session = session(
+            "noinline fn share(x: Int64, n: Int64) { div(x, n) }
+             noinline fn narrow(x: Float64) { trunc(Int64, x) }",
+        );
+        session.set_linking(linking);
+        let share = session
+            .handle::<fn(i64, i64) -> i64>("share")
+            .expect("a method");
+        let narrow = session
+            .handle::<fn(f64) -> i64>("narrow")
+            .expect("a method");
+        session.enter(|scope| {
+            let (share, narrow) = (scope.get(&share).unwrap(), scope.get(&narrow).unwrap());
+            assert_eq!(share.call((7, 2)).unwrap(), 3);
+            let Err(CallError::Failed(failure)) = share.call((7, 0)) else {
+                panic!("a division by zero")
+            };
+            assert_eq!(
+                failure.log_lines,
+                ["error: division-error", "  called from share(Int64, Int64)"]
+            );
+            assert!(failed(narrow.call((1e300,))).contains("conversion-error"));
+            assert_eq!(narrow.call((-2.9,)).unwrap(), -2);
+            let edited = "noinline fn share(x: Int64, n: Int64) { x + n }";
+            session.define("e.wir", edited, None).expect("an edit");
+            let report = session.call("share(7, 2)", &CallOptions::default());
+            assert_eq!(report.shown(&session), "9");
+            // In live linking the new code is in the place of the old one.
+            let expected = if linking == Linking::Live { 9 } else { 3 };
+            assert_eq!(share.call((7, 2)).unwrap(), expected);
+        });
+        let value = session.enter(|scope| scope.get(&share)?.call((7, 2)));
+        assert_eq!(value.unwrap(), 9);
+    }
 }

@@ -194,15 +194,11 @@ std::arch::global_asm!(
     "mov [rdi + {host_sp}], rsp",
     "mov rsp, [rdi + {compiled_sp}]",
     "call qword ptr [rdi + {entry}]",
-    // Instances keep the frame pointer and nothing else.
-    "lea rsp, [rbp - 48]",
-    "pop rdi",
+    // Instances that return keep what the host's convention keeps. The registers were saved for
+    // those that are unwound: their frames do not say where they saved any.
+    "mov rdi, [rbp - 48]",
     "mov qword ptr [rdi + {host_sp}], 0",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop rbx",
+    "mov rsp, rbp",
     "pop rbp",
     ".cfi_def_cfa rsp, 8",
     "ret",

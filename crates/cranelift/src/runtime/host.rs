@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::mem::offset_of;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
@@ -78,6 +79,9 @@ pub struct Callee {
     pub ret: Ty,
     /// How it is called.
     pub convention: Convention,
+    /// The entry of its code, if that is a leaf ([`crate::Code::is_leaf`]); not what the cell
+    /// holds, which in live linking may be newer code.
+    pub leaf: Option<NonZeroUsize>,
     /// Keeps the cell and the code alive.
     pub keep: Arc<dyn Any + Send + Sync>,
 }

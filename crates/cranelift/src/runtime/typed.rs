@@ -1,15 +1,18 @@
 //! Typed calls: from Rust to an instance of scalars without a thunk and without values in memory.
 //!
-//! What a call costs beyond the instance itself is one trampoline: it changes to the compiled
-//! stack and keeps the registers that instances do not.
+//! A leaf is called as a function of the host is, on the host's stack. What the call of any other
+//! instance costs beyond the instance itself is one trampoline: it changes to the compiled stack
+//! and keeps the registers that unwinding does not find.
 
 use super::context::{CallError, Context};
 use super::host::Callee;
 use super::raise::{RaiseKind, Raised};
 use super::{VmCtx, asm};
 use std::any::Any;
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use worldage_dispatch::Ty;
 use worldage_wir::prim::Scalar;
@@ -64,6 +67,13 @@ pub trait HostFn: sealed::Sealed + 'static {
     /// `vm` is an idle context whose entry is an instance of this signature.
     #[doc(hidden)]
     unsafe fn call(vm: *mut VmCtx, args: Self::Args) -> Self::Ret;
+
+    /// Calls a leaf.
+    ///
+    /// # Safety
+    /// `vm` is an idle context, and `entry` that of a leaf of this signature.
+    #[doc(hidden)]
+    unsafe fn call_leaf(entry: usize, vm: *mut VmCtx, args: Self::Args) -> Self::Ret;
 }
 
 macro_rules! host_fns {
@@ -80,12 +90,18 @@ macro_rules! host_fns {
 
             #[inline]
             unsafe fn call(vm: *mut VmCtx, ($($arg,)*): Self::Args) -> R {
-                let address = asm::call as *const ();
                 // SAFETY: the trampoline passes the argument registers on as they are, and what
                 // the instance returns back.
+                unsafe { Self::call_leaf(asm::call as *const () as usize, vm, ($($arg,)*)) }
+            }
+
+            #[inline]
+            unsafe fn call_leaf(entry: usize, vm: *mut VmCtx, ($($arg,)*): Self::Args) -> R {
+                // SAFETY: instances take their arguments and give their result in the registers
+                // of the host's convention, where these are scalars and so few.
                 unsafe {
                     let function: unsafe extern "C-unwind" fn(*mut VmCtx, $($ty),*) -> R =
-                        std::mem::transmute(address);
+                        std::mem::transmute(entry);
                     function(vm, $($arg),*)
                 }
             }
@@ -133,12 +149,9 @@ impl Context {
         }
     }
 
-    /// Calls an instance in the world that was entered.
-    ///
-    /// # Errors
-    /// The program failed.
+    /// Calls an instance in the world that was entered, on the compiled stack.
     #[inline]
-    pub fn call_typed<F: HostFn>(
+    fn call_typed<F: HostFn>(
         &mut self,
         callee: &TypedCallee<F>,
         args: F::Args,
@@ -164,16 +177,86 @@ impl Context {
             (*vm).compiled_sp = (*vm).stack_top;
             (*vm).activations.clear();
         }
-        match payload.downcast::<Raised>() {
-            Ok(raised) => {
-                if matches!(raised.kind, RaiseKind::StackOverflow) {
-                    // SAFETY: nothing runs on the stack.
-                    unsafe { (*vm).stack.release() };
-                }
-                CallError::Raised(raised)
-            }
-            Err(panic) => resume_unwind(panic),
+        let error = raised(payload);
+        if let CallError::Raised(raised) = &error
+            && matches!(raised.kind, RaiseKind::StackOverflow)
+        {
+            // SAFETY: nothing runs on the stack.
+            unsafe { (*vm).stack.release() };
         }
+        error
+    }
+}
+
+/// A context for typed calls. Calls may stand in one another only where the inner one is a leaf.
+#[derive(Debug)]
+pub struct TypedContext {
+    /// Of the context, which is owned here: both end together.
+    vm: NonNull<VmCtx>,
+    /// Whether what is called is what the cell holds.
+    live: bool,
+    context: RefCell<Context>,
+}
+
+// SAFETY: as of the context.
+unsafe impl Send for TypedContext {}
+
+impl TypedContext {
+    /// A context that is not of running code.
+    #[must_use]
+    pub fn new(context: Context) -> TypedContext {
+        // SAFETY: the context is alive.
+        let (vm, live) = (context.vm, unsafe { (*context.vm.as_ptr()).live });
+        let context = RefCell::new(context);
+        TypedContext { vm, live, context }
+    }
+
+    /// As [`Context::enter`].
+    #[inline]
+    pub fn enter(&mut self, world: u64) {
+        self.context.get_mut().enter(world);
+    }
+
+    /// The context.
+    #[must_use]
+    pub fn into_inner(self) -> Context {
+        self.context.into_inner()
+    }
+
+    /// Calls an instance in the world that was entered.
+    ///
+    /// # Errors
+    /// The program failed.
+    ///
+    /// # Panics
+    /// In a call of this context, if the instance is no leaf.
+    #[inline]
+    pub fn call<F: HostFn>(
+        &self,
+        callee: &TypedCallee<F>,
+        args: F::Args,
+    ) -> Result<F::Ret, CallError> {
+        let vm = self.vm.as_ptr();
+        match callee.callee.leaf {
+            Some(leaf) if !self.live => {
+                // SAFETY: the leaf is of this signature, and alive as long as the callee. It
+                // changes nothing of the context, so it does not matter what runs there.
+                let called = catch_unwind(AssertUnwindSafe(|| unsafe {
+                    F::call_leaf(leaf.get(), vm, args)
+                }));
+                called.map_err(raised)
+            }
+            _ => self.context.borrow_mut().call_typed(callee, args),
+        }
+    }
+}
+
+/// The error of the program that ended a call; another panic goes on.
+#[cold]
+fn raised(payload: Box<dyn Any + Send>) -> CallError {
+    match payload.downcast::<Raised>() {
+        Ok(raised) => CallError::Raised(raised),
+        Err(panic) => resume_unwind(panic),
     }
 }
 

@@ -214,12 +214,20 @@ impl Program {
         self.loaded.push(Arc::new(loaded));
     }
 
+    /// The code that an instance's cell holds.
+    pub(crate) fn loaded_as(&self, mi: Mi) -> Option<&Loaded> {
+        let entry = self.cells[mi.0 as usize].load(Ordering::Acquire);
+        let mut loaded = self.loaded.iter().map(|loaded| &**loaded);
+        loaded.find(|loaded| loaded.entry() == entry)
+    }
+
     pub(crate) fn callee(&self, mi: Mi) -> Callee {
         Callee {
             cell: self.cells[mi.0 as usize].as_ptr().cast_const(),
             params: self.params[&mi].clone(),
             ret: self.rets[&mi],
             convention: worldage_cranelift::Convention::Tail,
+            leaf: self.loaded_as(mi).and_then(|loaded| loaded.leaf()),
             keep: Arc::new((Arc::clone(&self.cells), self.loaded.clone())),
         }
     }
