@@ -100,6 +100,8 @@ mod book {
     struct Embed;
     #[doc = include_str!("../../../docs/book/src/foreign.md")]
     struct Foreign;
+    #[doc = include_str!("../../../docs/book/src/host.md")]
+    struct Host;
     #[doc = include_str!("../../../docs/book/src/shards.md")]
     struct Shards;
     #[doc = include_str!("../../../docs/book/src/worlds.md")]
