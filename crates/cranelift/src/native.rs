@@ -35,6 +35,12 @@ use std::sync::Arc;
 use worldage_engine::{Linked, Stop};
 
 /// Why a function did not become native code.
+///
+/// ```
+/// use worldage_cranelift::native::{NativeError, host_isa};
+/// let error = host_isa(&[("opt_level", "most")], None).map(drop).unwrap_err();
+/// assert!(matches!(error, NativeError::Machine(_)));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NativeError {
@@ -60,6 +66,32 @@ impl From<NativeError> for Stop {
 }
 
 /// Machine code of one function; of equal functions it is equal.
+///
+/// ```
+/// # use cranelift_codegen::cursor::{Cursor, FuncCursor};
+/// # use cranelift_codegen::data_value::DataValue;
+/// # use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, types::I64};
+/// # use cranelift_codegen::isa::CallConv;
+/// # use worldage_cranelift::native::*;
+/// # use worldage_engine::Linked;
+/// # let mut signature = Signature::new(CallConv::SystemV);
+/// # signature.params = vec![AbiParam::new(I64)];
+/// # signature.returns = vec![AbiParam::new(I64)];
+/// # let mut double = Function::with_name_signature(UserFuncName::testcase("double"), signature.clone());
+/// # let block = double.dfg.make_block();
+/// # let x = double.dfg.append_block_param(block, I64);
+/// # let mut cursor = FuncCursor::new(&mut double);
+/// # cursor.insert_block(block);
+/// # let sum = cursor.ins().iadd(x, x);
+/// # cursor.ins().return_(&[sum]);
+/// // `double` is a function in CLIF that adds its parameter to itself.
+/// let isa = host_isa(&[("opt_level", "speed")], None)?;
+/// let code = NativeCode::compile(&isa, double)?;
+/// let installed = code.install(&isa, |name| unreachable!("it names nothing: {name:?}"))?;
+/// let entry: extern "C" fn(i64) -> i64 = unsafe { std::mem::transmute(installed.entry()) };
+/// assert_eq!(entry(21), 42);
+/// # Ok::<(), NativeError>(())
+/// ```
 pub struct NativeCode {
     function: Function,
     bytes: Vec<u8>,
@@ -150,7 +182,8 @@ fn symbol(name: &UserExternalName) -> String {
     format!("u{}:{}", name.namespace, name.index)
 }
 
-/// Native code in memory, until it is dropped.
+/// Native code in memory, until it is dropped. As [`NativeCode`] shows, its entry is a function of
+/// the host, in the convention that it was compiled for.
 pub struct NativeFunction {
     module: Mutex<Option<JITModule>>,
     entry: usize,

@@ -114,3 +114,8 @@ fn a_wrong_edit_changes_nothing() {
     let error = value(&session, "nowhere()").expect_err("no such function");
     assert!(matches!(error, Error::Unresolved { .. }), "{error}");
 }
+
+#[test]
+fn the_language_takes_two_hundred_lines() {
+    assert!(include_str!("../src/lib.rs").lines().count() <= 200);
+}

@@ -12,6 +12,32 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Calls native code with values, through one piece of glue per signature.
+///
+/// ```
+/// # use cranelift_codegen::cursor::{Cursor, FuncCursor};
+/// # use cranelift_codegen::data_value::DataValue;
+/// # use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, types::I64};
+/// # use cranelift_codegen::isa::CallConv;
+/// # use worldage_cranelift::native::*;
+/// # use worldage_engine::Linked;
+/// # let mut signature = Signature::new(CallConv::SystemV);
+/// # signature.params = vec![AbiParam::new(I64)];
+/// # signature.returns = vec![AbiParam::new(I64)];
+/// # let mut double = Function::with_name_signature(UserFuncName::testcase("double"), signature.clone());
+/// # let block = double.dfg.make_block();
+/// # let x = double.dfg.append_block_param(block, I64);
+/// # let mut cursor = FuncCursor::new(&mut double);
+/// # cursor.insert_block(block);
+/// # let sum = cursor.ins().iadd(x, x);
+/// # cursor.ins().return_(&[sum]);
+/// // `double` is a function in CLIF that adds its parameter to itself.
+/// let caller = NativeCaller::new(host_isa(&[], None)?);
+/// let code = NativeCode::compile(caller.isa(), double)?;
+/// let double = code.install(caller.isa(), |_| std::ptr::null())?;
+/// let values = unsafe { caller.call(double.entry(), &signature, &[DataValue::I64(21)]) }?;
+/// assert_eq!(values, [DataValue::I64(42)]);
+/// # Ok::<(), NativeError>(())
+/// ```
 pub struct NativeCaller {
     isa: OwnedTargetIsa,
     glue: Mutex<FxHashMap<Signature, Arc<NativeFunction>>>,

@@ -14,6 +14,50 @@ use rustc_hash::FxHashMap;
 pub const CELLS: u32 = u32::MAX;
 
 /// A function that another one names: by its reference there, and by what it is called.
+///
+/// ```
+/// # use cranelift_codegen::cursor::{Cursor, FuncCursor};
+/// # use cranelift_codegen::data_value::DataValue;
+/// # use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, Signature, UserFuncName, types::I64};
+/// # use cranelift_codegen::isa::CallConv;
+/// # use worldage_cranelift::native::*;
+/// # use worldage_engine::Linked;
+/// # let mut signature = Signature::new(CallConv::SystemV);
+/// # signature.params = vec![AbiParam::new(I64)];
+/// # signature.returns = vec![AbiParam::new(I64)];
+/// # let mut double = Function::with_name_signature(UserFuncName::testcase("double"), signature.clone());
+/// # let block = double.dfg.make_block();
+/// # let x = double.dfg.append_block_param(block, I64);
+/// # let mut cursor = FuncCursor::new(&mut double);
+/// # cursor.insert_block(block);
+/// # use cranelift_codegen::ir::{ExtFuncData, ExternalName};
+/// # let of = cursor.func.import_signature(signature.clone());
+/// # let imported = cursor.func.import_function(ExtFuncData {
+/// #     name: ExternalName::testcase("half"), signature: of, colocated: false, patchable: false,
+/// # });
+/// # let call = cursor.ins().call(imported, &[x]);
+/// # let result = cursor.func.dfg.inst_results(call)[0];
+/// # cursor.ins().return_(&[result]);
+/// // `double` is a function in CLIF that calls `%half`.
+/// let callees = callees_of(&double);
+/// assert_eq!(instance_name(&callees[0].name, &callees[0].signature), "%half(i64)");
+/// assert!(callees[0].reaches(&signature).is_ok());
+/// assert!(callees[0].reaches(&Signature::new(CallConv::SystemV)).is_err());
+///
+/// // Called through a cell, it is found where the cell says.
+/// call_through_cells(&mut double, [callees[0].reference], I64);
+/// extern "C" fn half(x: i64) -> i64 { x / 2 }
+/// let cell: *const u8 = half as *const u8;
+/// let isa = host_isa(&[], None)?;
+/// let code = NativeCode::compile(&isa, double)?;
+/// let installed = code.install(&isa, |name| {
+///     assert_eq!((name.namespace, name.index), (CELLS, 0));
+///     (&raw const cell).cast()
+/// })?;
+/// let entry: extern "C" fn(i64) -> i64 = unsafe { std::mem::transmute(installed.entry()) };
+/// assert_eq!(entry(84), 42);
+/// # Ok::<(), NativeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Callee {
     /// The reference, for [`call_through_cells`].
@@ -44,7 +88,7 @@ impl Callee {
     }
 }
 
-/// The functions that a function calls or takes the address of, in the order of the text; library
+/// The functions that a function calls or takes the address of (see [`Callee`]), in the order of the text; library
 /// functions are not among them.
 #[must_use]
 pub fn callees_of(function: &Function) -> Vec<Callee> {
@@ -82,7 +126,7 @@ fn named_by(function: &Function, inst: Inst) -> Option<FuncRef> {
     }
 }
 
-/// Turns each call of these functions, and each place that takes their address, into a load of
+/// Turns each call of these functions (see [`Callee`]), and each place that takes their address, into a load of
 /// the callee's cell and an indirect call.
 pub fn call_through_cells(
     function: &mut Function,

@@ -56,7 +56,33 @@ pub fn instance_name(name: &UserFuncName, signature: &Signature) -> String {
     format!("{name}({})", params.join(", "))
 }
 
-/// Machine code of a function that calls method instances through their cells.
+/// Machine code of a function that calls method instances through their cells: what a compiler
+/// over CLIF has for code.
+///
+/// ```
+/// use cranelift_codegen::ir::{FuncRef, Function};
+/// use cranelift_codegen::isa::OwnedTargetIsa;
+/// use worldage_cranelift::native::{NativeError, NativeFunction, NativeMethod};
+/// use worldage_engine::{CodegenCx, Compiler, LinkCx, Mi};
+///
+/// /// The middle of a `codegen`, for a body whose callees inference has found.
+/// fn codegen<C: Compiler>(
+///     cx: &mut CodegenCx<'_, C>,
+///     isa: &OwnedTargetIsa,
+///     (body, callees): &(Function, Vec<(FuncRef, Mi)>),
+/// ) -> Result<NativeMethod, NativeError> {
+///     NativeMethod::compile(cx, isa, body, callees)
+/// }
+///
+/// /// And of a `link`, where the code names nothing but its callees.
+/// fn link<C: Compiler>(
+///     cx: &LinkCx<'_, C>,
+///     isa: &OwnedTargetIsa,
+///     code: &NativeMethod,
+/// ) -> Result<NativeFunction, NativeError> {
+///     code.install(cx, isa, |_| std::ptr::null())
+/// }
+/// ```
 #[derive(PartialEq)]
 pub struct NativeMethod {
     code: NativeCode,
