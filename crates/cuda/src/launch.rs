@@ -90,13 +90,25 @@ impl Buffer {
     /// What the driver says, also about a launch that went wrong.
     pub fn read(&self) -> Result<Vec<u8>, Error> {
         let mut contents = vec![0; self.bytes];
-        if !contents.is_empty() {
-            let device = &self.device;
-            device
-                .driver
-                .read(device.context, self.memory, &mut contents)?;
-        }
+        self.read_into(&mut contents)?;
         Ok(contents)
+    }
+
+    /// Copies the contents, of as many bytes.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] for another size; what the driver says.
+    pub fn read_into(&self, contents: &mut [u8]) -> Result<(), Error> {
+        if contents.len() != self.bytes {
+            let (size, given) = (self.bytes, contents.len());
+            let message = format!("a buffer of {size} bytes does not fit {given}");
+            return Err(Error::Arguments(message));
+        }
+        if contents.is_empty() {
+            return Ok(());
+        }
+        let device = &self.device;
+        device.driver.read(device.context, self.memory, contents)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::launch::{self, Form, Grid};
 use crate::program::{self, Built, Program};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use worldage_wir::device::memory::{self, Args};
+use worldage_wir::device::memory::Args;
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
 
@@ -161,12 +161,10 @@ impl Foreign {
         // SAFETY: the driver checks sizes and kinds of arguments; the rest is the caller's
         // promise.
         let ran = unsafe { launch::run(&self.device, &kernel, &args, grid, Form::Foreign) };
-        let (contents, _) = ran?;
-        let arrays = args.arrays.iter().zip(&contents);
-        let arrays: Vec<Option<Value>> = arrays
-            .map(|((array, elem), bytes)| memory::from_bytes(u, array, elem, bytes))
-            .collect();
-        Ok(memory::after(values, &args, &arrays))
+        let (buffers, _) = ran?;
+        args.download(u, values, &buffers, |buffer, bytes| {
+            launch::read(&self.device, buffer, bytes)
+        })
     }
 }
 

@@ -4,29 +4,15 @@ use crate::cache::BinaryCache;
 use crate::code::Code;
 use crate::device::Device;
 use crate::error::Error;
-use crate::launch::{self, Grid};
+use crate::launch::{self, ErrorWords, Grid};
 use crate::program::{self, Built, Program};
 use opencl3::kernel::Kernel as ClKernel;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
-use worldage_wir::device::memory::{self, Args};
-use worldage_wir::device::{ERROR_WORDS, Fault};
+use worldage_wir::device::Fault;
+use worldage_wir::device::memory::{Args, Launched};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
-
-/// What a launch came to.
-#[derive(Debug)]
-pub struct Launched {
-    /// The arguments as they are afterwards.
-    pub args: Vec<Value>,
-    /// The first work-item that failed, if one did.
-    pub fault: Option<Fault>,
-    /// How the program came to be.
-    pub built: Built,
-    /// How long the kernel ran.
-    pub took: Duration,
-}
 
 /// A kernel of this session; its program is built when it is first launched.
 pub struct Kernel {
@@ -38,6 +24,7 @@ struct OnDevice {
     device: Arc<Device>,
     program: Program,
     kernel: ClKernel,
+    errors: ErrorWords,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -102,6 +89,7 @@ impl Kernel {
                 device: Arc::clone(device),
                 program,
                 kernel,
+                errors: ErrorWords::new(),
             });
         }
         Ok(built.as_mut().expect("made just now"))
@@ -123,30 +111,19 @@ impl Kernel {
         let args = Args::new(values, &self.code.leaves)?;
         let mut built = self.built.lock();
         let on = self.on(&mut built, device, cache)?;
-        let mut words = vec![0u8; ERROR_WORDS * 4];
         // SAFETY: the text of the kernel is ours: its parameters are, in order, those of the
         // leaves that the arguments were checked against, and it checks its indices.
         let (buffers, took) = unsafe {
-            launch::run(
-                device,
-                &on.kernel,
-                &args,
-                grid,
-                launch::Form::Wir(&mut words),
-            )
+            let form = launch::Form::Wir(&mut on.errors);
+            launch::run(device, &on.kernel, &args, grid, form)
         }?;
         on.program.keep(cache);
-        let arrays: Vec<Option<Value>> = args
-            .arrays
-            .iter()
-            .zip(&buffers)
-            .map(|((array, elem), bytes)| memory::from_bytes(u, array, elem, bytes))
-            .collect();
-        let after = memory::after(values, &args, &arrays);
+        let after = args.download(u, values, &buffers, |buffer, bytes| {
+            launch::read(device, buffer, bytes)
+        })?;
         Ok(Launched {
             args: after,
-            fault: Fault::read(&self.code.sites, &words),
-            built: on.program.built,
+            fault: Fault::read(&self.code.sites, &on.errors.words),
             took,
         })
     }

@@ -7,7 +7,8 @@ use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
 use opencl3::types::{CL_BLOCKING, cl_uint};
 use std::ptr;
 use std::time::{Duration, Instant};
-use worldage_wir::device::memory::{self, Arg, Args};
+use worldage_wir::device::ERROR_WORDS;
+use worldage_wir::device::memory::{Arg, Args};
 use worldage_wir::prim::{Scalar, ScalarValue};
 
 /// The index space of a launch.
@@ -21,10 +22,41 @@ pub struct Grid {
 
 /// What a kernel expects beside its arguments.
 pub(crate) enum Form<'a> {
-    /// The length after each array, and the error words at the end: zero before, told after.
-    Wir(&'a mut [u8]),
+    /// The length after each array, and the error words at the end.
+    Wir(&'a mut ErrorWords),
     /// Nothing.
     Foreign,
+}
+
+/// The words that tell which work-item failed first: zero before a launch. Their buffer is kept for
+/// the next launch as long as it is.
+pub(crate) struct ErrorWords {
+    buffer: Option<Buffer<u8>>,
+    /// What they were after the last launch.
+    pub(crate) words: [u8; ERROR_WORDS * 4],
+}
+
+impl ErrorWords {
+    pub(crate) fn new() -> ErrorWords {
+        ErrorWords {
+            buffer: None,
+            words: [0; ERROR_WORDS * 4],
+        }
+    }
+
+    /// The buffer, taken until it is known to be zero again.
+    fn take(&mut self, device: &Device) -> Result<Buffer<u8>, Error> {
+        match self.buffer.take() {
+            Some(zero) => Ok(zero),
+            None => buffer(device, &[0; ERROR_WORDS * 4]),
+        }
+    }
+
+    fn tell(&mut self, device: &Device, buffer: Buffer<u8>) -> Result<(), Error> {
+        read(device, &buffer, &mut self.words)?;
+        self.buffer = Some(buffer).filter(|_| self.words.iter().all(|byte| *byte == 0));
+        Ok(())
+    }
 }
 
 /// Whether a device can run such a grid.
@@ -46,8 +78,7 @@ pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Passes the arguments, launches and waits; the contents of the arrays afterwards, and how long
-/// the kernel took.
+/// Passes the arguments, launches and waits; the buffers of the arrays, and how long the kernel took.
 ///
 /// # Safety
 /// The parameters of the kernel must be those of the arguments in this form, and it must stay
@@ -58,14 +89,8 @@ pub(crate) unsafe fn run(
     args: &Args,
     grid: Grid,
     form: Form<'_>,
-) -> Result<(Vec<Vec<u8>>, Duration), Error> {
-    let mut buffers = Vec::with_capacity(args.arrays.len());
-    for (array, elem) in &args.arrays {
-        let bytes = memory::to_bytes(array, elem);
-        let mut buffer = buffer(device, bytes.len())?;
-        write(device, &mut buffer, &bytes)?;
-        buffers.push((buffer, bytes));
-    }
+) -> Result<(Vec<Buffer<u8>>, Duration), Error> {
+    let buffers = args.upload(|bytes| buffer(device, bytes))?;
     let passed = Passed {
         kernel,
         next: 0.into(),
@@ -74,19 +99,18 @@ pub(crate) unsafe fn run(
         match arg {
             Arg::Scalar(x) => passed.scalar(*x)?,
             Arg::Array(ix, length) => {
-                passed.pass(&buffers[*ix].0.get())?;
+                passed.pass(&buffers[*ix].get())?;
                 if matches!(form, Form::Wir(_)) {
                     passed.pass(length)?;
                 }
             }
         }
     }
-    let mut error = None;
-    if let Form::Wir(words) = &form {
-        let mut buffer = buffer(device, words.len())?;
-        write(device, &mut buffer, words)?;
+    let mut told = None;
+    if let Form::Wir(errors) = form {
+        let buffer = errors.take(device)?;
         passed.pass(&buffer.get())?;
-        error = Some(buffer);
+        told = Some((errors, buffer));
     }
     let expected = kernel
         .num_args()
@@ -115,15 +139,10 @@ pub(crate) unsafe fn run(
     let event = event.map_err(Error::driver("clEnqueueNDRangeKernel"))?;
     event.wait().map_err(Error::driver("clWaitForEvents"))?;
     let took = begun.elapsed();
-    if let (Some(buffer), Form::Wir(words)) = (&error, form) {
-        read(device, buffer, words)?;
+    if let Some((errors, buffer)) = told {
+        errors.tell(device, buffer)?;
     }
-    let mut contents = Vec::with_capacity(buffers.len());
-    for (buffer, mut bytes) in buffers {
-        read(device, &buffer, &mut bytes)?;
-        contents.push(bytes);
-    }
-    Ok((contents, took))
+    Ok((buffers, took))
 }
 
 struct Passed<'k> {
@@ -157,13 +176,16 @@ impl Passed<'_> {
     }
 }
 
-fn buffer(device: &Device, bytes: usize) -> Result<Buffer<u8>, Error> {
+/// A buffer with these contents.
+fn buffer(device: &Device, bytes: &[u8]) -> Result<Buffer<u8>, Error> {
     // No buffer is empty.
-    let size = bytes.max(1);
+    let size = bytes.len().max(1);
     // SAFETY: no host memory is passed.
     let buffer =
         unsafe { Buffer::create(&device.context, CL_MEM_READ_WRITE, size, ptr::null_mut()) };
-    buffer.map_err(Error::driver("clCreateBuffer"))
+    let mut buffer = buffer.map_err(Error::driver("clCreateBuffer"))?;
+    write(device, &mut buffer, bytes)?;
+    Ok(buffer)
 }
 
 fn write(device: &Device, buffer: &mut Buffer<u8>, bytes: &[u8]) -> Result<(), Error> {
@@ -180,7 +202,8 @@ fn write(device: &Device, buffer: &mut Buffer<u8>, bytes: &[u8]) -> Result<(), E
         .map_err(Error::driver("clEnqueueWriteBuffer"))
 }
 
-fn read(device: &Device, buffer: &Buffer<u8>, bytes: &mut [u8]) -> Result<(), Error> {
+/// Copies a buffer's contents.
+pub(crate) fn read(device: &Device, buffer: &Buffer<u8>, bytes: &mut [u8]) -> Result<(), Error> {
     if bytes.is_empty() {
         return Ok(());
     }

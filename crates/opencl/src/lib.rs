@@ -26,6 +26,6 @@ pub use code::Code;
 pub use device::{Device, devices};
 pub use error::Error;
 pub use generate::generate;
-pub use kernel::{Kernel, Launched};
+pub use kernel::Kernel;
 pub use launch::Grid;
 pub use program::Built;

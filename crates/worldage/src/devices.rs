@@ -9,6 +9,8 @@ mod opencl;
 mod ptx;
 
 use crate::backend::Shard;
+#[cfg(any(feature = "opencl", feature = "cuda"))]
+use crate::backend::ShardLinked;
 #[cfg(any(feature = "opencl", feature = "llvm"))]
 use crate::backend::{Scheduled, ShardCode};
 #[cfg(any(feature = "opencl", feature = "cuda"))]
@@ -16,6 +18,8 @@ use crate::calls::Route;
 use crate::calls::{CallOptions, CallReport, Failed};
 use crate::edits::EditFailure;
 use crate::failure;
+#[cfg(any(feature = "opencl", feature = "cuda"))]
+use crate::launch::Launched;
 use crate::launch::check_grid;
 use crate::session::{Inner, Session};
 use std::path::PathBuf;
@@ -176,6 +180,20 @@ impl Session {
     }
 }
 
+/// What a launch did, and what can fail in its kernel.
+#[cfg(any(feature = "opencl", feature = "cuda"))]
+type OnDevice<'a> = (&'a [FailSite], worldage_wir::device::memory::Launched);
+
+/// What a device said: the launch is wrong, or the device cannot do it.
+#[cfg(any(feature = "opencl", feature = "cuda"))]
+fn of_device(error: &dyn std::fmt::Display, is_argument: bool) -> Failed {
+    let code = match is_argument {
+        true => Code::InvalidArgument,
+        false => Code::UnsupportedOnTarget,
+    };
+    Box::new(RunError::new(code, error.to_string()))
+}
+
 impl DeviceCheck {
     /// Of several schedules: how far all got, and how long it took together.
     fn and(self, other: DeviceCheck) -> DeviceCheck {
@@ -225,6 +243,27 @@ impl Inner {
             self.add_trace(&mut error, &sites[*call].trace);
         }
         error
+    }
+
+    /// Launches on a device: `launch` is given the code instance of the route's shard, and gives
+    /// what the launch did and what can fail in it.
+    #[cfg(any(feature = "opencl", feature = "cuda"))]
+    fn launch_with(
+        &self,
+        route: &Route,
+        mi: Mi,
+        launch: impl FnOnce(&ShardLinked) -> Result<OnDevice<'_>, Failed>,
+    ) -> Result<Launched, Failed> {
+        let ci = self.engine.demand(mi, route.shard, Some(route.world));
+        let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
+        let (sites, launched) = launch(ci.linked())?;
+        match launched.fault {
+            None => Ok(Launched {
+                args: launched.args,
+                took: launched.took,
+            }),
+            Some(fault) => Err(Box::new(self.of_fault(route, sites, &fault))),
+        }
     }
 
     /// Code of a kernel for a device, made without a device: nothing of it is kept.

@@ -8,23 +8,11 @@
 )]
 
 use super::Code;
-use std::time::Duration;
 use worldage_cuda::{Arg as Word, Buffer, Error, Grid, Kernel};
-use worldage_wir::device::memory::{self, Arg, Args};
+use worldage_wir::device::memory::{Arg, Args, Launched};
 use worldage_wir::device::{ERROR_WORDS, Fault};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
-
-/// What a launch did.
-#[derive(Debug)]
-pub struct Launched {
-    /// The arguments as they are afterwards.
-    pub args: Vec<Value>,
-    /// The first work-item that failed, if one did.
-    pub fault: Option<Fault>,
-    /// How long the kernel ran.
-    pub took: Duration,
-}
 
 impl Code {
     /// Runs the kernel, which was loaded from this code, on every work-item. A work-item that
@@ -42,11 +30,7 @@ impl Code {
         let args = Args::new(values, &self.leaves);
         let args = args.map_err(|error| Error::Arguments(error.to_string()))?;
         let device = kernel.device();
-        let buffers = args.arrays.iter().map(|(array, elem)| {
-            let bytes = memory::to_bytes(array, elem);
-            Buffer::new(device, &bytes)
-        });
-        let buffers: Vec<Buffer> = buffers.collect::<Result<_, _>>()?;
+        let buffers = args.upload(|bytes| Buffer::new(device, bytes))?;
         let errors = Buffer::new(device, &[0; ERROR_WORDS * 4])?;
         let mut scalars: Vec<[u8; 8]> = Vec::new();
         for arg in &args.args {
@@ -67,12 +51,9 @@ impl Code {
         // that the arguments were checked against, and it checks its indices.
         let took = unsafe { kernel.launch(grid, &words) }?;
         let fault = Fault::read(&self.sites, &errors.read()?);
-        let mut arrays = Vec::with_capacity(buffers.len());
-        for ((array, elem), buffer) in args.arrays.iter().zip(&buffers) {
-            arrays.push(memory::from_bytes(u, array, elem, &buffer.read()?));
-        }
+        let after = args.download(u, values, &buffers, Buffer::read_into)?;
         Ok(Launched {
-            args: memory::after(values, &args, &arrays),
+            args: after,
             fault,
             took,
         })

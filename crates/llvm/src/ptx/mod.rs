@@ -24,8 +24,6 @@ use helpers::Helper;
 use inkwell::context::Context;
 use inkwell::module::{Linkage, Module as LlvmModule};
 use inkwell::targets::FileType;
-#[cfg(feature = "cuda")]
-pub use launch::Launched;
 use libdevice::Libdevice;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;

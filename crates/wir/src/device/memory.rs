@@ -2,15 +2,28 @@
 //!
 //! Scalars lie in memory as the device wants them: little-endian, a Bool as one byte.
 
-use super::{Elem, Leaf};
+use super::{Elem, Fault, Leaf};
 use crate::prim::{Scalar, ScalarValue};
 use crate::universe::Universe;
 use crate::value::{ArrayRef, Elems, Record, Value};
+use std::time::Duration;
+use zerocopy::IntoBytes;
 
 /// The arguments of a launch are not those of its kernel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ArgumentError(pub String);
+
+/// What a launch did.
+#[derive(Debug)]
+pub struct Launched {
+    /// The arguments as they are afterwards.
+    pub args: Vec<Value>,
+    /// The first work-item that failed, if one did.
+    pub fault: Option<Fault>,
+    /// How long the kernel ran.
+    pub took: Duration,
+}
 
 /// One argument of a kernel in C.
 #[derive(Clone, Debug)]
@@ -88,42 +101,96 @@ fn wrong() -> ArgumentError {
     ArgumentError("an argument is not of its parameter's type".to_string())
 }
 
-macro_rules! each_scalar {
-    ($elems:expr, $xs:ident => $do:expr, $values:ident => $other:expr) => {
+/// The elements as they lie in memory, if that is how a device wants them: numbers, where the low
+/// byte comes first.
+macro_rules! plain {
+    ($elems:expr, $bytes:ident) => {
         match $elems {
-            Elems::I8($xs) => $do,
-            Elems::I16($xs) => $do,
-            Elems::I32($xs) => $do,
-            Elems::I64($xs) => $do,
-            Elems::U8($xs) => $do,
-            Elems::U16($xs) => $do,
-            Elems::U32($xs) => $do,
-            Elems::U64($xs) => $do,
-            Elems::F32($xs) => $do,
-            Elems::F64($xs) => $do,
-            $values => $other,
+            _ if cfg!(target_endian = "big") => None,
+            Elems::I8(xs) => Some(xs.$bytes()),
+            Elems::I16(xs) => Some(xs.$bytes()),
+            Elems::I32(xs) => Some(xs.$bytes()),
+            Elems::I64(xs) => Some(xs.$bytes()),
+            Elems::U8(xs) => Some(xs.$bytes()),
+            Elems::U16(xs) => Some(xs.$bytes()),
+            Elems::U32(xs) => Some(xs.$bytes()),
+            Elems::U64(xs) => Some(xs.$bytes()),
+            Elems::F32(xs) => Some(xs.$bytes()),
+            Elems::F64(xs) => Some(xs.$bytes()),
+            Elems::Bool(_) | Elems::Values(_) => None,
         }
     };
 }
 
-/// The bytes of an array.
-pub fn to_bytes(array: &ArrayRef, elem: &Elem) -> Vec<u8> {
-    let elems = array.elems();
-    let mut bytes = Vec::new();
-    each_scalar!(&*elems, xs => LittleEndian::write_all(xs, &mut bytes), other => {
-        for ix in 0..other.len() {
-            let start = bytes.len();
-            bytes.resize(start + elem.size, 0);
-            let mut scalars = Vec::new();
-            if let Some(value) = other.get(ix) {
-                scalars_of(&value, &mut scalars);
+impl Args {
+    /// Makes a buffer of the bytes of each array, in order. Arrays of numbers are not copied on the
+    /// way.
+    ///
+    /// # Errors
+    /// Those of `buffer`.
+    pub fn upload<B, E>(&self, mut buffer: impl FnMut(&[u8]) -> Result<B, E>) -> Result<Vec<B>, E> {
+        let each = self.arrays.iter();
+        each.map(|(array, elem)| {
+            let elems = array.elems();
+            match plain!(&*elems, as_bytes) {
+                Some(bytes) => buffer(bytes),
+                None => buffer(&to_bytes(&elems, elem)),
             }
-            for (x, (scalar, at)) in scalars.iter().zip(&elem.fields) {
-                let from = &x.to_bits().to_le_bytes()[..scalar.bytes()];
-                bytes[start + at..start + at + from.len()].copy_from_slice(from);
+        })
+        .collect()
+    }
+
+    /// The values of the launch with their arrays as `read` finds them in the buffers, which are
+    /// those of [`Args::upload`].
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn download<B, E>(
+        &self,
+        u: &Universe,
+        values: &[Value],
+        buffers: &[B],
+        mut read: impl FnMut(&B, &mut [u8]) -> Result<(), E>,
+    ) -> Result<Vec<Value>, E> {
+        let mut arrays = Vec::with_capacity(buffers.len());
+        for ((array, elem), buffer) in self.arrays.iter().zip(buffers) {
+            let length = array.len();
+            let scalar = u.scalar_of(elem.ty);
+            let fresh = scalar.and_then(|scalar| Elems::scalars(scalar, length));
+            let mut elems = fresh.unwrap_or_else(|| array.elems().clone());
+            match plain!(&mut elems, as_mut_bytes) {
+                Some(bytes) => read(buffer, bytes)?,
+                None => {
+                    let mut bytes = vec![0; length * elem.size];
+                    read(buffer, &mut bytes)?;
+                    from_bytes(&mut elems, elem, &bytes);
+                }
             }
+            arrays.push(Value::Array(ArrayRef::new(array.ty(), elem.ty, elems)));
         }
-    });
+        let new = |array: &ArrayRef| {
+            let ix = self.arrays.iter().position(|(known, _)| known.is(array));
+            ix.map_or_else(|| Value::Array(array.clone()), |ix| arrays[ix].clone())
+        };
+        let after = values.iter().map(|value| replace_arrays(value, &new));
+        Ok(after.collect())
+    }
+}
+
+/// The bytes of elements, written one by one.
+fn to_bytes(elems: &Elems, elem: &Elem) -> Vec<u8> {
+    let mut bytes = vec![0; elems.len() * elem.size];
+    for ix in 0..elems.len() {
+        let start = ix * elem.size;
+        let mut scalars = Vec::new();
+        if let Some(value) = elems.get(ix) {
+            scalars_of(&value, &mut scalars);
+        }
+        for (x, (scalar, at)) in scalars.iter().zip(&elem.fields) {
+            let from = &x.to_bits().to_le_bytes()[..scalar.bytes()];
+            bytes[start + at..start + at + from.len()].copy_from_slice(from);
+        }
+    }
     bytes
 }
 
@@ -139,61 +206,27 @@ fn scalars_of(value: &Value, all: &mut Vec<ScalarValue>) {
     }
 }
 
-/// An array like another one, with these bytes.
-pub fn from_bytes(u: &Universe, like: &ArrayRef, elem: &Elem, bytes: &[u8]) -> Option<Value> {
-    let length = like.len();
-    let mut elems = match u.scalar_of(elem.ty) {
-        Some(scalar) => Elems::scalars(scalar, length)?,
-        None => like.elems().clone(),
-    };
-    each_scalar!(&mut elems, xs => LittleEndian::read_all(xs, bytes), other => {
-        for (ix, from) in bytes.chunks_exact(elem.size).take(length).enumerate() {
-            let mut fields = elem.fields.iter().map(|(scalar, at)| {
-                let mut bits = [0; 8];
-                bits[..scalar.bytes()].copy_from_slice(&from[*at..at + scalar.bytes()]);
-                let bits = u64::from_le_bytes(bits);
-                match scalar {
-                    Scalar::Bool => ScalarValue::Bool(bits != 0),
-                    _ => ScalarValue::from_bits(*scalar, bits),
-                }
-            });
-            if let Some(old) = other.get(ix) {
-                let new = rebuild(&old, &mut fields);
-                other.set(ix, new);
+/// Writes elements from their bytes, one by one.
+fn from_bytes(elems: &mut Elems, elem: &Elem, bytes: &[u8]) {
+    if elem.size == 0 {
+        return;
+    }
+    for (ix, from) in bytes.chunks_exact(elem.size).enumerate() {
+        let mut fields = elem.fields.iter().map(|(scalar, at)| {
+            let mut bits = [0; 8];
+            bits[..scalar.bytes()].copy_from_slice(&from[*at..at + scalar.bytes()]);
+            let bits = u64::from_le_bytes(bits);
+            match scalar {
+                Scalar::Bool => ScalarValue::Bool(bits != 0),
+                _ => ScalarValue::from_bits(*scalar, bits),
             }
+        });
+        if let Some(old) = elems.get(ix) {
+            let new = rebuild(&old, &mut fields);
+            elems.set(ix, new);
         }
-    });
-    Some(Value::Array(ArrayRef::new(like.ty(), elem.ty, elems)))
+    }
 }
-
-/// Whole arrays at once: on a little-endian host this is a copy of memory.
-trait LittleEndian: Sized {
-    fn write_all(xs: &[Self], bytes: &mut Vec<u8>);
-    fn read_all(xs: &mut [Self], bytes: &[u8]);
-}
-
-macro_rules! little_endian {
-    ($($t:ty)*) => {
-        $(impl LittleEndian for $t {
-            fn write_all(xs: &[$t], bytes: &mut Vec<u8>) {
-                bytes.resize(size_of_val(xs), 0);
-                let (words, _) = bytes.as_chunks_mut();
-                for (word, x) in words.iter_mut().zip(xs) {
-                    *word = x.to_le_bytes();
-                }
-            }
-
-            fn read_all(xs: &mut [$t], bytes: &[u8]) {
-                let (words, _) = bytes.as_chunks();
-                for (x, word) in xs.iter_mut().zip(words) {
-                    *x = <$t>::from_le_bytes(*word);
-                }
-            }
-        })*
-    };
-}
-
-little_endian!(i8 i16 i32 i64 u8 u16 u32 u64 f32 f64);
 
 /// A value of the same shape with other scalars.
 fn rebuild(old: &Value, scalars: &mut impl Iterator<Item = ScalarValue>) -> Value {
@@ -209,19 +242,6 @@ fn rebuild(old: &Value, scalars: &mut impl Iterator<Item = ScalarValue>) -> Valu
         }
         other => other.clone(),
     }
-}
-
-/// The values with their arrays as they are afterwards.
-pub fn after(values: &[Value], args: &Args, arrays: &[Option<Value>]) -> Vec<Value> {
-    let new = |array: &ArrayRef| {
-        let ix = args.arrays.iter().position(|(known, _)| known.is(array));
-        let new = ix.and_then(|ix| arrays[ix].clone());
-        new.unwrap_or_else(|| Value::Array(array.clone()))
-    };
-    values
-        .iter()
-        .map(|value| replace_arrays(value, &new))
-        .collect()
 }
 
 /// The values with their arrays replaced.

@@ -7,9 +7,10 @@ use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
 use std::sync::{Arc, Weak};
 use worldage_dispatch::Ty;
+use zerocopy::FromZeros;
 
 macro_rules! elems {
-    ($($variant:ident($scalar:ty) = $zero:expr,)*) => {
+    ($($variant:ident($scalar:ty),)*) => {
         /// The elements of an array.
         #[derive(Clone, Debug)]
         #[expect(missing_docs, reason = "the names say it")]
@@ -24,7 +25,7 @@ macro_rules! elems {
             #[must_use]
             pub fn scalars(scalar: Scalar, length: usize) -> Option<Elems> {
                 Some(match scalar {
-                    $(Scalar::$variant => Elems::$variant(filled($zero, length)?),)*
+                    $(Scalar::$variant => Elems::$variant(<$scalar>::new_vec_zeroed(length).ok()?),)*
                 })
             }
 
@@ -78,17 +79,17 @@ macro_rules! elems {
 }
 
 elems! {
-    Bool(bool) = false,
-    I8(i8) = 0,
-    I16(i16) = 0,
-    I32(i32) = 0,
-    I64(i64) = 0,
-    U8(u8) = 0,
-    U16(u16) = 0,
-    U32(u32) = 0,
-    U64(u64) = 0,
-    F32(f32) = 0.0,
-    F64(f64) = 0.0,
+    Bool(bool),
+    I8(i8),
+    I16(i16),
+    I32(i32),
+    I64(i64),
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    F32(f32),
+    F64(f64),
 }
 
 fn filled<T: Clone>(element: T, length: usize) -> Option<Vec<T>> {

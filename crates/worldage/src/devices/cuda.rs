@@ -18,8 +18,6 @@ use worldage_cuda::{Cubin, Device, Error, Identity, Kernel};
 use worldage_engine::Mi;
 use worldage_llvm::PtxTarget;
 use worldage_store::{Artifact, Fingerprint, Key, Kind, Origin, Reject};
-use worldage_wir::diag::Code;
-use worldage_wir::error::RunError;
 use worldage_wir::value::Value;
 
 impl Session {
@@ -64,13 +62,8 @@ impl Session {
     }
 }
 
-/// What a device said.
 fn of_device(error: &Error) -> Failed {
-    let code = match error {
-        Error::Arguments(_) => Code::InvalidArgument,
-        _ => Code::UnsupportedOnTarget,
-    };
-    Box::new(RunError::new(code, error.to_string()))
+    super::of_device(error, matches!(error, Error::Arguments(_)))
 }
 
 /// What device code is made from: the text, and the device with its driver.
@@ -117,27 +110,21 @@ impl Inner {
         args: &[Value],
         grid: Grid,
     ) -> Result<Launched, Failed> {
-        let ci = self.engine.demand(mi, route.shard, Some(route.world));
-        let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
-        let ShardLinked::Ptx(ptx) = ci.linked() else {
-            unreachable!("a CUDA kernel was asked of another shard")
-        };
-        let device = self.cuda_device().map_err(|error| of_device(&error))?;
-        let kernel = self.loaded(ptx, &device);
-        let kernel = kernel.map_err(|error| of_device(&error))?;
-        let grid = worldage_cuda::Grid {
-            global: grid.global,
-            local: grid.local,
-        };
-        let launched = ptx.code.launch(&kernel, &self.universe, args, grid);
-        let launched = launched.map_err(|error| of_device(&error))?;
-        match launched.fault {
-            None => Ok(Launched {
-                args: launched.args,
-                took: launched.took,
-            }),
-            Some(fault) => Err(Box::new(self.of_fault(route, &ptx.code.sites, &fault))),
-        }
+        self.launch_with(route, mi, |linked| {
+            let ShardLinked::Ptx(ptx) = linked else {
+                unreachable!("a CUDA kernel was asked of another shard")
+            };
+            let device = self.cuda_device().map_err(|error| of_device(&error))?;
+            let kernel = self.loaded(ptx, &device);
+            let kernel = kernel.map_err(|error| of_device(&error))?;
+            let grid = worldage_cuda::Grid {
+                global: grid.global,
+                local: grid.local,
+            };
+            let launched = ptx.code.launch(&kernel, &self.universe, args, grid);
+            let launched = launched.map_err(|error| of_device(&error))?;
+            Ok((&ptx.code.sites[..], launched))
+        })
     }
 
     /// A kernel on a device: as it was loaded before, from the store, or built.

@@ -14,8 +14,6 @@ use worldage_cranelift::Grid;
 use worldage_engine::Mi;
 use worldage_opencl::cache::Folder;
 use worldage_opencl::{Device, Error, Kernel};
-use worldage_wir::diag::Code;
-use worldage_wir::error::RunError;
 use worldage_wir::value::Value;
 
 impl Session {
@@ -46,13 +44,8 @@ fn kernel_of(linked: &ShardLinked) -> &Kernel {
     }
 }
 
-/// What a device said.
-fn of_device(error: &Error) -> RunError {
-    let code = match error {
-        Error::Arguments(_) => Code::InvalidArgument,
-        _ => Code::UnsupportedOnTarget,
-    };
-    RunError::new(code, error.to_string())
+fn of_device(error: &Error) -> Failed {
+    super::of_device(error, matches!(error, Error::Arguments(_)))
 }
 
 impl Inner {
@@ -63,7 +56,7 @@ impl Inner {
         };
         let cache = self.device_cache();
         let built = kernel_of(linked).build(&device, cache.as_ref().map(|c| c as _));
-        let built = built.map_err(|error| Box::new(of_device(&error)))?;
+        let built = built.map_err(|error| of_device(&error))?;
         Ok(match built.from_cache {
             true => DeviceCheck::Reloaded(built.took),
             false => DeviceCheck::Built(built.took),
@@ -82,7 +75,7 @@ impl Inner {
     /// What measurements on the device depend on.
     pub(crate) fn opencl_environment(&self) -> Result<Environment, Failed> {
         let device = self.opencl_device();
-        let device = device.map_err(|error| Box::new(of_device(&error)))?;
+        let device = device.map_err(|error| of_device(&error))?;
         let identity = device.identity();
         let parts = [
             ("platform", &identity.platform),
@@ -107,26 +100,18 @@ impl Inner {
         args: &[Value],
         grid: Grid,
     ) -> Result<Launched, Failed> {
-        let ci = self.engine.demand(mi, route.shard, Some(route.world));
-        let ci = ci.map_err(|error| Box::new(self.of_device_demand(&error)))?;
-        let kernel = kernel_of(ci.linked());
-        let device = self
-            .opencl_device()
-            .map_err(|error| Box::new(of_device(&error)))?;
-        let grid = worldage_opencl::Grid {
-            global: grid.global,
-            local: grid.local,
-        };
-        let cache = self.device_cache();
-        let cache = cache.as_ref().map(|cache| cache as _);
-        let launched = kernel.launch(&device, &self.universe, args, grid, cache);
-        let launched = launched.map_err(|error| Box::new(of_device(&error)))?;
-        match launched.fault {
-            None => Ok(Launched {
-                args: launched.args,
-                took: launched.took,
-            }),
-            Some(fault) => Err(Box::new(self.of_fault(route, &kernel.code().sites, &fault))),
-        }
+        self.launch_with(route, mi, |linked| {
+            let kernel = kernel_of(linked);
+            let device = self.opencl_device().map_err(|error| of_device(&error))?;
+            let grid = worldage_opencl::Grid {
+                global: grid.global,
+                local: grid.local,
+            };
+            let cache = self.device_cache();
+            let cache = cache.as_ref().map(|cache| cache as _);
+            let launched = kernel.launch(&device, &self.universe, args, grid, cache);
+            let launched = launched.map_err(|error| of_device(&error))?;
+            Ok((&kernel.code().sites[..], launched))
+        })
     }
 }
