@@ -109,6 +109,8 @@ impl Session {
     /// let grid = |local| Grid { global: [8, 1, 1], local: [local, 1, 1] };
     /// assert!(session.check_launch("k", &[Value::int(1)], grid(4)).is_ok());
     /// assert!(session.check_launch("k", &[Value::int(1)], grid(3)).is_err());
+    /// let empty = Grid { global: [0, 1, 1], local: [1, 1, 1] };
+    /// assert!(session.check_launch("k", &[Value::int(1)], empty).is_err());
     /// ```
     ///
     /// # Errors
@@ -153,6 +155,11 @@ impl Session {
 pub(crate) fn check_grid(grid: Grid) -> Result<(), Failed> {
     let wrong = |message: String| Err(Box::new(RunError::new(Code::InvalidArgument, message)));
     let (global, local) = (grid.global, grid.local);
+    if let Some(d) = (0..3).find(|d| global[*d] == 0) {
+        return wrong(format!(
+            "the grid has no work-item: its global size of dimension {d} is 0"
+        ));
+    }
     if let Some(d) = (0..3).find(|d| local[*d] == 0 || !global[*d].is_multiple_of(local[*d])) {
         let (global, local) = (global[d], local[d]);
         return wrong(format!(
