@@ -43,6 +43,9 @@ const RENEWED: usize = 8;
 /// Larger ones are not written: they would crowd out everything else.
 const MAX_BYTES: usize = 192 << 20;
 
+/// Room for the results of most instances.
+const USUAL_BYTES: usize = 1000;
+
 /// The images of a session.
 pub(crate) struct Images<C: Compiler> {
     /// The world in which they hold.
@@ -67,9 +70,8 @@ pub(super) struct Image<C: Compiler> {
     shard: ShardId,
     view: ViewId,
     names: Names,
+    /// It begins with the results.
     payload: Bytes,
-    /// Where the results begin in it.
-    body: usize,
     /// Whether all of it is of one session.
     agrees: bool,
     records: Vec<Record>,
@@ -169,7 +171,10 @@ impl<C: Compiler> Images<C> {
 impl<C: Compiler> Image<C> {
     fn read(env: Env<'_, C>, shard: ShardId, payload: Bytes) -> Result<Self, Malformed> {
         let view = env.shards.read()[shard.0 as usize].1;
-        let mut r = Reader::new(env.shared, &payload);
+        let cut = Malformed("an image ends early");
+        let (rest, body) = payload.split_last_chunk().ok_or(cut.clone())?;
+        let body = usize::try_from(u64::from_le_bytes(*body)).map_err(|_| cut.clone())?;
+        let mut r = Reader::new(env.shared, rest.get(body..).ok_or(cut)?);
         let symbols: Vec<Symbol> = Vec::read(&mut r)?;
         let types: Vec<Ty> = Vec::read(&mut r)?;
         let known = env.definitions.read().count();
@@ -217,7 +222,6 @@ impl<C: Compiler> Image<C> {
                 code,
             });
         }
-        let body = r.bytes()?.len();
         r.finish()?;
         if at != body {
             return Err(Malformed("the parts of an image do not fit together"));
@@ -226,7 +230,6 @@ impl<C: Compiler> Image<C> {
             shard,
             view,
             names: Names::new(&symbols, &types, &methods, &instances),
-            body: payload.len() - body,
             payload,
             agrees,
             of,
@@ -241,7 +244,7 @@ impl<C: Compiler> Image<C> {
     }
 
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
-        &self.payload[self.body + range.start..self.body + range.end]
+        &self.payload[range.clone()]
     }
 
     fn reader(&self, range: &Range<usize>) -> Reader<'_> {
@@ -453,7 +456,7 @@ fn write<C: Compiler>(
     }
     let mut texts = std::mem::take(&mut graph.stored.texts);
     let (none, graph) = (FxHashSet::default(), &*graph);
-    let mut w = Writer::of_mentions(Vec::new());
+    let mut w = Writer::of_mentions(Vec::with_capacity(units.len() * USUAL_BYTES));
     let agrees = kept.is_none();
     let mut records: Vec<[u64; 3]> = Vec::with_capacity(units.len());
     if let Some((kept, image)) = kept {
@@ -485,7 +488,8 @@ fn write<C: Compiler>(
         let (infer, code) = (code - start, w.written().len() - code);
         records.push([w.mention(mi), infer as u64, code as u64]);
     }
-    let (body, names) = w.into_named()?;
+    let (mut payload, names) = w.into_named()?;
+    let body = payload.len() as u64;
     let mut w = Writer::new(env.shared);
     let symbol = |ix| Symbol::from_index(ix as usize);
     write_list(names.symbols(), symbol, &mut w);
@@ -501,8 +505,9 @@ fn write<C: Compiler>(
     agrees.write(&mut w);
     w.number(records.len() as u64);
     records.iter().flatten().for_each(|n| w.number(*n));
-    w.bytes(&body);
-    w.finish()
+    payload.extend_from_slice(&w.finish()?);
+    payload.extend_from_slice(&body.to_le_bytes());
+    Some(payload)
 }
 
 /// Whether there is valid code of a unit, what it was generated from, and the code.
