@@ -81,6 +81,8 @@ struct Report {
     code_bytes: f64,
     trace_bytes: f64,
     key_bytes: f64,
+    /// Bytes of the image of a whole session, per function.
+    image_bytes: f64,
     /// Bytes on disk, per function.
     disk_bytes: f64,
 }
@@ -197,6 +199,7 @@ fn measure(args: &Args) -> Result<Report, Wrong> {
         code_bytes: per_function(sizes.of(Kind::Code)),
         trace_bytes: per_function(sizes.of(Kind::Trace)),
         key_bytes: per_function(sizes.of(Kind::Keys)),
+        image_bytes: per_function(sizes.of(Kind::Image)),
         disk_bytes: per_function(sizes.disk),
         without,
         cold,
@@ -306,12 +309,13 @@ impl Report {
             ),
             format!(
                 "  bytes per function: code {} (target {}: 1.3 × {} of machine code + 64), trace {} \
-                 (target 600), keys {}; on disk {}",
+                 (target 600), keys {}, image {}; on disk {}",
                 self.code_bytes,
                 round(1.3 * self.machine_code_bytes + 64.0),
                 self.machine_code_bytes,
                 self.trace_bytes,
                 self.key_bytes,
+                self.image_bytes,
                 self.disk_bytes
             ),
         ];
