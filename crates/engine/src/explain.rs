@@ -4,7 +4,7 @@ use crate::compiler::Compiler;
 use crate::definitions::Question;
 use crate::engine::Engine;
 use crate::events::Stage;
-use crate::graph::{CallId, CodeId, ExternalId, Graph, InferId, Shared};
+use crate::graph::{CallId, CodeId, Env, ExternalId, Graph, InferId, Shared};
 use crate::ids::{Mi, ShardId};
 use crate::names::instance_name;
 use worldage_dispatch::{MethodId, TyKind, World, display_sig};
@@ -120,7 +120,14 @@ fn explain<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>, id: CodeId) -> Exp
             code.generated_in,
             code.stored_in,
             &|| match code.why_codegen {
-                Why::Own | Why::FirstCall => vec![format!("inferred {name}")],
+                why @ (Why::Own | Why::FirstCall) => {
+                    let first = why == Why::FirstCall;
+                    let env = Env::alone(shared);
+                    let differs = first.then(|| crate::persist::differs(env, graph, id));
+                    let mut lines = vec![format!("inferred {name}")];
+                    lines.extend(differs.flatten());
+                    lines
+                }
                 why => chain.of_infer(code.infer, why),
             },
         ),

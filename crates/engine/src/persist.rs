@@ -23,7 +23,7 @@ mod trace;
 mod values;
 
 pub use bytes::{Malformed, Portable, Reader, Writer};
-pub(crate) use code::{code_key, find_code, save_code};
+pub(crate) use code::{code_key, differs, find_code, save_code};
 pub(crate) use identity::Identities;
 pub(crate) use image::{Images, open as open_image, save as save_images};
 pub use packed::Packed;

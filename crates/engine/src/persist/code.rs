@@ -324,6 +324,25 @@ pub(super) fn miss<C: Compiler>(
     (why, Some(list))
 }
 
+/// Of code that was generated though the store had code of its instance and shard: the first part
+/// in which its key differs from the nearest one there; nothing if that is its own inference,
+/// which tells more.
+pub(crate) fn differs<C: Compiler>(
+    env: Env<'_, C>,
+    graph: &Graph<C>,
+    id: CodeId,
+) -> Option<String> {
+    let store = super::artifacts(env, graph)?;
+    let (ShardStart { target, .. }, list) = list(env, graph, store.producer(), id)?;
+    let own = code_key(env, graph, store.producer(), id)?;
+    let all = keys(&*store, &list, &target);
+    let remembered = split(&all).filter_map(|bytes| read_remembered(env, bytes).ok());
+    // Its own key may be among them by now.
+    let nearest = remembered.map(|one| one.key).find(|key| *key != own)?;
+    let part = key::first_difference(nearest, &own).filter(|part| part != "inferred")?;
+    Some(format!("store  `{part}` differs from the nearest key"))
+}
+
 /// Adds all that codegen read to a key; gives it as it is now.
 fn add_reads<C: Compiler>(
     env: Env<'_, C>,
