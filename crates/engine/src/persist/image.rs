@@ -309,14 +309,9 @@ pub(super) fn find_code<C: Compiler>(
         let what = match part {
             code::BODY => CodeReadKind::Body(Arc::clone(image.gave(graph, unit)?)),
             _ => {
-                let then = ReadDigest::Part(r.bits().ok()?);
-                if code::digest_now(env, graph, unit, part)? != then {
-                    return None;
-                }
-                let ReadDigest::Part(digest) = then else {
-                    return None;
-                };
-                CodeReadKind::Part(part, digest)
+                let then = r.bits().ok()?;
+                let same = code::digest_now(env, graph, unit, part)? == ReadDigest::Part(then);
+                same.then_some(CodeReadKind::Part(part, then))?
             }
         };
         reads.push(CodeRead { unit, what });
