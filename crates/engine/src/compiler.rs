@@ -101,7 +101,7 @@ pub trait Compiler: Sized + Send + Sync + 'static {
     /// The text that a source was read from, and where it stands there, if that is all that it
     /// depends on. A digest of it is cheaper than the identity, and of a whole text cheaper
     /// still.
-    fn source_text<'s>(&self, _source: &'s Self::Source) -> Option<(&'s Arc<str>, Range<usize>)> {
+    fn source_text(&self, _source: &Self::Source) -> Option<(Text, Range<usize>)> {
         None
     }
 
@@ -148,6 +148,9 @@ pub trait Compiler: Sized + Send + Sync + 'static {
         Err(Malformed("code is not stored"))
     }
 }
+
+/// A text that sources were read from; whoever holds a `Weak` of it does not keep its bytes.
+pub type Text = Arc<Box<str>>;
 
 /// Gives external facts in the newest world.
 pub type Fact<'a> = &'a dyn Fn(&ExternalKey) -> Option<Arc<[u8]>>;

@@ -45,7 +45,7 @@ mod twin;
 mod walk;
 
 pub use code_instance::{CodeInstance, Front, FrontReader};
-pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey, Target};
+pub use compiler::{Compiler, Fact, Linked, OneShard, Part, PartDigest, ShardKey, Target, Text};
 pub use cx::{Candidate, Candidates, CodegenCx, ExternalKey, InferCx, LinkCx, Resolved};
 pub use definitions::MethodInfo;
 pub use edit::{Commit, Committed, Edit, EditError};

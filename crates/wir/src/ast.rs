@@ -6,7 +6,7 @@
 
 pub use crate::schedule::Choice;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// An identifier or an operator used as a function name (`+`, `==`, `!`).
 pub type Name = Arc<str>;
@@ -38,8 +38,8 @@ pub struct Item {
     pub kind: ItemKind,
     /// The whole definition.
     pub span: Span,
-    /// The text of its file, if it was read from one.
-    pub text: Option<Arc<str>>,
+    /// The text of its file, if it was read from one and as long as somebody keeps that.
+    pub text: Weak<Box<str>>,
     /// The span of every node of the item, indexed by [`NodeId`].
     pub spans: Arc<[Span]>,
 }

@@ -22,7 +22,7 @@ use worldage_dispatch::{Arg, DeclId, Symbol, Ty};
 use worldage_engine::persist::{Malformed, Portable as _, Reader, Writer};
 use worldage_engine::{
     Candidates, CodegenCx, Compiler, ExternalKey, Fact, InferCx, LinkCx, Linked, Mi, MiKey,
-    Resolved, Stop, Target,
+    Resolved, Stop, Target, Text,
 };
 
 /// The half of the compiler below typed SSA.
@@ -236,7 +236,7 @@ impl<B: Backend> Compiler for Wir<B> {
         portable::source_identity(self.universe(), source)
     }
 
-    fn source_text<'s>(&self, source: &'s Source) -> Option<(&'s Arc<str>, Range<usize>)> {
+    fn source_text(&self, source: &Source) -> Option<(Text, Range<usize>)> {
         match source {
             Source::Method(method) => method.text(),
             Source::Builtin(_) | Source::Constructor(_) => None,

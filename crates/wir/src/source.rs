@@ -7,8 +7,9 @@ use crate::builtins::BuiltinId;
 use crate::host::HostBody;
 use std::ops::Range;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use worldage_dispatch::DeclId;
+use worldage_engine::Text;
 
 /// The source of a method.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +27,9 @@ pub enum Source {
 pub struct MethodSource {
     /// Its definition.
     pub def: Arc<MethodDef>,
-    /// Its file's text and where it stands there, if it was read from one.
-    text: Option<(Arc<str>, Span)>,
+    /// Its file's text and where it stands there, if it was read from one. Whole files are not
+    /// kept for the few methods that were edited with them.
+    text: (Weak<Box<str>>, Span),
     /// What runs in place of a body, for a method of the host.
     pub host: Option<Arc<HostBody>>,
     /// Where its untyped SSA stood among those that were lowered last.
@@ -42,7 +44,7 @@ impl MethodSource {
     pub fn new(def: Arc<MethodDef>) -> MethodSource {
         MethodSource {
             def,
-            text: None,
+            text: (Weak::new(), Span::default()),
             host: None,
             lowered_at: AtomicU32::new(0),
             digest: OnceLock::new(),
@@ -53,15 +55,15 @@ impl MethodSource {
     #[must_use]
     pub(crate) fn read_from(item: &Item, def: Arc<MethodDef>) -> MethodSource {
         MethodSource {
-            text: item.text.clone().map(|text| (text, item.span)),
+            text: (Weak::clone(&item.text), item.span),
             ..MethodSource::new(def)
         }
     }
 
-    /// The text of its file, and where it stands there.
-    pub(crate) fn text(&self) -> Option<(&Arc<str>, Range<usize>)> {
-        let (text, span) = self.text.as_ref()?;
-        Some((text, span.lo as usize..span.hi as usize))
+    /// The text of its file, if that is still there, and where it stands in it.
+    pub(crate) fn text(&self) -> Option<(Text, Range<usize>)> {
+        let (text, span) = &self.text;
+        Some((text.upgrade()?, span.lo as usize..span.hi as usize))
     }
 
     /// A declaration that the host runs.
@@ -87,5 +89,32 @@ impl PartialEq for MethodSource {
             _ => false,
         };
         same_host && self.def == other.def
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MethodSource;
+    use crate::ast::ItemKind;
+    use crate::diag::Sources;
+    use crate::syntax::parse_file;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_source_names_its_text_and_does_not_keep_it() {
+        let mut sources = Sources::new();
+        let text = "# One.\nfn f() { 1 }\nfn g() { 2 }";
+        let file = sources.add("two.wir", text);
+        let parsed = parse_file(&sources, file);
+        let item = &parsed.file.items[1];
+        let ItemKind::Method(def) = &item.kind else {
+            panic!("it is a method")
+        };
+        let source = MethodSource::read_from(item, Arc::clone(def));
+        let (whole, range) = source.text().expect("it is there");
+        assert_eq!((&**whole == text, &whole[range]), (true, "fn g() { 2 }"));
+        drop(whole);
+        sources.remove(file);
+        assert!(source.text().is_none());
     }
 }

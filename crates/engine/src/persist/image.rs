@@ -22,7 +22,7 @@ use super::key::KeyWriter;
 use super::names::Names;
 use super::packed::write_list;
 use super::takeover;
-use super::texts::SourceThen;
+use super::texts::{SourceThen, Texts};
 use super::trace::{self, Trace};
 use super::{ArtifactKind, ArtifactStore, Bytes};
 use crate::compiler::Compiler;
@@ -338,6 +338,7 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
         return;
     };
     let shards = env.shards.read().len();
+    let mut texts = std::mem::take(&mut graph.stored.texts);
     for shard in (0..shards).map(|ix| ShardId(ix as u32)) {
         let units = units(graph, shard);
         let image = graph.stored.images.of_shard(shard).cloned();
@@ -350,7 +351,7 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
         if units.is_empty() || units.len() < env.image_from || new * RENEWED < units.len() {
             continue;
         }
-        let kept = image.map(|image| (unasked(env, graph, &image, &units), image));
+        let kept = image.map(|image| (unasked(env, graph, &mut texts, &image, &units), image));
         let kept = kept.filter(|(kept, _)| !kept.is_empty());
         let all = units.len() + kept.as_ref().map_or(0, |(kept, _)| kept.len());
         if new * RENEWED < all {
@@ -359,7 +360,7 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
         let Some((name, target)) = name(env, &*store, shard, graph.world) else {
             continue;
         };
-        let written = write(env, graph, shard, units, kept);
+        let written = write(env, graph, &mut texts, shard, units, kept);
         if let Some(payload) = written.filter(|payload| payload.len() <= MAX_BYTES) {
             store.put(ArtifactKind::Image, &name, &target, payload);
         }
@@ -369,11 +370,11 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
 /// The records of an image that this session did not ask for, and that may hold.
 fn unasked<C: Compiler>(
     env: Env<'_, C>,
-    graph: &mut Graph<C>,
+    graph: &Graph<C>,
+    texts: &mut Texts,
     image: &Image<C>,
     units: &[InferId],
 ) -> Vec<usize> {
-    let mut texts = std::mem::take(&mut graph.stored.texts);
     let asked = units.iter().map(|id| graph.infer(*id).mi);
     let asked: FxHashSet<Mi> = asked.collect();
     let may_hold = |ix: &usize| {
@@ -424,6 +425,7 @@ fn units<C: Compiler>(graph: &Graph<C>, shard: ShardId) -> Vec<InferId> {
 fn write<C: Compiler>(
     env: Env<'_, C>,
     graph: &mut Graph<C>,
+    texts: &mut Texts,
     shard: ShardId,
     mut units: Vec<InferId>,
     kept: Option<(Vec<usize>, Arc<Image<C>>)>,
@@ -449,7 +451,6 @@ fn write<C: Compiler>(
             component.extend(named);
         }
     }
-    let mut texts = std::mem::take(&mut graph.stored.texts);
     let (none, graph) = (FxHashSet::default(), &*graph);
     let mut w = Writer::of_mentions(Vec::with_capacity(units.len() * USUAL_BYTES));
     let agrees = kept.is_none();

@@ -4,11 +4,11 @@
 //! methods cost; where it changed, those say which of them did.
 
 use super::bytes::{Malformed, Reader, Writer};
-use crate::compiler::Compiler;
+use crate::compiler::{Compiler, Text};
 use crate::graph::Env;
 use crate::ids::Mi;
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use worldage_dispatch::World;
 
 /// Bytes of a digest.
@@ -22,40 +22,56 @@ fn digest(bytes: &[u8]) -> Digest {
 
 /// What a source was, as another session finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SourceThen {
-    /// Of the whole text that it was read from, and where it stood there.
-    text: Digest,
-    start: u64,
-    /// Of the source itself.
-    own: Digest,
+pub(super) enum SourceThen {
+    /// It stood in a text: the digest of that, where it stood there, and the digest of its part.
+    Read {
+        text: Digest,
+        start: u64,
+        own: Digest,
+    },
+    /// Its text was gone, or it had none: its identity.
+    Named(Digest),
 }
 
 impl SourceThen {
     pub(super) fn write(&self, w: &mut Writer<'_>) {
-        w.raw(&self.text);
-        w.number(self.start);
-        w.raw(&self.own);
+        match self {
+            SourceThen::Read { text, start, own } => {
+                w.byte(0);
+                w.raw(text);
+                w.number(*start);
+                w.raw(own);
+            }
+            SourceThen::Named(identity) => {
+                w.byte(1);
+                w.raw(identity);
+            }
+        }
     }
 
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(SourceThen {
-            text: r.array()?,
-            start: r.number()?,
-            own: r.array()?,
+        Ok(match r.byte()? {
+            0 => SourceThen::Read {
+                text: r.array()?,
+                start: r.number()?,
+                own: r.array()?,
+            },
+            1 => SourceThen::Named(r.array()?),
+            _ => return Err(Malformed("no such kind of source")),
         })
     }
 }
 
-/// Digests of whole texts that were computed before, by where the texts are, which are kept.
+/// Digests of whole texts that were computed before, by where they are; no other text can be
+/// there as long as they are known here.
 #[derive(Default)]
-pub(super) struct Texts(FxHashMap<usize, (Arc<str>, Digest)>);
+pub(super) struct Texts(FxHashMap<usize, (Weak<Box<str>>, Digest)>);
 
 impl Texts {
-    fn of(&mut self, text: &Arc<str>) -> Digest {
-        let known = self.0.entry(text.as_ptr().addr());
-        known
-            .or_insert_with(|| (Arc::clone(text), digest(text.as_bytes())))
-            .1
+    fn of(&mut self, text: &Text) -> Digest {
+        let known = self.0.entry(Arc::as_ptr(text).addr());
+        let (_, digest) = known.or_insert_with(|| (Arc::downgrade(text), digest(text.as_bytes())));
+        *digest
     }
 
     /// What the source of an instance's method is in a world; nothing if it has no meaning
@@ -67,21 +83,17 @@ impl Texts {
         world: World,
     ) -> Option<SourceThen> {
         let source = source(env, mi, world)?;
-        Some(match env.compiler.source_text(&source) {
-            Some((text, range)) => SourceThen {
-                text: self.of(text),
+        match env.compiler.source_text(&source) {
+            Some((text, range)) => Some(SourceThen::Read {
+                text: self.of(&text),
                 start: range.start as u64,
                 own: digest(text.get(range)?.as_bytes()),
-            },
-            None => SourceThen {
-                text: Digest::default(),
-                start: 0,
-                own: *env.compiler.source_identity(&source)?.first_chunk()?,
-            },
-        })
+            }),
+            None => identity(env, &source).map(SourceThen::Named),
+        }
     }
 
-    /// Whether the source of an instance's method is still this one.
+    /// Whether the source of an instance's method is known to be this one still.
     pub(super) fn is_same<C: Compiler>(
         &mut self,
         env: Env<'_, C>,
@@ -92,20 +104,22 @@ impl Texts {
         let Some(source) = source(env, mi, world) else {
             return false;
         };
-        match env.compiler.source_text(&source) {
-            Some((text, range)) => {
-                let same_place = self.of(text) == then.text && range.start as u64 == then.start;
-                same_place
-                    || text
-                        .get(range)
-                        .is_some_and(|text| digest(text.as_bytes()) == then.own)
+        match then {
+            SourceThen::Read { text, start, own } => {
+                let Some((now, range)) = env.compiler.source_text(&source) else {
+                    return false;
+                };
+                let same_place = self.of(&now) == *text && range.start as u64 == *start;
+                let part = || now.get(range).map(|part| digest(part.as_bytes()));
+                same_place || part() == Some(*own)
             }
-            None => {
-                let identity = env.compiler.source_identity(&source);
-                identity.is_some_and(|now| now.first_chunk() == Some(&then.own))
-            }
+            SourceThen::Named(then) => identity(env, &source) == Some(*then),
         }
     }
+}
+
+fn identity<C: Compiler>(env: Env<'_, C>, source: &C::Source) -> Option<Digest> {
+    env.compiler.source_identity(source)?.first_chunk().copied()
 }
 
 fn source<C: Compiler>(env: Env<'_, C>, mi: Mi, world: World) -> Option<Arc<C::Source>> {

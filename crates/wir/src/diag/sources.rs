@@ -5,6 +5,7 @@
 //! A position is found by binary search among the line starts plus one walk over its line.
 
 use std::sync::Arc;
+use worldage_engine::Text;
 
 use crate::ast::Span;
 
@@ -33,7 +34,7 @@ pub(crate) enum BadText {
 #[derive(Clone, Debug)]
 struct Source {
     name: Arc<str>,
-    text: Arc<str>,
+    text: Text,
     bad: Option<BadText>,
     /// The offset of the first byte of every line.
     line_starts: Arc<[u32]>,
@@ -54,7 +55,7 @@ impl Sources {
     }
 
     /// Adds a text under a name (a path, or something like `<repl 3>`).
-    pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> FileId {
+    pub fn add(&mut self, name: impl Into<Arc<str>>, text: impl Into<Box<str>>) -> FileId {
         self.insert(name.into(), text.into(), None)
     }
 
@@ -71,10 +72,10 @@ impl Sources {
         }
     }
 
-    fn insert(&mut self, name: Arc<str>, text: Arc<str>, bad: Option<BadText>) -> FileId {
+    fn insert(&mut self, name: Arc<str>, text: Box<str>, bad: Option<BadText>) -> FileId {
         // A span is two u32; one value is kept free so that the end of the text is a position too.
         let (text, bad) = if text.len() >= u32::MAX as usize {
-            (Arc::from(""), Some(BadText::TooLarge))
+            (Box::default(), Some(BadText::TooLarge))
         } else {
             (text, bad)
         };
@@ -82,7 +83,7 @@ impl Sources {
         let line_starts = std::iter::once(0).chain(starts).collect();
         let source = Source {
             name,
-            text,
+            text: Arc::new(text),
             bad,
             line_starts,
         };
@@ -98,7 +99,7 @@ impl Sources {
     pub fn remove(&mut self, file: FileId) {
         self.files[file.0 as usize] = Source {
             name: Arc::from(""),
-            text: Arc::from(""),
+            text: Arc::default(),
             bad: None,
             line_starts: Arc::from([0]),
         };
@@ -125,8 +126,8 @@ impl Sources {
         &self.files[file.0 as usize].text
     }
 
-    /// The file's text, to be kept.
-    pub(crate) fn shared_text(&self, file: FileId) -> Arc<str> {
+    /// The file's text, to be named without keeping it.
+    pub(crate) fn shared_text(&self, file: FileId) -> Text {
         Arc::clone(&self.files[file.0 as usize].text)
     }
 

@@ -60,7 +60,7 @@ pub fn parse_file(sources: &Sources, file: FileId) -> Parsed {
     let mut parser = parser::Parser::new(&text, file);
     let mut file = parser.file();
     for item in &mut file.items {
-        item.text = Some(Arc::clone(&text));
+        item.text = Arc::downgrade(&text);
     }
     Parsed {
         file,

@@ -1,6 +1,6 @@
 //! Definitions: files, abstract types, structs, methods.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::tune::Tuning;
 use super::{Context, Kind, PResult, Parser, Reported, span};
@@ -35,7 +35,7 @@ impl Parser<'_> {
                         items.push(Item {
                             kind,
                             span,
-                            text: None,
+                            text: Weak::new(),
                             spans,
                         });
                     }
