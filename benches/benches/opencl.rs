@@ -71,7 +71,6 @@ fn session(folder: Option<&Path>) -> Session {
     });
     let session = Session::new(SessionOptions {
         store,
-        device_cache: folder.map(|folder| folder.join("opencl")),
         ..SessionOptions::default()
     });
     let session = session.expect("a host");

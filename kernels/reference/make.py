@@ -209,6 +209,49 @@ def softmax(rng):
         out_file.write("\n")
 
 
+def blur(rng):
+    width, height = 20, 12
+    plane = floats(rng, width * height)
+    out = list(plane)
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            total = 0.0
+            for dy in (-1, 0, 1):
+                for dx in (-1, 0, 1):
+                    total = f32(total + plane[(y + dy) * width + x + dx])
+            out[y * width + x] = f32(total / 9)
+    args = [arg("from", F32, plane), arg("to", F32, [0.0] * len(plane))]
+    args += [arg("width", "Int32", width), arg("height", "Int32", height)]
+    write("blur", "blur.cl", "blur", [24, 12], [8, 4], args, {"to": out})
+
+
+def convolve_rows(rng):
+    width, height, reach = 24, 6, 2
+    # Sums and products of these are exact, so it does not matter what a driver fuses.
+    plane = [float(rng.randint(-64, 64)) for _ in range(width * height)]
+    weights = [0.25, 0.5, 1.0, 0.5, 0.25]
+    out = []
+    for y in range(height):
+        row = plane[y * width : (y + 1) * width]
+        for x in range(width):
+            near = [min(max(x + d, 0), width - 1) for d in range(-reach, reach + 1)]
+            out.append(sum(w * row[at] for w, at in zip(weights, near)))
+    args = [arg("from", F32, plane), arg("weights", F32, weights)]
+    args += [arg("to", F32, [0.0] * len(plane))]
+    args += [arg("width", "Int32", width), arg("reach", "Int32", reach)]
+    write("convolve_rows", "filter.cl", "convolve_rows", [24, 6], [8, 1], args, {"to": out})
+
+
+def transpose(rng):
+    width, height = 16, 24
+    plane = floats(rng, width * height)
+    out = [plane[y * width + x] for x in range(width) for y in range(height)]
+    args = [arg("from", F32, plane), arg("to", F32, [0.0] * len(plane))]
+    args += [arg("width", "Int32", width), arg("height", "Int32", height)]
+    write("transpose", "filter.cl", "transpose", [16, 24], [8, 8], args, {"to": out})
+
+
 for number, make in enumerate([vector_add, saxpy, dot_product, reduction, scan, histogram, stencil,
-                               matmul, nbody, mandelbrot, black_scholes, softmax]):
+                               matmul, nbody, mandelbrot, black_scholes, softmax, blur, convolve_rows,
+                               transpose]):
     make(random.Random(number))

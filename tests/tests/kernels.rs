@@ -4,6 +4,8 @@
 //! Trials on OpenCL are ignored, with the reason, where there is no device.
 
 mod kernels {
+    pub(super) mod copies;
+    pub(super) mod foreign;
     pub(super) mod launch;
     pub(super) mod operations;
     pub(super) mod overlays;
@@ -23,6 +25,9 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for launch in Launch::all() {
         for engine in Engine::ALL {
+            if !launch.is_for(*engine) {
+                continue;
+            }
             let launch = launch.clone();
             let name = format!("kernels/{} {engine:?}", launch.name);
             trials.push(trial(name, *engine, move || launch.check(*engine)));
@@ -62,6 +67,14 @@ fn operations_and_refusals() -> Vec<Trial> {
     for (name, check) in kernels::refusals::CHECKS {
         let name = format!("devices/{name}");
         trials.push(trial(name, Engine::Speed, check));
+    }
+    for (name, check) in kernels::copies::CHECKS {
+        let name = format!("copies/{name}");
+        trials.push(trial(name, Engine::OpenCl, check));
+    }
+    for (name, check) in kernels::foreign::CHECKS {
+        let name = format!("foreign/{name}");
+        trials.push(trial(name, Engine::OpenCl, check));
     }
     for (name, check) in kernels::refusals::ON_DEVICE {
         let name = format!("devices/{name}");

@@ -2,7 +2,7 @@
 
 use crate::compile::{self, Opt};
 use crate::failure::{Done, Failure};
-use crate::files;
+use crate::{files, foreign};
 use clap::ValueEnum;
 use std::path::PathBuf;
 use worldage::wir::syntax::parse_sig;
@@ -11,12 +11,13 @@ use worldage::{EmitStage, Schedule, Session, SessionOptions};
 /// The arguments of `worldage emit`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files of one program; `-` is standard input
+    /// Files of one program; `-` is standard input. Or a file of OpenCL C, with --stage opencl:
+    /// its text with everything that it includes
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The instance: a function on concrete argument types, such as 'f(Int64)'
     #[arg(long = "fn", value_name = "INSTANCE")]
-    function: String,
+    function: Option<String>,
     /// The stage
     #[arg(long, value_enum)]
     stage: Stage,
@@ -66,6 +67,18 @@ enum Stage {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Done {
+    if foreign::is_foreign(&args.files) {
+        return match args.stage {
+            Stage::OpenCl => foreign::emit(&args.files, args.output.as_deref()),
+            _ => Err(Failure::Usage(
+                "of a file of OpenCL C there is --stage opencl".to_string(),
+            )),
+        };
+    }
+    let Some(function) = &args.function else {
+        let message = "--fn is needed: an instance such as 'f(Int64)'";
+        return Err(Failure::Usage(message.to_string()));
+    };
     let stage = match args.stage {
         Stage::Source => EmitStage::Source,
         Stage::Inferred => EmitStage::Inferred,
@@ -98,15 +111,15 @@ pub(crate) fn run(args: &Args) -> Done {
         return Err(Failure::Usage(message.to_string()));
     }
     let opt = args.opt.level()?;
-    if let Err(error) = parse_sig(&args.function) {
-        let message = format!("--fn '{}' is no signature\n{error}", args.function);
+    if let Err(error) = parse_sig(function) {
+        let message = format!("--fn '{function}' is no signature\n{error}");
         return Err(Failure::Usage(message));
     }
     let session = Session::new(SessionOptions::default())?;
     files::define(&session, &args.files)?;
     args.overlays.define(&session)?;
     let schedule = args.schedule.clone().unwrap_or_default();
-    let shown = session.emit_in(&args.function, stage, opt, &schedule, args.view.as_deref());
+    let shown = session.emit_in(function, stage, opt, &schedule, args.view.as_deref());
     let mut shown = shown.map_err(|failure| Failure::edit(&session, &failure))?;
     if !shown.ends_with('\n') {
         shown.push('\n');

@@ -3,7 +3,7 @@
 use crate::compile::Opt;
 use crate::failure::{Done, Failure};
 use crate::summary::{self, Work};
-use crate::{files, terminal};
+use crate::{files, foreign, terminal};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -64,6 +64,9 @@ struct Ran {
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Done {
+    if foreign::is_foreign(std::slice::from_ref(&args.file)) {
+        return foreign::explain(&args.file, &args.after, args.json);
+    }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
         ..SessionOptions::default()

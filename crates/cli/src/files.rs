@@ -71,6 +71,12 @@ fn overlay(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 impl Overlays {
+    /// Whether there are none.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.overlays.is_empty()
+    }
+
     /// What they say: the table, the name of the file, its bytes.
     pub(crate) fn read(&self) -> Result<Vec<Overlay<'_>>, Failure> {
         let each = self.overlays.iter();

@@ -1,13 +1,13 @@
 //! `worldage launch`: one kernel over a grid, with arguments from a JSON file and back to JSON.
 
-mod json;
+pub(crate) mod json;
 
 #[cfg(feature = "llvm")]
 use crate::check;
 use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::store::StoreArgs;
-use crate::{files, stats, terminal};
+use crate::{files, foreign, stats, terminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,46 +19,56 @@ use worldage::{
 /// The arguments of `worldage launch`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files of one program
+    /// Files of one program, or a file of OpenCL C: on disk, or one that worldage ships (blur.cl)
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// The kernel [default: the one that the JSON file names]
     #[arg(long, value_name = "NAME")]
-    kernel: Option<String>,
+    pub(crate) kernel: Option<String>,
     /// Sizes and arguments of the launch
     #[arg(long, value_name = "FILE.json")]
-    args: PathBuf,
-    /// host, interpreter, opencl, cuda or ptx:sm_NN
-    #[arg(long, default_value = "host", value_name = "TARGET")]
-    target: Target,
+    pub(crate) args: PathBuf,
+    /// host, interpreter, opencl, cuda or ptx:sm_NN [default: host; of OpenCL C: opencl]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<Target>,
     /// The schedule of a kernel with a tuning space, such as block=64 [default: the fastest]
     #[arg(long, value_name = "SCHEDULE")]
-    schedule: Option<Schedule>,
+    pub(crate) schedule: Option<Schedule>,
     /// The table that the program is seen through: on a device it is that device's
     #[arg(long, value_name = "TABLE")]
-    view: Option<String>,
+    pub(crate) view: Option<String>,
+    /// Options of the driver's compiler for OpenCL C, such as '-DFAST=1'
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
+    pub(crate) build_options: Option<String>,
     #[command(flatten)]
-    overlays: files::Overlays,
+    pub(crate) overlays: files::Overlays,
     /// How hard the code generator tries
     #[arg(long, value_enum, default_value = "speed")]
-    opt: Opt,
+    pub(crate) opt: Opt,
     #[command(flatten)]
-    store: StoreArgs,
+    pub(crate) store: StoreArgs,
     /// Show the schedule and what was compiled, on standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
-    stats: Option<stats::Format>,
+    pub(crate) stats: Option<stats::Format>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Done {
+    if foreign::is_foreign(&args.files) {
+        return foreign::launch(args);
+    }
     let begun = Instant::now();
-    if let Some(missing) = args.target.missing() {
+    let target = args.target.clone().unwrap_or(Target::Host);
+    if let Some(missing) = target.missing() {
         return Err(missing);
+    }
+    if args.build_options.is_some() {
+        let message = "--build-options is for files of OpenCL C";
+        return Err(Failure::Usage(message.to_string()));
     }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
         store: args.store.open()?,
-        device_cache: worldage::default_device_cache(),
         ..SessionOptions::default()
     })?;
     session.set_strict(args.store.strict);
@@ -82,13 +92,13 @@ pub(crate) fn run(args: &Args) -> Done {
         kernel,
         size: &size,
     };
-    if args.target == Target::Interpreter {
+    if target == Target::Interpreter {
         return launching.interpret(args, &values);
     }
-    let shard = args.target.shard_in(&session, opt)?;
+    let shard = target.shard_in(&session, opt)?;
     let shard = shard.unwrap_or(Shard::Host(opt));
     #[cfg(feature = "llvm")]
-    if matches!(args.target, Target::Ptx(_)) {
+    if matches!(target, Target::Ptx(_)) {
         let grid = launching.grid(args, &values)?;
         let checked = session.check_launch(kernel, &values, grid);
         checked.map_err(|failure| Failure::call(&session, &failure))?;

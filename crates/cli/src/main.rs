@@ -13,6 +13,7 @@ mod emit;
 mod explain;
 mod failure;
 mod files;
+mod foreign;
 mod launch;
 mod progress;
 mod repl;

@@ -2,7 +2,7 @@
 
 use crate::compile::{CompileArgs, Target};
 use crate::failure::{Done, Failure};
-use crate::{check, files, stats, terminal};
+use crate::{check, files, foreign, stats, terminal};
 use std::path::PathBuf;
 use std::time::Instant;
 use worldage::wir::ast::{ExprKind, Span};
@@ -12,43 +12,47 @@ use worldage::{CallFailure, CallOptions, CallReport, Code, FileId, Session, Stag
 /// The arguments of `worldage run`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Files of one program; `-` is standard input
+    /// Files of one program; `-` is standard input. Or a file of OpenCL C: its kernels are built
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// The function that is called
     #[arg(long, value_name = "NAME", default_value = "main")]
     entry: String,
-    /// host, opencl, cuda or ptx:sm_NN
-    #[arg(long, default_value = "host", value_name = "TARGET")]
-    target: Target,
+    /// host, opencl, cuda or ptx:sm_NN [default: host; of OpenCL C: opencl]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<Target>,
     #[command(flatten)]
-    compile: CompileArgs,
+    pub(crate) compile: CompileArgs,
     #[command(flatten)]
     overlays: files::Overlays,
     /// Show what was compiled, on standard error
     #[arg(long, value_enum, value_name = "FORMAT")]
-    stats: Option<stats::Format>,
+    pub(crate) stats: Option<stats::Format>,
     /// Arguments of the entry: 12 is an Int64, 1.5 a Float64, true a Bool, others are Strings
     #[arg(last = true, value_name = "ARGS")]
-    args: Vec<String>,
+    pub(crate) args: Vec<String>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &Args) -> Done {
+    if foreign::is_foreign(&args.files) {
+        return foreign::check(args);
+    }
     let begun = Instant::now();
-    if args.target == Target::Interpreter {
+    let target = args.target.clone().unwrap_or(Target::Host);
+    if target == Target::Interpreter {
         return Err(Failure::Usage(
             "--target interpreter is for `worldage launch`; `run` takes host, opencl, cuda or \
              ptx:sm_NN"
                 .to_string(),
         ));
     }
-    if let Some(missing) = args.target.missing() {
+    if let Some(missing) = target.missing() {
         return Err(missing);
     }
     let session = args.compile.session()?;
     session.on_print(Box::new(terminal::program_output));
-    if let Some(shard) = args.target.shard_in(&session, args.compile.opt.level()?)? {
+    if let Some(shard) = target.shard_in(&session, args.compile.opt.level()?)? {
         files::define(&session, &args.files)?;
         args.overlays.define(&session)?;
         return check::kernels(&session, shard);

@@ -4,7 +4,11 @@ use crate::terminal;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt::Write;
+#[cfg(feature = "opencl")]
+use std::time::Duration;
 use std::time::Instant;
+#[cfg(feature = "opencl")]
+use worldage::Chosen;
 use worldage::{Session, StageStats, TunedReport};
 
 /// How numbers are shown.
@@ -36,6 +40,16 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// Of a kernel without schedules.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn took(took: Duration) -> Launch {
+        Launch {
+            schedule: String::new(),
+            chosen: Chosen::OnlyOne.to_string(),
+            kernel_us: took.as_secs_f64() * 1e6,
+        }
+    }
+
     /// What a launch says of itself.
     pub(crate) fn of(tuned: &TunedReport) -> Launch {
         Launch {

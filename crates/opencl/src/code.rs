@@ -16,6 +16,8 @@ pub struct Code {
     pub params: Vec<Ty>,
     /// What the kernel is given for each argument, in order.
     pub(crate) leaves: Vec<Vec<Leaf>>,
+    /// For each array among them, whether the kernel may write it.
+    pub(crate) written: Vec<bool>,
     /// What can fail: the kernel writes the number of one, counted from 1, into its error word.
     pub sites: Vec<FailSite>,
     /// Whether the device must compute in double precision.
@@ -24,4 +26,4 @@ pub struct Code {
     pub needs_long_atomics: bool,
 }
 
-portable!(struct Code { text, entry, params, leaves, sites, needs_double, needs_long_atomics });
+portable!(struct Code { text, entry, params, leaves, written, sites, needs_double, needs_long_atomics });

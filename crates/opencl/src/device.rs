@@ -3,7 +3,7 @@
 //! The driver is loaded at the first question; a machine without one answers with an error.
 
 use crate::error::Error;
-use opencl3::command_queue::CommandQueue;
+use opencl3::command_queue::{CL_QUEUE_PROFILING_ENABLE, CommandQueue};
 use opencl3::context::Context;
 use opencl3::device::{
     CL_DEVICE_TYPE_ACCELERATOR, CL_DEVICE_TYPE_ALL, CL_DEVICE_TYPE_GPU, Device as ClDevice,
@@ -158,7 +158,7 @@ impl Device {
         }
         let context = Context::from_device(&device).map_err(Error::driver("clCreateContext"))?;
         // The older call: devices of OpenCL 1.2 have no other.
-        let queue = CommandQueue::create_default(&context, 0);
+        let queue = CommandQueue::create_default(&context, CL_QUEUE_PROFILING_ENABLE);
         let queue = queue.map_err(Error::driver("clCreateCommandQueue"))?;
         let device = Arc::new(Device {
             identity,

@@ -23,8 +23,23 @@ pub enum Error {
         log: String,
     },
     /// An include that nothing provides, or that includes itself.
-    #[error("{0}")]
-    Include(String),
+    #[error("{file}:{line}: {what}")]
+    Include {
+        /// The file that includes.
+        file: String,
+        /// Its line, counted from 1.
+        line: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// Its path.
+        path: String,
+        /// Why.
+        error: String,
+    },
     /// The arguments are not those of the kernel.
     #[error("{0}")]
     Arguments(String),
@@ -51,8 +66,14 @@ impl Error {
     pub fn is_deterministic(&self) -> bool {
         matches!(
             self,
-            Error::Build { .. } | Error::Include(_) | Error::Arguments(_)
+            Error::Build { .. } | Error::Include { .. } | Error::Arguments(_)
         )
+    }
+
+    pub(crate) fn count(given: u32, expected: u32) -> Error {
+        Error::Arguments(format!(
+            "the kernel has {expected} parameters, and {given} arguments were given"
+        ))
     }
 
     pub(crate) fn driver(call: &'static str) -> impl Fn(opencl3::error_codes::ClError) -> Error {

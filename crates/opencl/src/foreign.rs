@@ -1,189 +1,153 @@
-//! OpenCL C as foreign IR: files of which worldage knows only the text and the kernels' names.
+//! OpenCL C as foreign IR: programs of which worldage knows the text, and what the driver tells of
+//! their kernels.
 //!
-//! Includes are put into the text before the driver sees it, so the key of a program names
-//! everything that it was made from, and `#line` keeps the driver's positions right.
+//! Reading order: this file (a program on a device), `sources` (files and what they include),
+//! `shipped` (the files in the binary), `params` (what kernels take), `log` (why a build failed).
 
-use crate::cache::BinaryCache;
-use crate::data::{Elem, Leaf};
+mod log;
+mod params;
+mod shipped;
+mod sources;
+
+pub use log::{Message, messages};
+pub use params::{KernelInfo, Param, Space};
+pub use shipped::{programs as shipped_programs, references as shipped_references};
+pub use sources::{File, Sources};
+
+use crate::cache::{BinaryCache, Recipe};
 use crate::device::Device;
 use crate::error::Error;
 use crate::launch::{self, Form, Grid};
 use crate::program::{self, Built, Program};
-use std::fmt::Write as _;
+use opencl3::kernel::Kernel as ClKernel;
+use parking_lot::Mutex;
 use std::sync::Arc;
-use worldage_wir::device::memory::Args;
+use worldage_wir::device::memory::{Args, Launched};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::Value;
-
-/// A file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct File<'a> {
-    /// As `#include` and positions name it.
-    pub name: &'a str,
-    /// Its text.
-    pub text: &'a str,
-}
 
 /// A program of foreign text, built for one device.
 pub struct Foreign {
     device: Arc<Device>,
-    program: Program,
+    built: Built,
+    /// Sorted by name. A driver's kernel keeps its arguments, so one launch at a time.
+    kernels: Vec<(KernelInfo, Mutex<ClKernel>)>,
 }
 
 impl std::fmt::Debug for Foreign {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Foreign")
             .field("device", &self.device)
+            .field("kernels", &self.kernels().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }
 
-/// The text of a file with its includes in their places: each `#include "name"` that one of
-/// `includes` provides. Others are left to the driver.
+/// The options of a build: those of every build, and the program's own.
 ///
 /// # Errors
-/// A file that includes itself.
-///
-/// ```
-/// use worldage_opencl::foreign::{File, expand};
-/// let main = File { name: "main.cl", text: "#include \"two.h\"\nint f() { return TWO; }" };
-/// let two = File { name: "two.h", text: "#define TWO 2" };
-/// let text = expand(main, &[two]).unwrap();
-/// assert_eq!(text, "#line 1 \"main.cl\"\n#line 1 \"two.h\"\n#define TWO 2\n\
-///                   #line 2 \"main.cl\"\nint f() { return TWO; }\n");
-/// ```
-pub fn expand(main: File<'_>, includes: &[File<'_>]) -> Result<String, Error> {
-    let mut out = String::new();
-    let mut open = Vec::new();
-    insert(main, includes, &mut open, &mut out)?;
-    Ok(out)
-}
-
-fn insert<'a>(
-    file: File<'a>,
-    includes: &[File<'a>],
-    open: &mut Vec<&'a str>,
-    out: &mut String,
-) -> Result<(), Error> {
-    if open.contains(&file.name) {
-        let path = open.join("` includes `");
-        let name = file.name;
-        return Err(Error::Include(format!("`{path}` includes `{name}`")));
+/// [`Error::Arguments`] for a folder of includes: the key would not name what lies there.
+pub fn options(device: &Device, own: &str) -> Result<String, Error> {
+    if own
+        .split_whitespace()
+        .any(|option| option.starts_with("-I"))
+    {
+        let message =
+            "-I is not taken: a file that is included lies beside the one that includes it";
+        return Err(Error::Arguments(message.to_string()));
     }
-    open.push(file.name);
-    let _ = writeln!(out, "#line 1 \"{}\"", file.name);
-    for (ix, line) in file.text.lines().enumerate() {
-        let named = included(line);
-        match named.and_then(|name| includes.iter().find(|file| file.name == name)) {
-            Some(include) => {
-                insert(*include, includes, open, out)?;
-                let _ = writeln!(out, "#line {} \"{}\"", ix + 2, file.name);
-            }
-            None => {
-                out.push_str(line);
-                out.push('\n');
-            }
-        }
+    if own.contains('\0') {
+        return Err(Error::Arguments("an option with a NUL".to_string()));
     }
-    open.pop();
-    Ok(())
-}
-
-/// The name in `#include "name"`.
-fn included(line: &str) -> Option<&str> {
-    let rest = line.trim_start().strip_prefix('#')?.trim_start();
-    let rest = rest.strip_prefix("include")?.trim_start();
-    let (name, _) = rest.strip_prefix('"')?.split_once('"')?;
-    Some(name)
+    // What kernels take is asked of the driver, which keeps it only where it is told to.
+    let mut all = program::options(device) + " -cl-kernel-arg-info";
+    if !own.is_empty() {
+        all.push(' ');
+        all.push_str(own);
+    }
+    Ok(all)
 }
 
 impl Foreign {
-    /// Builds a program for a device, or reloads it.
+    /// Builds a program for a device, or reloads it. `options`: those of [`options`].
     ///
     /// # Errors
-    /// If an include is wrong or the driver's compiler refuses the text.
+    /// If the driver's compiler refuses the text or the options.
     pub fn build(
         device: &Arc<Device>,
-        main: File<'_>,
-        includes: &[File<'_>],
+        sources: &Sources,
         options: &str,
         cache: Option<&dyn BinaryCache>,
     ) -> Result<Foreign, Error> {
-        let text = expand(main, includes)?;
-        let mut all = program::options(device);
-        if !options.is_empty() {
-            all.push(' ');
-            all.push_str(options);
+        let recipe = Recipe {
+            name: sources.name(),
+            source: sources.text(),
+            options,
+            device: device.identity(),
+        };
+        let mut program = Program::build(device, &recipe, cache)?;
+        let mut kernels = Vec::new();
+        for name in program.kernel_names() {
+            let kernel = program.kernel(&name)?;
+            kernels.push((KernelInfo::of(&kernel, &name)?, Mutex::new(kernel)));
         }
-        let mut program = Program::build(device, main.name, &text, &all, cache)?;
-        program.make_kernels();
-        program.keep(cache);
+        program.keep(&recipe, cache);
         Ok(Foreign {
             device: Arc::clone(device),
-            program,
+            built: program.built,
+            kernels,
         })
     }
 
     /// How it came to be.
     #[must_use]
     pub fn built(&self) -> Built {
-        self.program.built
+        self.built
     }
 
-    /// The names of its kernels, sorted.
-    #[must_use]
-    pub fn kernels(&self) -> Vec<String> {
-        self.program.kernel_names()
+    /// Its kernels, sorted by name.
+    pub fn kernels(&self) -> impl Iterator<Item = &KernelInfo> {
+        self.kernels.iter().map(|(info, _)| info)
     }
 
     /// Launches a kernel: scalars by value, arrays of scalars as pointers to their elements. Gives
-    /// the arguments as they are afterwards.
+    /// the arguments as they are afterwards; an array that the kernel promises not to write is the
+    /// one that was given.
     ///
     /// # Safety
     /// The kernel must stay within the arrays that it is given.
     ///
     /// # Errors
-    /// If there is no such kernel, or the arguments are not of its parameters' sizes.
+    /// If there is no such kernel, or the arguments do not fit its parameters, or the grid not the
+    /// device.
     pub unsafe fn launch(
         &self,
         kernel: &str,
         u: &Universe,
         values: &[Value],
         grid: Grid,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> Result<Launched, Error> {
         launch::check(&self.device, grid)?;
-        let leaves: Vec<Vec<Leaf>> = values
-            .iter()
-            .map(|value| Ok(vec![leaf(u, value)?]))
-            .collect::<Result<_, Error>>()?;
-        let args = Args::new(values, &leaves)?;
-        let kernel = self.program.kernel(kernel)?;
-        // SAFETY: the driver checks sizes and kinds of arguments; the rest is the caller's
-        // promise.
-        let ran = unsafe { launch::run(&self.device, &kernel, &args, grid, Form::Foreign) };
-        let (buffers, _) = ran?;
-        args.download(u, values, &buffers, |buffer, bytes| {
-            launch::read(&self.device, buffer, bytes)
+        let found = self.kernels.iter().find(|(info, _)| info.name == kernel);
+        let (info, on_device) = found.ok_or_else(|| {
+            let names: Vec<&str> = self.kernels().map(|info| &*info.name).collect();
+            let names = names.join(", ");
+            Error::Arguments(format!("there is no kernel `{kernel}`; there are: {names}"))
+        })?;
+        let (leaves, written) = info.pass(u, values)?;
+        let args = Args::new(values, &leaves, &written)?;
+        let on_device = on_device.lock();
+        // SAFETY: sizes and kinds of arguments were checked, and are checked by the driver; the
+        // rest is the caller's promise.
+        let ran = unsafe {
+            let all = (u, values, &args);
+            launch::run(&self.device, &on_device, all, grid, Form::Foreign)
+        };
+        let (args, took) = ran?;
+        Ok(Launched {
+            args,
+            fault: None,
+            took,
         })
-    }
-}
-
-fn leaf(u: &Universe, value: &Value) -> Result<Leaf, Error> {
-    match value {
-        Value::Scalar(x) => Ok(Leaf::Scalar(x.scalar())),
-        Value::Array(array) => {
-            let scalar = u.scalar_of(array.elem_ty());
-            let scalar = scalar.ok_or_else(|| {
-                Error::Arguments("foreign kernels take arrays of numbers".to_string())
-            })?;
-            Ok(Leaf::Array(Elem {
-                ty: array.elem_ty(),
-                fields: vec![(scalar, 0)],
-                size: scalar.bytes(),
-            }))
-        }
-        _ => Err(Error::Arguments(
-            "foreign kernels take numbers and arrays".to_string(),
-        )),
     }
 }

@@ -1,6 +1,6 @@
 //! A kernel that can be launched: built for a device at its first launch there.
 
-use crate::cache::BinaryCache;
+use crate::cache::{BinaryCache, Recipe};
 use crate::code::Code;
 use crate::device::Device;
 use crate::error::Error;
@@ -22,6 +22,7 @@ pub struct Kernel {
 
 struct OnDevice {
     device: Arc<Device>,
+    options: String,
     program: Program,
     kernel: ClKernel,
     errors: ErrorWords,
@@ -61,7 +62,18 @@ impl Kernel {
         cache: Option<&dyn BinaryCache>,
     ) -> Result<Built, Error> {
         let mut built = self.built.lock();
-        Ok(self.on(&mut built, device, cache)?.program.built)
+        let on = self.on(&mut built, device, cache)?;
+        on.program.keep(&self.recipe(device, &on.options), cache);
+        Ok(on.program.built)
+    }
+
+    fn recipe<'a>(&'a self, device: &'a Device, options: &'a str) -> Recipe<'a> {
+        Recipe {
+            name: &self.code.entry,
+            source: &self.code.text,
+            options,
+            device: device.identity(),
+        }
     }
 
     fn on<'b>(
@@ -82,11 +94,11 @@ impl Kernel {
                 return Err(device.unsuited("it has no atomics on 64-bit integers"));
             }
             let options = program::options(device);
-            let (name, text) = (&self.code.entry, &self.code.text);
-            let program = Program::build(device, name, text, &options, cache)?;
-            let kernel = program.kernel(name)?;
+            let program = Program::build(device, &self.recipe(device, &options), cache)?;
+            let kernel = program.kernel(&self.code.entry)?;
             *built = Some(OnDevice {
                 device: Arc::clone(device),
+                options,
                 program,
                 kernel,
                 errors: ErrorWords::new(),
@@ -108,19 +120,16 @@ impl Kernel {
         cache: Option<&dyn BinaryCache>,
     ) -> Result<Launched, Error> {
         launch::check(device, grid)?;
-        let args = Args::new(values, &self.code.leaves)?;
+        let args = Args::new(values, &self.code.leaves, &self.code.written)?;
         let mut built = self.built.lock();
         let on = self.on(&mut built, device, cache)?;
         // SAFETY: the text of the kernel is ours: its parameters are, in order, those of the
         // leaves that the arguments were checked against, and it checks its indices.
-        let (buffers, took) = unsafe {
+        let (after, took) = unsafe {
             let form = launch::Form::Wir(&mut on.errors);
-            launch::run(device, &on.kernel, &args, grid, form)
+            launch::run(device, &on.kernel, (u, values, &args), grid, form)
         }?;
-        on.program.keep(cache);
-        let after = args.download(u, values, &buffers, |buffer, bytes| {
-            launch::read(device, buffer, bytes)
-        })?;
+        on.program.keep(&self.recipe(device, &on.options), cache);
         Ok(Launched {
             args: after,
             fault: Fault::read(&self.code.sites, &on.errors.words),

@@ -2,14 +2,17 @@
 
 use crate::device::Device;
 use crate::error::Error;
+use opencl3::event::Event;
 use opencl3::kernel::Kernel as ClKernel;
-use opencl3::memory::{Buffer, CL_MEM_READ_WRITE, ClMem};
-use opencl3::types::{CL_BLOCKING, cl_uint};
+use opencl3::memory::{Buffer, CL_MEM_COPY_HOST_PTR, CL_MEM_READ_WRITE, ClMem};
+use opencl3::types::{CL_NON_BLOCKING, cl_uint};
 use std::ptr;
 use std::time::{Duration, Instant};
 use worldage_wir::device::ERROR_WORDS;
 use worldage_wir::device::memory::{Arg, Args};
 use worldage_wir::prim::{Scalar, ScalarValue};
+use worldage_wir::universe::Universe;
+use worldage_wir::value::Value;
 
 /// The index space of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +55,9 @@ impl ErrorWords {
         }
     }
 
-    fn tell(&mut self, device: &Device, buffer: Buffer<u8>) -> Result<(), Error> {
-        read(device, &buffer, &mut self.words)?;
+    /// The buffer after a launch whose words were read: kept if it is zero.
+    fn tell(&mut self, buffer: Buffer<u8>) {
         self.buffer = Some(buffer).filter(|_| self.words.iter().all(|byte| *byte == 0));
-        Ok(())
     }
 }
 
@@ -78,7 +80,8 @@ pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Passes the arguments, launches and waits; the buffers of the arrays, and how long the kernel took.
+/// Passes the arguments, launches, and waits once, for the results; the values afterwards, and how
+/// long the kernel took.
 ///
 /// # Safety
 /// The parameters of the kernel must be those of the arguments in this form, and it must stay
@@ -86,10 +89,10 @@ pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
 pub(crate) unsafe fn run(
     device: &Device,
     kernel: &ClKernel,
-    args: &Args,
+    (u, values, args): (&Universe, &[Value], &Args),
     grid: Grid,
     form: Form<'_>,
-) -> Result<(Vec<Buffer<u8>>, Duration), Error> {
+) -> Result<(Vec<Value>, Duration), Error> {
     let buffers = args.upload(|bytes| buffer(device, bytes))?;
     let passed = Passed {
         kernel,
@@ -116,16 +119,13 @@ pub(crate) unsafe fn run(
         .num_args()
         .map_err(Error::driver("clGetKernelInfo"))?;
     if passed.next.get() != expected {
-        let given = passed.next.get();
-        return Err(Error::Arguments(format!(
-            "the kernel has {expected} parameters, and {given} arguments were given"
-        )));
+        return Err(Error::count(passed.next.get(), expected));
     }
     let global = grid.global.map(|size| size as usize);
     let local = grid.local.map(|size| size as usize);
     let begun = Instant::now();
-    // SAFETY: all parameters have been passed, the sizes are three each, and the buffers live
-    // until the kernel has ended; the rest is the caller's promise.
+    // SAFETY: all parameters have been passed, the sizes are three each, and the driver keeps the
+    // buffers until the kernel has ended; the rest is the caller's promise.
     let event = unsafe {
         device.queue.enqueue_nd_range_kernel(
             kernel.get(),
@@ -137,12 +137,34 @@ pub(crate) unsafe fn run(
         )
     };
     let event = event.map_err(Error::driver("clEnqueueNDRangeKernel"))?;
+    let read = |buffer: &Buffer<u8>, bytes: &mut [u8]| {
+        // SAFETY: `download` keeps the bytes, and touches them no more, until the wait below is
+        // over, whatever happens.
+        unsafe { begin_read(device, buffer, bytes) }
+    };
+    let after = args.download(u, values, &buffers, read, || {
+        let mut begun = Ok(());
+        if let Some((errors, buffer)) = &mut told {
+            // SAFETY: the words live until the wait below is over.
+            begun = unsafe { begin_read(device, buffer, &mut errors.words) };
+        }
+        let waited = device.queue.finish();
+        begun.and(waited.map_err(Error::driver("clFinish")))
+    })?;
+    // A kernel that ended by itself has failed: reading what it left need not say so.
     event.wait().map_err(Error::driver("clWaitForEvents"))?;
-    let took = begun.elapsed();
+    let took = kernel_time(&event).unwrap_or_else(|| begun.elapsed());
     if let Some((errors, buffer)) = told {
-        errors.tell(device, buffer)?;
+        errors.tell(buffer);
     }
-    Ok((buffers, took))
+    Ok((after, took))
+}
+
+/// How long a kernel ran, by the device's clock.
+fn kernel_time(event: &Event) -> Option<Duration> {
+    let start = event.profiling_command_start().ok()?;
+    let end = event.profiling_command_end().ok()?;
+    end.checked_sub(start).map(Duration::from_nanos)
 }
 
 struct Passed<'k> {
@@ -176,42 +198,32 @@ impl Passed<'_> {
     }
 }
 
-/// A buffer with these contents.
+/// A buffer with these contents: they are read before this returns.
 fn buffer(device: &Device, bytes: &[u8]) -> Result<Buffer<u8>, Error> {
+    let (mut flags, mut host) = (CL_MEM_READ_WRITE, ptr::null_mut());
+    if !bytes.is_empty() {
+        flags |= CL_MEM_COPY_HOST_PTR;
+        host = bytes.as_ptr().cast_mut().cast();
+    }
     // No buffer is empty.
     let size = bytes.len().max(1);
-    // SAFETY: no host memory is passed.
-    let buffer =
-        unsafe { Buffer::create(&device.context, CL_MEM_READ_WRITE, size, ptr::null_mut()) };
-    let mut buffer = buffer.map_err(Error::driver("clCreateBuffer"))?;
-    write(device, &mut buffer, bytes)?;
-    Ok(buffer)
+    // SAFETY: where host memory is passed there are as many bytes; the driver copies them, and
+    // writes nothing there.
+    let buffer = unsafe { Buffer::create(&device.context, flags, size, host) };
+    buffer.map_err(Error::driver("clCreateBuffer"))
 }
 
-fn write(device: &Device, buffer: &mut Buffer<u8>, bytes: &[u8]) -> Result<(), Error> {
+/// Begins to copy a buffer's contents.
+///
+/// # Safety
+/// The bytes are left alone until the queue is done.
+unsafe fn begin_read(device: &Device, buffer: &Buffer<u8>, bytes: &mut [u8]) -> Result<(), Error> {
     if bytes.is_empty() {
         return Ok(());
     }
-    // SAFETY: the buffer has as many bytes, and the call returns when they were read.
-    let event = unsafe {
-        let queue = &device.queue;
-        queue.enqueue_write_buffer(buffer, CL_BLOCKING, 0, bytes, &[])
-    };
-    event
-        .map(drop)
-        .map_err(Error::driver("clEnqueueWriteBuffer"))
-}
-
-/// Copies a buffer's contents.
-pub(crate) fn read(device: &Device, buffer: &Buffer<u8>, bytes: &mut [u8]) -> Result<(), Error> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    // SAFETY: the buffer has as many bytes, and the call returns when they were written.
-    let event = unsafe {
-        let queue = &device.queue;
-        queue.enqueue_read_buffer(buffer, CL_BLOCKING, 0, bytes, &[])
-    };
+    let queue = &device.queue;
+    // SAFETY: the buffer has as many bytes; the rest is the caller's promise.
+    let event = unsafe { queue.enqueue_read_buffer(buffer, CL_NON_BLOCKING, 0, bytes, &[]) };
     event
         .map(drop)
         .map_err(Error::driver("clEnqueueReadBuffer"))

@@ -1,6 +1,6 @@
 //! Programs: source to something that can be launched, by the driver's compiler or from a binary.
 
-use crate::cache::{self, BinaryCache};
+use crate::cache::{BinaryCache, Recipe};
 use crate::device::Device;
 use crate::error::Error;
 use opencl3::kernel::Kernel as ClKernel;
@@ -19,7 +19,6 @@ pub struct Built {
 /// A built program.
 pub(crate) struct Program {
     program: ClProgram,
-    key: cache::Key,
     kept: bool,
     pub(crate) built: Built,
 }
@@ -37,47 +36,50 @@ impl Program {
     /// From a binary in the cache, else by the driver's compiler.
     pub(crate) fn build(
         device: &Device,
-        name: &str,
-        source: &str,
-        options: &str,
+        recipe: &Recipe<'_>,
         cache: Option<&dyn BinaryCache>,
     ) -> Result<Program, Error> {
         let _one = device.building.lock();
         let start = Instant::now();
-        let key = cache::key(source, options, device.identity());
-        if let Some(binary) = cache.and_then(|cache| cache.get(&key))
-            && let Ok(program) =
-                ClProgram::create_and_build_from_binary(&device.context, &[&binary], options)
-        {
-            return Ok(Program {
-                program,
-                key,
-                kept: true,
-                built: Built {
-                    from_cache: true,
-                    took: start.elapsed(),
-                },
-            });
-        }
-        let mut program = ClProgram::create_from_source(&device.context, source)
-            .map_err(Error::driver("clCreateProgramWithSource"))?;
-        if let Err(error) = program.build(device.context.devices(), options) {
-            let log = program.get_build_log(device.context.devices()[0]);
-            let log = log.ok().filter(|log| !log.trim().is_empty());
-            return Err(Error::Build {
-                name: name.to_string(),
-                log: log.unwrap_or_else(|| error.to_string()).trim().to_string(),
-            });
-        }
+        let kept = cache.and_then(|cache| Self::reload(device, recipe, cache));
+        let from_cache = kept.is_some();
+        let program = match kept {
+            Some(program) => program,
+            None => Self::compile(device, recipe)?,
+        };
         Ok(Program {
             program,
-            key,
-            kept: false,
+            kept: from_cache,
             built: Built {
-                from_cache: false,
+                from_cache,
                 took: start.elapsed(),
             },
         })
+    }
+
+    fn reload(device: &Device, recipe: &Recipe<'_>, cache: &dyn BinaryCache) -> Option<ClProgram> {
+        let binary = cache.get(recipe)?;
+        let context = &device.context;
+        let options = recipe.options;
+        let program = ClProgram::create_and_build_from_binary(context, &[&binary], options);
+        if let Err(error) = &program {
+            cache.refuse(recipe, &error.to_string());
+        }
+        program.ok()
+    }
+
+    fn compile(device: &Device, recipe: &Recipe<'_>) -> Result<ClProgram, Error> {
+        let mut program = ClProgram::create_from_source(&device.context, recipe.source)
+            .map_err(Error::driver("clCreateProgramWithSource"))?;
+        if let Err(error) = program.build(device.context.devices(), recipe.options) {
+            let log = program.get_build_log(device.context.devices()[0]);
+            let log = log.ok().filter(|log| !log.trim().is_empty());
+            return Err(Error::Build {
+                name: recipe.name.to_string(),
+                log: log.unwrap_or_else(|| error.to_string()).trim().to_string(),
+            });
+        }
+        Ok(program)
     }
 
     /// A kernel of the program.
@@ -87,7 +89,7 @@ impl Program {
 
     /// Keeps the binary for other processes. Law: after the kernels were made and launched, since
     /// some drivers compile no sooner.
-    pub(crate) fn keep(&mut self, cache: Option<&dyn BinaryCache>) {
+    pub(crate) fn keep(&mut self, recipe: &Recipe<'_>, cache: Option<&dyn BinaryCache>) {
         let Some(cache) = cache.filter(|_| !std::mem::replace(&mut self.kept, true)) else {
             return;
         };
@@ -95,12 +97,10 @@ impl Program {
             && let [binary] = &binaries[..]
             && !binary.is_empty()
         {
-            cache.put(&self.key, binary);
+            cache.put(recipe, binary);
         }
     }
-}
 
-impl Program {
     /// The names of the kernels, sorted.
     pub(crate) fn kernel_names(&self) -> Vec<String> {
         let names = self.program.kernel_names().split(';');
@@ -110,12 +110,5 @@ impl Program {
             .collect();
         names.sort();
         names
-    }
-
-    /// Makes every kernel once: some drivers compile no sooner.
-    pub(crate) fn make_kernels(&self) {
-        for name in self.kernel_names() {
-            drop(self.kernel(&name));
-        }
     }
 }

@@ -10,21 +10,31 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use worldage_opencl::cache::{BinaryCache, Folder, Key};
-use worldage_opencl::foreign::{File, Foreign, expand};
+use worldage_opencl::cache::{BinaryCache, Recipe};
+use worldage_opencl::foreign::{self, File, Foreign, Sources, messages, shipped_programs};
 use worldage_opencl::{Device, Error, Grid};
 use worldage_wir::prim::{Scalar, ScalarValue};
 use worldage_wir::universe::Universe;
 use worldage_wir::value::{ArrayRef, Elems, Value};
 
-const BLUR: File<'static> = File {
-    name: "blur.cl",
-    text: include_str!("../../../kernels/blur.cl"),
-};
-const PLANE: File<'static> = File {
-    name: "plane.h",
-    text: include_str!("../../../kernels/plane.h"),
-};
+fn blur() -> Sources {
+    Sources::shipped("blur.cl").expect("it is shipped")
+}
+
+fn build(device: &Arc<Device>, sources: &Sources, cache: Option<&Memory>) -> Foreign {
+    built(device, sources, "", cache).unwrap()
+}
+
+fn built(
+    device: &Arc<Device>,
+    sources: &Sources,
+    own: &str,
+    cache: Option<&Memory>,
+) -> Result<Foreign, Error> {
+    let options = foreign::options(device, own)?;
+    let cache = cache.map(|cache| cache as &dyn BinaryCache);
+    Foreign::build(device, sources, &options, cache)
+}
 
 fn device() -> Option<Arc<Device>> {
     match Device::open(None) {
@@ -36,10 +46,14 @@ fn device() -> Option<Arc<Device>> {
     }
 }
 
-/// A cache in memory that counts what it was asked.
+/// A cache in memory.
 #[derive(Default)]
 struct Memory {
-    kept: Mutex<HashMap<Key, Vec<u8>>>,
+    kept: Mutex<HashMap<String, Vec<u8>>>,
+}
+
+fn key(recipe: &Recipe<'_>) -> String {
+    format!("{recipe:?}")
 }
 
 impl Memory {
@@ -49,12 +63,17 @@ impl Memory {
 }
 
 impl BinaryCache for Memory {
-    fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        self.kept.lock().unwrap().get(key).cloned()
+    fn get(&self, recipe: &Recipe<'_>) -> Option<Vec<u8>> {
+        self.kept.lock().unwrap().get(&key(recipe)).cloned()
     }
 
-    fn put(&self, key: &Key, binary: &[u8]) {
-        self.kept.lock().unwrap().insert(*key, binary.to_vec());
+    fn put(&self, recipe: &Recipe<'_>, binary: &[u8]) {
+        let binary = binary.to_vec();
+        self.kept.lock().unwrap().insert(key(recipe), binary);
+    }
+
+    fn refuse(&self, recipe: &Recipe<'_>, _why: &str) {
+        self.kept.lock().unwrap().remove(&key(recipe));
     }
 }
 
@@ -74,8 +93,13 @@ fn blurred(foreign: &Foreign) -> Vec<f32> {
         local: [4, 4, 1],
     };
     // SAFETY: the kernel checks its points against width and height, which are the arrays' own.
-    let after = unsafe { foreign.launch("blur", &u, &args, grid) }.unwrap();
-    let Value::Array(to) = &after[1] else {
+    let launched = unsafe { foreign.launch("blur", &u, &args, grid) }.unwrap();
+    // What the kernel only reads is not copied back.
+    let (Value::Array(from), Value::Array(same)) = (&args[0], &launched.args[0]) else {
+        panic!("an array stays one")
+    };
+    assert!(from.is(same));
+    let Value::Array(to) = &launched.args[1] else {
         panic!("an array stays one")
     };
     match &*to.elems() {
@@ -88,63 +112,85 @@ fn blurred(foreign: &Foreign) -> Vec<f32> {
 fn runs_and_is_reloaded() {
     let Some(device) = device() else { return };
     let cache = Memory::default();
-    let build = |main, cache| Foreign::build(&device, main, &[PLANE], "", cache).unwrap();
-    let first = build(BLUR, Some(&cache as &dyn BinaryCache));
-    assert_eq!(first.kernels(), ["blur"]);
+    let first = build(&device, &blur(), Some(&cache));
+    let names: Vec<String> = first.kernels().map(ToString::to_string).collect();
+    let expected = "blur(__global const float* from, __global float* to, int width, int height)";
+    assert_eq!(names, [expected]);
     assert!(!first.built().from_cache);
     let expected: Vec<f32> = (0..20u8).map(f32::from).collect();
     // The mean of a plane that rises evenly is its middle.
     assert_eq!(blurred(&first), expected);
-    let again = build(BLUR, Some(&cache));
+    let again = build(&device, &blur(), Some(&cache));
     assert!(again.built().from_cache);
     assert_eq!(blurred(&again), expected);
     assert_eq!(cache.len(), 1);
-    assert!(!build(BLUR, None).built().from_cache);
+    assert!(!build(&device, &blur(), None).built().from_cache);
+}
+
+#[test]
+fn what_is_shipped_builds() {
+    let Some(device) = device() else { return };
+    for name in shipped_programs() {
+        let sources = Sources::shipped(name).expect("it is shipped");
+        assert!(
+            build(&device, &sources, None).kernels().count() > 0,
+            "{name}"
+        );
+    }
 }
 
 #[test]
 fn what_is_included_and_the_options_are_in_the_key() {
     let Some(device) = device() else { return };
     let cache = Memory::default();
-    let other = File {
-        name: "plane.h",
-        text: "#define AT(x, y, width) ((width) * (y) + (x))\n",
-    };
-    for (include, options) in [(PLANE, ""), (other, ""), (PLANE, "-DFAST=1"), (PLANE, "")] {
-        Foreign::build(&device, BLUR, &[include], options, Some(&cache)).unwrap();
+    let plane = "#define AT(x, y, width) ((width) * (y) + (x))\n";
+    let main = blur().files()[0].clone();
+    let other = Sources::new(main, &[File::new("plane.h", plane)]).unwrap();
+    for (sources, options) in [
+        (&blur(), ""),
+        (&other, ""),
+        (&blur(), "-DFAST=1"),
+        (&blur(), ""),
+    ] {
+        built(&device, sources, options, Some(&cache)).unwrap();
     }
     assert_eq!(cache.len(), 3);
 }
 
 #[test]
-fn a_damaged_binary_is_made_again() {
+fn a_binary_that_the_driver_refuses_is_made_again() {
     let Some(device) = device() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let cache = Folder::new(folder.path());
-    let build = || Foreign::build(&device, BLUR, &[PLANE], "", Some(&cache)).unwrap();
-    assert!(!build().built().from_cache);
-    assert!(build().built().from_cache);
-    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap();
-    let path = file.unwrap().path();
-    let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(!build().built().from_cache);
-    assert!(build().built().from_cache);
+    let cache = Memory::default();
+    build(&device, &blur(), Some(&cache));
+    for binary in cache.kept.lock().unwrap().values_mut() {
+        *binary = b"the binary of another driver, whole and foreign".to_vec();
+    }
+    assert!(!build(&device, &blur(), Some(&cache)).built().from_cache);
+    assert!(build(&device, &blur(), Some(&cache)).built().from_cache);
+}
+
+#[test]
+fn a_folder_of_includes_is_refused() {
+    let Some(device) = device() else { return };
+    let error = built(&device, &blur(), "-DA -I/usr/include", None).unwrap_err();
+    assert!(error.to_string().starts_with("-I is not taken"), "{error}");
 }
 
 #[test]
 fn a_wrong_text_is_an_error_with_its_position() {
     let Some(device) = device() else { return };
-    let wrong = File {
-        name: "wrong.cl",
-        text: "#include \"plane.h\"\n__kernel void f(__global int *x)\n{\n    x[0] = nothing;\n}\n",
-    };
-    let error = Foreign::build(&device, wrong, &[PLANE], "", None).unwrap_err();
+    let text =
+        "#include \"plane.h\"\n__kernel void f(__global int *x)\n{\n    x[0] = nothing;\n}\n";
+    let plane = File::new("plane.h", "int at(int x);\n\n");
+    let wrong = Sources::new(File::new("wrong.cl", text), &[plane]).unwrap();
+    let error = built(&device, &wrong, "", None).unwrap_err();
     let Error::Build { name, log } = &error else {
         panic!("{error}")
     };
     assert_eq!(name, "wrong.cl");
-    assert!(log.contains("wrong.cl:4:12"), "{log}");
+    let first = &messages(log)[0];
+    assert_eq!((&*first.file, first.line, first.col), ("wrong.cl", 4, 12));
+    assert!(first.text.contains("nothing"), "{log}");
     assert!(error.is_deterministic());
 }
 
@@ -152,7 +198,7 @@ fn a_wrong_text_is_an_error_with_its_position() {
 fn wrong_arguments_are_errors() {
     let Some(device) = device() else { return };
     let u = Universe::new();
-    let foreign = Foreign::build(&device, BLUR, &[PLANE], "", None).unwrap();
+    let foreign = build(&device, &blur(), None);
     let results = RefCell::new(Vec::new());
     let launch = |kernel: &str, args: &[Value], global: u32| {
         let grid = Grid {
@@ -164,37 +210,28 @@ fn wrong_arguments_are_errors() {
         results.borrow_mut().push(result.unwrap_err().to_string());
     };
     let xs = floats(&u, &[0.0; 4]);
+    let int = Value::Scalar(ScalarValue::I32(2));
     launch("unknown", &[], 4);
     launch("blur", std::slice::from_ref(&xs), 4);
-    launch("blur", &[Value::str("a")], 4);
     launch(
         "blur",
-        &[xs.clone(), xs.clone(), xs.clone(), xs, Value::int(1)],
+        &[xs.clone(), Value::str("a"), int.clone(), int.clone()],
         4,
     );
-    launch("blur", &[], 6);
-    let results = results.into_inner();
-    assert_eq!(results.len(), 5);
-    assert!(results[0].contains("clCreateKernel"), "{results:?}");
-    assert_eq!(
-        results[1],
-        "the kernel has 4 parameters, and 1 arguments were given"
+    launch(
+        "blur",
+        &[xs.clone(), xs.clone(), xs.clone(), int.clone()],
+        4,
     );
-    assert_eq!(results[2], "foreign kernels take numbers and arrays");
-    assert!(results[3].contains("clSetKernelArg"), "{results:?}");
-    assert!(results[4].contains("does not divide"), "{results:?}");
-}
-
-#[test]
-fn a_file_that_includes_itself_is_an_error() {
-    let a = File {
-        name: "a.h",
-        text: "#include \"b.h\"\n",
-    };
-    let b = File {
-        name: "b.h",
-        text: "#include \"a.h\"\n",
-    };
-    let error = expand(a, &[a, b]).unwrap_err();
-    assert_eq!(error.to_string(), "`a.h` includes `b.h` includes `a.h`");
+    launch("blur", &[xs.clone(), xs.clone(), Value::int(1), int], 4);
+    launch("blur", &[], 6);
+    let expected = [
+        "there is no kernel `unknown`; there are: blur",
+        "the kernel has 4 parameters, and 1 arguments were given",
+        "foreign kernels take numbers and arrays",
+        "argument 3 is for `int width`: Array{Float32} does not fit",
+        "argument 3 is for `int width`: it takes Int32, and Int64 was given",
+        "the local size 4 does not divide the global size 6 of dimension 0",
+    ];
+    assert_eq!(results.into_inner(), expected);
 }

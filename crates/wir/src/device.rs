@@ -8,6 +8,7 @@
 pub mod memory;
 pub mod overlay;
 pub mod reach;
+pub mod writes;
 
 use crate::ir::{Failure, Op};
 use crate::layout::{Layouts, Shape};

@@ -84,6 +84,8 @@ codes! {
     UnsupportedOnTarget = "unsupported-on-target",
     /// `--strict`: a stage would have run.
     NotCached = "not-cached",
+    /// A foreign text that a device's compiler refuses.
+    BuildError = "build-error",
 }
 
 impl std::fmt::Display for Code {

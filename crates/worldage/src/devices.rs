@@ -1,8 +1,12 @@
 //! Devices: code of a kernel for a device's shard, launches there, and what goes wrong as
 //! diagnostics.
 
+#[cfg(feature = "opencl")]
+mod binaries;
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(feature = "opencl")]
+mod foreign;
 #[cfg(feature = "opencl")]
 mod opencl;
 #[cfg(feature = "llvm")]
@@ -22,7 +26,6 @@ use crate::failure;
 use crate::launch::Launched;
 use crate::launch::check_grid;
 use crate::session::{Inner, Session};
-use std::path::PathBuf;
 use std::time::Duration;
 use worldage_cranelift::Grid;
 use worldage_engine::TableId;
@@ -41,6 +44,9 @@ use worldage_wir::ir::Failure;
 use worldage_wir::module::{At, Unsupported};
 use worldage_wir::source::Source;
 use worldage_wir::value::Value;
+
+#[cfg(feature = "opencl")]
+pub use foreign::{ForeignLaunch, ForeignProgram};
 
 /// Why there is no device.
 ///
@@ -70,21 +76,6 @@ pub enum DeviceCheck {
     Built(Duration),
     /// What the device's compiler had built before was taken.
     Reloaded(Duration),
-}
-
-/// Where the command keeps what drivers of devices have built: in the store's folder, unless
-/// `WORLDAGE_NO_CACHE` is set.
-///
-/// ```
-/// // Where to look for it, or to keep nothing.
-/// let folder = worldage::default_device_cache();
-/// assert!(folder.is_none_or(|folder| folder.is_absolute() || folder.is_relative()));
-/// ```
-#[must_use]
-pub fn default_device_cache() -> Option<PathBuf> {
-    let folder = worldage_store::folder::default_folder();
-    let folder = folder.filter(|_| !worldage_store::folder::is_disabled());
-    folder.map(|folder| folder.join("opencl"))
 }
 
 impl Session {

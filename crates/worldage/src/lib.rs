@@ -57,7 +57,9 @@ pub use backend::PtxKernel;
 pub use backend::{Backends, Scheduled, Shard, ShardCode, ShardLinked};
 pub use bare::BareGenerator;
 pub use calls::{CallFailure, CallOptions, CallReport};
-pub use devices::{DeviceCheck, DeviceError, default_device_cache};
+pub use devices::{DeviceCheck, DeviceError};
+#[cfg(feature = "opencl")]
+pub use devices::{ForeignLaunch, ForeignProgram};
 pub use dump::DumpError;
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
@@ -80,6 +82,8 @@ pub use worldage_engine as engine;
 pub use worldage_engine::{Explanation, Linking, Stage, StageEvent};
 #[cfg(feature = "llvm")]
 pub use worldage_llvm::{self as llvm, PtxTarget};
+#[cfg(feature = "opencl")]
+pub use worldage_opencl as opencl;
 pub use worldage_store as store;
 pub use worldage_wir as wir;
 pub use worldage_wir::diag::{Code, Diagnostic, FileId, LineCol, Place, Severity, Sources};

@@ -105,8 +105,6 @@ pub struct SessionOptions {
     /// From how many methods and instances on the store keeps an image of the session for the
     /// next start: smaller programs start as fast without one.
     pub image_from: usize,
-    /// The folder that keeps what drivers of devices have built; `None` keeps nothing.
-    pub device_cache: Option<std::path::PathBuf>,
     /// The folder of CUDA's toolkit (the one that holds `bin` and `nvvm`): libdevice and `ptxas`.
     /// `None`: the environment and the usual places say where.
     pub cuda_toolkit: Option<std::path::PathBuf>,
@@ -124,7 +122,6 @@ impl Default for SessionOptions {
             memory_limit: None,
             store: None,
             image_from: worldage_engine::Options::default().image_from,
-            device_cache: None,
             cuda_toolkit: None,
         }
     }

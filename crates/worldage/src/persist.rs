@@ -39,6 +39,24 @@ pub fn keys_of(payload: &[u8]) -> Vec<Key> {
     keys
 }
 
+/// The payload of an artifact of kind [`Kind::Keys`] that names one thing.
+#[cfg(feature = "opencl")]
+pub(crate) fn list_of(key: &Key) -> Vec<u8> {
+    let mut one = Vec::new();
+    let mut len = key.bytes().len();
+    while len >= 0x80 {
+        one.push((len & 0x7f) as u8 | 0x80);
+        len >>= 7;
+    }
+    one.push(len as u8);
+    one.extend_from_slice(key.bytes());
+    one.extend_from_slice(key.fingerprint().as_bytes());
+    let len = u32::try_from(one.len()).expect("a key is short");
+    let mut payload = len.to_le_bytes().to_vec();
+    payload.extend_from_slice(&one);
+    payload
+}
+
 /// The key that a remembered one begins with: its length, seven bits per byte, and its bytes.
 fn key_in(remembered: &[u8]) -> Option<Key> {
     let mut len = 0usize;

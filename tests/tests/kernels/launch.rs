@@ -29,8 +29,8 @@ pub(crate) enum Engine {
 pub(crate) struct Launch {
     #[serde(skip)]
     pub(crate) name: String,
-    file: String,
-    kernel: String,
+    pub(crate) file: String,
+    pub(crate) kernel: String,
     global_size: Vec<u32>,
     local_size: Vec<Json>,
     args: Vec<Arg>,
@@ -190,6 +190,15 @@ fn schedules(program: &str, sig: &str) -> Result<Vec<Schedule>, String> {
 }
 
 impl Launch {
+    /// Whether an engine can run its program: OpenCL C is for OpenCL devices.
+    pub(crate) fn is_for(&self, engine: Engine) -> bool {
+        !self.is_foreign() || engine == Engine::OpenCl
+    }
+
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.file.ends_with(".cl")
+    }
+
     /// Every launch of `kernels/reference`, sorted.
     pub(crate) fn all() -> Vec<Launch> {
         let folder = std::fs::read_dir("kernels/reference").expect("the folder is there");
@@ -212,6 +221,9 @@ impl Launch {
     /// Runs it on an engine, in every schedule, and compares with what is expected, and with the
     /// interpreter.
     pub(crate) fn check(&self, engine: Engine) -> Result<(), String> {
+        if self.is_foreign() {
+            return super::foreign::check(self);
+        }
         let path = format!("kernels/{}", self.file);
         let program = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         for schedule in schedules(&program, &self.signature())? {
@@ -226,7 +238,7 @@ impl Launch {
         format!("{}({})", self.kernel, types.join(", "))
     }
 
-    fn size(&self) -> LaunchSize {
+    pub(crate) fn size(&self) -> LaunchSize {
         let global = std::array::from_fn(|d| self.global_size.get(d).copied().unwrap_or(1));
         let local = std::array::from_fn(|d| match self.local_size.get(d) {
             Some(Json::String(parameter)) => Extent::Parameter(parameter.as_str().into()),
@@ -239,14 +251,27 @@ impl Launch {
         LaunchSize { global, local }
     }
 
+    pub(crate) fn args(&self, u: &Universe) -> Vec<Value> {
+        let each = self.args.iter();
+        each.map(|arg| value(u, &arg.ty, &arg.value)).collect()
+    }
+
+    /// Compares what an engine gives with what is expected.
+    pub(crate) fn compare_expected(&self, engine: Engine, found: &[Value]) -> Result<(), String> {
+        for (arg, found) in self.args.iter().zip(found) {
+            if let Some(expected) = self.expected.get(&arg.name) {
+                let universe = Universe::new();
+                let expected = value(&universe, &arg.ty, expected);
+                let what = format!("{engine:?} and what is expected, {}", arg.name);
+                compare(&what, &scalars(found), &scalars(&expected), self.within)?;
+            }
+        }
+        Ok(())
+    }
+
     fn check_in(&self, engine: Engine, program: &str, schedule: &Schedule) -> Result<(), String> {
         let size = self.size();
-        let args = |u: &Universe| {
-            self.args
-                .iter()
-                .map(|arg| value(u, &arg.ty, &arg.value))
-                .collect()
-        };
+        let args = |u: &Universe| self.args(u);
         let found = engine.launch_in(program, &self.kernel, args, &size, schedule)?;
         // The oracle runs the first schedule: all give the same.
         let first = schedules(program, &self.signature())?.remove(0);
@@ -256,14 +281,8 @@ impl Launch {
             let what = format!("{engine:?} and the interpreter, {}", arg.name);
             let within = if self.ulp == 0 { 0.0 } else { self.within };
             compare(&what, &scalars(found), &scalars(oracle), within)?;
-            if let Some(expected) = self.expected.get(&arg.name) {
-                let universe = Universe::new();
-                let expected = value(&universe, &arg.ty, expected);
-                let what = format!("{engine:?} and what is expected, {}", arg.name);
-                compare(&what, &scalars(found), &scalars(&expected), self.within)?;
-            }
         }
-        Ok(())
+        self.compare_expected(engine, &found)
     }
 }
 

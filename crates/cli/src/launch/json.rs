@@ -12,8 +12,8 @@ use worldage::{Extent, LaunchSize, Universe, Value};
 
 /// What the file says; unknown keys are ignored.
 #[derive(Debug, Deserialize)]
-pub(super) struct Launch {
-    pub(super) kernel: Option<String>,
+pub(crate) struct Launch {
+    pub(crate) kernel: Option<String>,
     global_size: Vec<u32>,
     local_size: Option<Vec<Items>>,
     args: Vec<Arg>,
@@ -27,10 +27,27 @@ enum Items {
     Parameter(Box<str>),
 }
 
+/// What a reference says beside the launch.
+#[cfg(feature = "opencl")]
+#[derive(Debug, Deserialize)]
+pub(crate) struct Expected {
+    /// The name of the file that holds the kernel.
+    pub(crate) file: String,
+    expected: std::collections::BTreeMap<String, Json>,
+}
+
+#[cfg(feature = "opencl")]
+impl Expected {
+    /// `None`, if it says nothing.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Expected> {
+        serde_json::from_slice(bytes).ok()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Arg {
     name: String,
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     ty: String,
     value: Json,
 }
@@ -53,7 +70,7 @@ const LOCAL: u32 = 64;
 
 impl Launch {
     /// Reads the file; what is wrong with it is rendered with its position.
-    pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Launch, String> {
+    pub(crate) fn read(name: &str, bytes: &[u8]) -> Result<Launch, String> {
         serde_json::from_slice(bytes).map_err(|error| {
             let (line, col) = (error.line().max(1), error.column().max(1));
             let text = error.to_string();
@@ -75,7 +92,7 @@ impl Launch {
     }
 
     /// The index space.
-    pub(super) fn size(&self, name: &str) -> Result<LaunchSize, String> {
+    pub(crate) fn size(&self, name: &str) -> Result<LaunchSize, String> {
         let global = dimensions(name, "global_size", &self.global_size, &1)?;
         if global.contains(&0) {
             return Err(wrong(name, "every \"global_size\" is at least 1"));
@@ -94,7 +111,7 @@ impl Launch {
     }
 
     /// The arguments as values.
-    pub(super) fn values(&self, name: &str, u: &Universe) -> Result<Vec<Value>, String> {
+    pub(crate) fn values(&self, name: &str, u: &Universe) -> Result<Vec<Value>, String> {
         let value = |arg: &Arg| {
             let value = value(u, &arg.ty, &arg.value);
             value.map_err(|error| wrong(name, &format!("argument `{}`: {error}", arg.name)))
@@ -102,14 +119,43 @@ impl Launch {
         self.args.iter().map(value).collect()
     }
 
+    /// Adds types that the file leaves out, where the kernel says them.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn complete(&mut self, types: impl Iterator<Item = Option<String>>) {
+        for (arg, ty) in self.args.iter_mut().zip(types) {
+            if let (true, Some(ty)) = (arg.ty.is_empty(), ty) {
+                arg.ty = ty;
+            }
+        }
+    }
+
+    /// What must come out: names of arguments, their places, values.
+    #[cfg(feature = "opencl")]
+    pub(crate) fn expected(
+        &self,
+        name: &str,
+        u: &Universe,
+        expected: &Expected,
+    ) -> Result<Vec<(String, usize, Value)>, String> {
+        let mut all = Vec::new();
+        for (of, json) in &expected.expected {
+            let ix = self.args.iter().position(|arg| arg.name == *of);
+            let ix = ix.ok_or_else(|| wrong(name, &format!("there is no argument `{of}`")))?;
+            let value = value(u, &self.args[ix].ty, json);
+            let value = value.map_err(|error| wrong(name, &format!("expected `{of}`: {error}")))?;
+            all.push((of.clone(), ix, value));
+        }
+        Ok(all)
+    }
+
     /// A kernel on the types of the arguments, as text.
-    pub(super) fn signature(&self, kernel: &str) -> String {
+    pub(crate) fn signature(&self, kernel: &str) -> String {
         let types: Vec<&str> = self.args.iter().map(|arg| &*arg.ty).collect();
         format!("{kernel}({})", types.join(", "))
     }
 
     /// What is printed: the arguments with the values that they have afterwards.
-    pub(super) fn answer(&self, after: &[Value]) -> String {
+    pub(crate) fn answer(&self, after: &[Value]) -> String {
         let args = self.args.iter().zip(after).map(|(arg, value)| AnswerArg {
             name: &arg.name,
             ty: &arg.ty,
@@ -145,6 +191,9 @@ fn value(u: &Universe, ty: &str, json: &Json) -> Result<Value, String> {
         .strip_prefix("Array{")
         .and_then(|ty| ty.strip_suffix('}'));
     let name = elem.unwrap_or(ty).trim();
+    if ty.is_empty() {
+        return Err("it has no \"type\"".to_string());
+    }
     let Some(scalar) = Scalar::ALL.into_iter().find(|scalar| scalar.name() == name) else {
         return Err(format!(
             "`{ty}` is no number type, Bool, or array of one, such as Array{{Float32}}"

@@ -27,7 +27,7 @@ impl Code {
         values: &[Value],
         grid: Grid,
     ) -> Result<Launched, Error> {
-        let args = Args::new(values, &self.leaves);
+        let args = Args::new(values, &self.leaves, &self.written);
         let args = args.map_err(|error| Error::Arguments(error.to_string()))?;
         let device = kernel.device();
         let buffers = args.upload(|bytes| Buffer::new(device, bytes))?;
@@ -51,7 +51,7 @@ impl Code {
         // that the arguments were checked against, and it checks its indices.
         let took = unsafe { kernel.launch(grid, &words) }?;
         let fault = Fault::read(&self.sites, &errors.read()?);
-        let after = args.download(u, values, &buffers, Buffer::read_into)?;
+        let after = args.download(u, values, &buffers, Buffer::read_into, || Ok(()))?;
         Ok(Launched {
             args: after,
             fault,

@@ -53,11 +53,13 @@ pub struct Code {
     pub params: Vec<Ty>,
     /// What the kernel is given for each argument, in order.
     pub leaves: Vec<Vec<Leaf>>,
+    /// For each array among them, whether the kernel may write it.
+    pub written: Vec<bool>,
     /// What can fail: the kernel writes the number of one, counted from 1, into its error words.
     pub sites: Vec<FailSite>,
 }
 
-portable!(struct Code { ptx, entry, target, params, leaves, sites });
+portable!(struct Code { ptx, entry, target, params, leaves, written, sites });
 
 /// Makes PTX; shared by all threads.
 pub struct Generator {
@@ -147,6 +149,7 @@ impl Generator {
             target,
             params: entry.params.clone(),
             leaves: written.leaves,
+            written: device::writes::written(&self.layouts, module),
             sites: written.sites,
         })
     }

@@ -26,6 +26,7 @@ use std::fmt::Write;
 use worldage_dispatch::Ty;
 use worldage_engine::Mi;
 use worldage_wir::ast::NodeId;
+use worldage_wir::device::writes::written;
 use worldage_wir::device::{FailKind, FailSite};
 use worldage_wir::ir::{Body, Op, Pos, Term};
 use worldage_wir::layout::Layouts;
@@ -57,6 +58,7 @@ pub fn generate(layouts: &Layouts, module: &Module) -> Result<Code, Unsupported>
         entry: name,
         params: entry.params.clone(),
         leaves,
+        written: written(layouts, module),
         sites: generator.sites,
         needs_double: generator.needs_double,
         needs_long_atomics: generator.needs_long_atomics,

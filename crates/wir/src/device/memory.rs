@@ -40,23 +40,39 @@ pub struct Args {
     /// In order, structs taken apart.
     pub args: Vec<Arg>,
     /// Different arrays, each once.
-    pub arrays: Vec<(ArrayRef, Elem)>,
+    pub arrays: Vec<Passed>,
+}
+
+/// An array that a launch is given.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    array: ArrayRef,
+    elem: Elem,
+    length: usize,
+    /// Whether the kernel may write it through one of its parameters.
+    is_written: bool,
 }
 
 impl Args {
-    /// Takes values apart.
+    /// Takes values apart. `written` says of each array among the leaves whether the kernel may
+    /// write it; one that it does not name may be written.
     ///
     /// # Errors
     /// If they are not what the kernel takes.
-    pub fn new(values: &[Value], leaves: &[Vec<Leaf>]) -> Result<Args, ArgumentError> {
+    pub fn new(
+        values: &[Value],
+        leaves: &[Vec<Leaf>],
+        written: &[bool],
+    ) -> Result<Args, ArgumentError> {
         let mut args = Args::default();
+        let mut written = written.iter().copied();
         if values.len() != leaves.len() {
             let message = format!("{} arguments for {} parameters", values.len(), leaves.len());
             return Err(ArgumentError(message));
         }
         for (value, leaves) in values.iter().zip(leaves) {
             let mut leaves = leaves.iter();
-            args.take(value, &mut leaves)?;
+            args.take(value, &mut leaves, &mut written)?;
         }
         Ok(args)
     }
@@ -65,6 +81,7 @@ impl Args {
         &mut self,
         value: &Value,
         leaves: &mut impl Iterator<Item = &'l Leaf>,
+        written: &mut impl Iterator<Item = bool>,
     ) -> Result<(), ArgumentError> {
         match value {
             Value::Nothing | Value::Function(_) => {}
@@ -76,19 +93,26 @@ impl Args {
             },
             Value::Struct(record) | Value::Tuple(record) => {
                 for part in record.parts() {
-                    self.take(part, leaves)?;
+                    self.take(part, leaves, written)?;
                 }
             }
             Value::Array(array) => {
                 let Some(Leaf::Array(elem)) = leaves.next() else {
                     return Err(wrong());
                 };
-                let known = self.arrays.iter().position(|(other, _)| other.is(array));
+                let known = self.arrays.iter().position(|known| known.array.is(array));
                 let ix = known.unwrap_or_else(|| {
-                    self.arrays.push((array.clone(), elem.clone()));
+                    self.arrays.push(Passed {
+                        array: array.clone(),
+                        elem: elem.clone(),
+                        length: array.len(),
+                        is_written: false,
+                    });
                     self.arrays.len() - 1
                 });
-                let length = i64::try_from(array.len()).map_err(|_| wrong())?;
+                let passed = &mut self.arrays[ix];
+                passed.is_written |= written.next().unwrap_or(true);
+                let length = i64::try_from(passed.length).map_err(|_| wrong())?;
                 self.args.push(Arg::Array(ix, length));
             }
             Value::Str(_) => return Err(wrong()),
@@ -130,7 +154,7 @@ impl Args {
     /// Those of `buffer`.
     pub fn upload<B, E>(&self, mut buffer: impl FnMut(&[u8]) -> Result<B, E>) -> Result<Vec<B>, E> {
         let each = self.arrays.iter();
-        each.map(|(array, elem)| {
+        each.map(|Passed { array, elem, .. }| {
             let elems = array.elems();
             match plain!(&*elems, as_bytes) {
                 Some(bytes) => buffer(bytes),
@@ -140,40 +164,84 @@ impl Args {
         .collect()
     }
 
-    /// The values of the launch with their arrays as `read` finds them in the buffers, which are
-    /// those of [`Args::upload`].
+    /// The values of the launch with their arrays as they are in the buffers, which are those of
+    /// [`Args::upload`]. An array that the kernel does not write is not read: it is the one that
+    /// was given.
+    ///
+    /// `read` may only begin to copy into the bytes: all of them are kept, and nothing else is done
+    /// with them, until `wait` has returned, which is called also when a `read` fails.
     ///
     /// # Errors
-    /// Those of `read`.
+    /// Those of `read` and `wait`.
     pub fn download<B, E>(
         &self,
         u: &Universe,
         values: &[Value],
         buffers: &[B],
         mut read: impl FnMut(&B, &mut [u8]) -> Result<(), E>,
+        wait: impl FnOnce() -> Result<(), E>,
     ) -> Result<Vec<Value>, E> {
-        let mut arrays = Vec::with_capacity(buffers.len());
-        for ((array, elem), buffer) in self.arrays.iter().zip(buffers) {
-            let length = array.len();
-            let scalar = u.scalar_of(elem.ty);
-            let fresh = scalar.and_then(|scalar| Elems::scalars(scalar, length));
-            let mut elems = fresh.unwrap_or_else(|| array.elems().clone());
-            match plain!(&mut elems, as_mut_bytes) {
-                Some(bytes) => read(buffer, bytes)?,
-                None => {
-                    let mut bytes = vec![0; length * elem.size];
-                    read(buffer, &mut bytes)?;
-                    from_bytes(&mut elems, elem, &bytes);
-                }
+        let each = self.arrays.iter();
+        let mut places: Vec<Option<Place>> = each
+            .map(|passed| passed.is_written.then(|| Place::of(passed, u)))
+            .collect();
+        let mut begun = Ok(());
+        for (place, buffer) in places.iter_mut().zip(buffers) {
+            if let (Ok(()), Some(place)) = (&begun, place) {
+                begun = read(buffer, place.bytes());
             }
-            arrays.push(Value::Array(ArrayRef::new(array.ty(), elem.ty, elems)));
         }
+        let waited = wait();
+        begun.and(waited)?;
+        let each = self.arrays.iter().zip(places);
+        let arrays: Vec<Value> = each
+            .map(|(passed, place)| match place {
+                None => Value::Array(passed.array.clone()),
+                Some(place) => place.finish(passed),
+            })
+            .collect();
         let new = |array: &ArrayRef| {
-            let ix = self.arrays.iter().position(|(known, _)| known.is(array));
+            let ix = self.arrays.iter().position(|known| known.array.is(array));
             ix.map_or_else(|| Value::Array(array.clone()), |ix| arrays[ix].clone())
         };
         let after = values.iter().map(|value| replace_arrays(value, &new));
         Ok(after.collect())
+    }
+}
+
+/// Where the contents of a buffer are copied to.
+struct Place {
+    elems: Elems,
+    /// As the device has them, where `elems` are otherwise.
+    bytes: Vec<u8>,
+}
+
+impl Place {
+    fn of(passed: &Passed, u: &Universe) -> Place {
+        let (elem, length) = (&passed.elem, passed.length);
+        let scalar = u.scalar_of(elem.ty);
+        let fresh = scalar.and_then(|scalar| Elems::scalars(scalar, length));
+        let mut elems = fresh.unwrap_or_else(|| passed.array.elems().clone());
+        let bytes = match plain!(&mut elems, as_mut_bytes) {
+            Some(_) => Vec::new(),
+            None => vec![0; length * elem.size],
+        };
+        Place { elems, bytes }
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        match plain!(&mut self.elems, as_mut_bytes) {
+            Some(bytes) => bytes,
+            None => &mut self.bytes,
+        }
+    }
+
+    fn finish(mut self, passed: &Passed) -> Value {
+        let Passed { array, elem, .. } = passed;
+        if plain!(&self.elems, as_bytes).is_none() {
+            from_bytes(&mut self.elems, elem, &self.bytes);
+        }
+        Value::Array(ArrayRef::new(array.ty(), elem.ty, self.elems))
     }
 }
 

@@ -66,6 +66,7 @@ impl Code {
             Code::HostError => "look at the function that the host gave, or at its arguments",
             Code::UnsupportedOnTarget => "choose another target",
             Code::NotCached => "run once without --strict to fill the store",
+            Code::BuildError => "correct the text, or choose another device",
         }
     }
 }

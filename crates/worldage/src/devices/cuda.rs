@@ -9,7 +9,6 @@ use crate::backend::{PtxKernel, Shard, ShardLinked};
 use crate::calls::{Failed, Route};
 use crate::launch::Launched;
 use crate::options::OptLevel;
-use crate::persist::PRODUCER;
 use crate::session::{Inner, Session};
 use crate::tuning::table::Environment;
 use std::sync::Arc;
@@ -173,9 +172,10 @@ impl Inner {
     }
 }
 
+/// A driver has made it, whichever worldage asked for it.
 fn origin(device: &Identity) -> Origin {
     Origin {
-        producer: PRODUCER.into(),
-        target: format!("{} CUDA {}", device.name, device.driver).into(),
+        producer: format!("CUDA {}", device.driver).into(),
+        target: device.name.as_str().into(),
     }
 }

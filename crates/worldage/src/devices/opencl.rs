@@ -3,6 +3,7 @@
 //! A device is opened when something is first launched on it; its absence is no fact about the
 //! program, so it is asked again at the next launch.
 
+use super::binaries::Binaries;
 use super::{DeviceCheck, DeviceError};
 use crate::backend::ShardLinked;
 use crate::calls::{Failed, Route};
@@ -12,7 +13,6 @@ use crate::tuning::table::Environment;
 use std::sync::Arc;
 use worldage_cranelift::Grid;
 use worldage_engine::Mi;
-use worldage_opencl::cache::Folder;
 use worldage_opencl::{Device, Error, Kernel};
 use worldage_wir::value::Value;
 
@@ -54,7 +54,7 @@ impl Inner {
         let Ok(device) = self.opencl_device() else {
             return Ok(DeviceCheck::Generated);
         };
-        let cache = self.device_cache();
+        let cache = self.binaries();
         let built = kernel_of(linked).build(&device, cache.as_ref().map(|c| c as _));
         let built = built.map_err(|error| of_device(&error))?;
         Ok(match built.from_cache {
@@ -63,7 +63,7 @@ impl Inner {
         })
     }
 
-    fn opencl_device(&self) -> Result<Arc<Device>, Error> {
+    pub(super) fn opencl_device(&self) -> Result<Arc<Device>, Error> {
         let mut open = self.opencl.lock();
         if let Some(device) = &*open {
             return Ok(Arc::clone(device));
@@ -89,8 +89,9 @@ impl Inner {
         Ok(Environment::from(owned))
     }
 
-    fn device_cache(&self) -> Option<Folder> {
-        self.options.device_cache.as_deref().map(Folder::new)
+    /// Where what the driver builds is kept, if the session has a store.
+    pub(super) fn binaries(&self) -> Option<Binaries> {
+        self.store.read().clone().map(Binaries)
     }
 
     pub(crate) fn launch_opencl(
@@ -107,7 +108,7 @@ impl Inner {
                 global: grid.global,
                 local: grid.local,
             };
-            let cache = self.device_cache();
+            let cache = self.binaries();
             let cache = cache.as_ref().map(|cache| cache as _);
             let launched = kernel.launch(&device, &self.universe, args, grid, cache);
             let launched = launched.map_err(|error| of_device(&error))?;
