@@ -319,7 +319,14 @@ fn line(artifact: &Artifact) -> String {
                     let found = key.parts().find(|part| part.name == name);
                     found.map_or(String::new(), |part| part.value.to_string())
                 };
-                format!("  {} {}", part("instance"), part("shard"))
+                // What a driver builds differs by its options.
+                let subject = format!(
+                    "  {} {} {}",
+                    part("instance"),
+                    part("shard"),
+                    part("options")
+                );
+                subject.trim_end().to_string()
             })
             .unwrap_or_default(),
         Kind::Table => serde_json::from_slice(&artifact.payload)

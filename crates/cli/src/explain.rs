@@ -1,6 +1,6 @@
 //! `worldage explain`: what an edit of a file invalidates, why, and what each stage does.
 
-use crate::compile::Opt;
+use crate::compile::{Opt, Target};
 use crate::failure::{Done, Failure};
 use crate::summary::{self, Work};
 use crate::{files, foreign, terminal};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 use worldage::engine::StageExplanation;
-use worldage::{Explanation, Session, SessionOptions, Update};
+use worldage::{EditFailure, Explanation, Session, SessionOptions, Shard, Update};
 
 /// The arguments of `worldage explain`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// takes concrete types only]
     #[arg(long = "fn", value_name = "INSTANCE")]
     function: Option<String>,
+    /// For which target: host, opencl or ptx:sm_NN; of a device, every kernel in every schedule
+    #[arg(long, default_value = "host", value_name = "TARGET")]
+    target: Target,
     /// How hard the code generator tries
     #[arg(long, value_enum, default_value = "speed")]
     opt: Opt,
@@ -67,25 +70,43 @@ pub(crate) fn run(args: &Args) -> Done {
     if foreign::is_foreign(std::slice::from_ref(&args.file)) {
         return foreign::explain(&args.file, &args.after, args.json);
     }
+    if matches!(args.target, Target::Interpreter | Target::Cuda) {
+        let message = "--target is host, opencl or ptx:sm_NN here";
+        return Err(Failure::Usage(message.to_string()));
+    }
+    if let Some(missing) = args.target.missing() {
+        return Err(missing);
+    }
     let session = Session::new(SessionOptions {
         opt: args.opt.level()?,
         ..SessionOptions::default()
     })?;
     files::define(&session, std::slice::from_ref(&args.file))?;
     let edited = files::read(&args.after)?;
-    match &args.function {
-        Some(function) => session
-            .compile(function)
-            .map_err(|failure| Failure::edit(&session, &failure))?,
-        None if session.compile_all().is_empty() => {
+    let (opt, target) = (args.opt.level()?, &args.target);
+    let device = target.shard(opt);
+    let shard = device.unwrap_or(Shard::Host(opt));
+    let failed = |failure: EditFailure| Failure::edit(&session, &failure);
+    match (&args.function, device) {
+        (Some(function), None) => session.compile(function).map_err(failed)?,
+        (Some(function), Some(_)) => session.prepare_on(function, shard).map_err(failed)?,
+        (None, Some(_)) => {
+            let kernels = session.kernels();
+            if kernels.is_empty() {
+                let message = "the program has no kernel whose parameters all have concrete types";
+                return Err(Failure::Usage(message.to_string()));
+            }
+            session.prepare_each(&kernels, shard).map_err(failed)?;
+        }
+        (None, None) if session.compile_all().is_empty() => {
             return Err(Failure::Usage(format!(
                 "no method of {} takes concrete types only: name an instance with --fn",
                 args.file.display()
             )));
         }
-        None => {}
+        (None, None) => {}
     }
-    let update = session.update(args.function.as_deref(), |session| {
+    let update = session.update_on(shard, args.function.as_deref(), |session| {
         session.replace_program(vec![edited])
     });
     let update = update.map_err(|failure| Failure::edit(&session, &failure))?;

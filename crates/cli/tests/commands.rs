@@ -3,7 +3,8 @@
 //! A file is a session in a fresh folder: `file NAME` writes the indented lines below it; `stdin`
 //! keeps the indented lines below it for the next command; `$ ARGS` runs `worldage ARGS`, and what
 //! follows is what it does: `? STATUS`, its standard output behind `| `, its standard error behind
-//! `! `. Times are written `N ms`, names of artifacts `KEY`. `UPDATE_EXPECT=1` rewrites what commands do.
+//! `! `. A line `@ FEATURE` or `@ no FEATURE` before a command says which builds of the command it is
+//! for; others leave it and what it does alone. Times are written `N ms`, names of artifacts `KEY`. `UPDATE_EXPECT=1` rewrites what commands do.
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::fmt::Write as _;
@@ -81,11 +82,32 @@ fn replay(text: &str) -> Result<String, Failed> {
                 Some(name) => std::fs::write(folder.path().join(name), block)?,
                 None => stdin = block,
             }
+        } else if let Some(build) = line.strip_prefix("@ ") {
+            if !is_this_build(build) {
+                // Up to the empty line that ends what the command does.
+                while let Some(inner) = lines.next_if(|line| !line.is_empty()) {
+                    let _ = writeln!(out, "{inner}");
+                }
+            }
         } else if let Some(args) = line.strip_prefix("$ ") {
             out.push_str(&run(folder.path(), args, &std::mem::take(&mut stdin))?);
         }
     }
     Ok(out)
+}
+
+/// Whether a feature, or `no` feature, is what the command was built with.
+fn is_this_build(build: &str) -> bool {
+    let is_there = |feature: &str| match feature {
+        "cuda" => cfg!(feature = "cuda"),
+        "llvm" => cfg!(feature = "llvm"),
+        "opencl" => cfg!(feature = "opencl"),
+        other => panic!("the command has no feature `{other}`"),
+    };
+    match build.strip_prefix("no ") {
+        Some(feature) => !is_there(feature),
+        None => is_there(build),
+    }
 }
 
 /// What a command does, in the form of the file.

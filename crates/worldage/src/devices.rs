@@ -28,6 +28,7 @@ use crate::launch::check_grid;
 use crate::session::{Inner, Session};
 use std::time::Duration;
 use worldage_cranelift::Grid;
+use worldage_dispatch::{MethodId, World};
 use worldage_engine::TableId;
 #[cfg(any(feature = "opencl", feature = "llvm"))]
 use worldage_engine::ViewId;
@@ -120,18 +121,8 @@ impl Session {
     /// ```
     pub fn kernels(&self) -> Vec<String> {
         let inner = &*self.inner;
-        let (world, types) = (inner.engine.world(), inner.universe.types());
-        let methods = inner.engine.methods_in(TableId::BASE, world).into_iter();
-        let kernels = methods.filter(|method| {
-            let source = inner.engine.source(*method, world);
-            let info = inner.engine.method(*method);
-            info.sig.vars.is_empty()
-                && types.is_concrete(info.sig.params)
-                && matches!(
-                    source.as_deref(),
-                    Some(Source::Method(source)) if source.def.kernel
-                )
-        });
+        let world = inner.engine.world();
+        let kernels = inner.kernels(world).into_iter();
         let mut names: Vec<String> = kernels
             .map(|method| inner.engine.method_name(method, world))
             .collect();
@@ -199,6 +190,23 @@ impl DeviceCheck {
 }
 
 impl Inner {
+    /// The kernels of the program whose parameters all have concrete types.
+    pub(crate) fn kernels(&self, world: World) -> Vec<MethodId> {
+        let types = self.universe.types();
+        let mut methods = self.engine.methods_in(TableId::BASE, world);
+        methods.retain(|method| {
+            let source = self.engine.source(*method, world);
+            let info = self.engine.method(*method);
+            info.sig.vars.is_empty()
+                && types.is_concrete(info.sig.params)
+                && matches!(
+                    source.as_deref(),
+                    Some(Source::Method(source)) if source.def.kernel
+                )
+        });
+        methods
+    }
+
     /// Builds a compiled kernel, where there is what builds it.
     fn build(&self, mi: Mi, shard: Shard, at: ShardId) -> Result<DeviceCheck, Failed> {
         let ci = self.engine.demand(mi, at, None);

@@ -1,5 +1,6 @@
 //! An edit and what it makes of compiled code: what it invalidates, brought up to date at once.
 
+use crate::backend::{Scheduled, Shard};
 use crate::edits::{EditFailure, EditReport};
 use crate::session::{Inner, Session};
 use rustc_hash::FxHashSet;
@@ -7,10 +8,10 @@ use std::time::Instant;
 use worldage_dispatch::Symbol;
 use worldage_engine::engine::DemandError;
 use worldage_engine::events::Origin;
-use worldage_engine::{Explanation, Mi, Stage, TableId};
+use worldage_engine::{Explanation, Mi, ShardId, Stage, TableId, ViewId};
 use worldage_wir::diag::{Code, Diagnostic};
 
-/// What an edit did to the compiled instances of the default shard.
+/// What an edit did to the compiled instances of a shard.
 ///
 /// ```
 /// # use worldage::*;
@@ -36,6 +37,9 @@ pub struct Update {
     /// From the edit's beginning until everything was up to date again, nanoseconds.
     pub ns: u64,
 }
+
+/// An instance in a shard.
+type Compiled = (Mi, ShardId);
 
 impl Session {
     /// Compiles one instance, `f(Int64)`, and all that it calls, without a call.
@@ -112,25 +116,69 @@ impl Session {
         only: Option<&str>,
         edit: impl FnOnce(&Session) -> Result<EditReport, EditFailure>,
     ) -> Result<Update, EditFailure> {
+        self.update_on(Shard::Host(self.inner.options.opt), only, edit)
+    }
+
+    /// As [`Session::update`], of a shard of any kind. Code of a device holds a kernel and all that
+    /// it calls, in every schedule: an edit of one function generates exactly the kernels that use
+    /// it.
+    ///
+    /// ```
+    /// use worldage::{OptLevel, Session, SessionOptions, Shard};
+    /// # #[cfg(feature = "opencl")] {
+    /// let session = Session::new(SessionOptions::default()).unwrap();
+    /// let text = "noinline fn g() { 1 }\nnoinline fn h() { 2 }
+    ///     kernel fn a(xs: Array{Int64}) { xs[0] = g() }
+    ///     kernel fn b(xs: Array{Int64}) { xs[0] = h() }";
+    /// session.define("a.wir", text, None).unwrap();
+    /// session.prepare_each(&session.kernels(), Shard::OpenCl).unwrap();
+    /// let update = session.update_on(Shard::OpenCl, None, |session| {
+    ///     session.define("b.wir", "noinline fn g() { 3 }", None)
+    /// });
+    /// let update = update.unwrap();
+    /// assert_eq!(update.explanations[0].name, "a(Array{Int64})");
+    /// // The function is inferred; one kernel is generated and linked; the other stays.
+    /// assert_eq!((update.ran, update.reused), ([1, 1, 1], 1));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::update`].
+    pub fn update_on(
+        &self,
+        shard: Shard,
+        only: Option<&str>,
+        edit: impl FnOnce(&Session) -> Result<EditReport, EditFailure>,
+    ) -> Result<Update, EditFailure> {
         let inner = &*self.inner;
         let begun = Instant::now();
-        let before = inner.valid_instances();
+        let view = inner.view_on(shard, inner.view_id(None)?);
+        let shards = inner.schedules_on(shard, view);
+        let before = inner.valid_instances(&shards);
         let edit = edit(self)?;
-        let after: FxHashSet<Mi> = inner.valid_instances().into_iter().collect();
+        let after: FxHashSet<Compiled> = inner.valid_instances(&shards).into_iter().collect();
         let mut invalidated = before.clone();
-        invalidated.retain(|mi| !after.contains(mi));
+        invalidated.retain(|compiled| !after.contains(compiled));
         let reused = before.len() - invalidated.len();
         let roots = match only {
             Some(sig) => {
-                let view = inner.view_id(None)?;
-                vec![inner.instance(sig, view, inner.engine.world())?]
+                let world = inner.engine.world();
+                let mi = inner.instance(sig, view, world)?;
+                let schedules = inner.space(mi, world);
+                let at = |schedule| inner.engine.shard(Scheduled { shard, schedule }, view);
+                schedules
+                    .schedules()
+                    .map(|schedule| (mi, at(schedule)))
+                    .collect()
             }
             None => invalidated.clone(),
         };
         let earlier = inner.engine.take_log();
-        let failed: FxHashSet<Mi> = roots
+        let failed: FxHashSet<Compiled> = roots
             .into_iter()
-            .filter(|mi| inner.is_gone(*mi) || inner.bring_up_to_date(*mi).is_err())
+            .filter(|(mi, shard)| {
+                inner.is_gone(*mi) || inner.engine.demand(*mi, *shard, None).is_err()
+            })
             .collect();
         let events = inner.engine.take_log();
         let mut ran = [0; 3];
@@ -147,14 +195,17 @@ impl Session {
         inner.log.lock().extend(earlier.into_iter().chain(events));
         let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
 
-        let now: FxHashSet<Mi> = inner.valid_instances().into_iter().collect();
+        let now: FxHashSet<Compiled> = inner.valid_instances(&shards).into_iter().collect();
         let (mut explanations, mut gone) = (Vec::new(), Vec::new());
-        let shard = inner.shard(inner.options.opt, inner.engine.view(&[]));
-        for mi in invalidated {
-            if failed.contains(&mi) || inner.is_gone(mi) {
-                gone.push(inner.engine.name(mi));
-            } else if now.contains(&mi) {
-                explanations.extend(inner.engine.explain(mi, shard));
+        for (mi, at) in invalidated {
+            let schedule = inner.schedule_in(shard, at);
+            if failed.contains(&(mi, at)) || inner.is_gone(mi) {
+                gone.push(inner.engine.name(mi) + &schedule);
+            } else if now.contains(&(mi, at)) {
+                explanations.extend(inner.engine.explain(mi, at).map(|mut explanation| {
+                    explanation.name += &schedule;
+                    explanation
+                }));
             }
         }
         explanations.sort_by(|a, b| a.name.cmp(&b.name));
@@ -171,12 +222,37 @@ impl Session {
 }
 
 impl Inner {
-    /// Compiled instances of the default shard whose next call would run no stage.
-    fn valid_instances(&self) -> Vec<Mi> {
-        let shard = self.shard(self.options.opt, self.engine.view(&[]));
-        let mut valid = self.engine.valid(shard);
-        valid.retain(|mi| !self.is_intrinsic(*mi));
-        valid
+    /// Compiled instances of these shards whose next call would run no stage.
+    fn valid_instances(&self, shards: &[ShardId]) -> Vec<Compiled> {
+        let mut all = Vec::new();
+        for shard in shards {
+            let mut valid = self.engine.valid(*shard);
+            valid.retain(|mi| !self.is_intrinsic(*mi));
+            all.extend(valid.into_iter().map(|mi| (mi, *shard)));
+        }
+        all
+    }
+
+    /// The shard, of a device in each schedule that a kernel of the program has.
+    fn schedules_on(&self, shard: Shard, view: ViewId) -> Vec<ShardId> {
+        let world = self.engine.world();
+        let mut shards = vec![self.engine.shard(shard.into(), view)];
+        let kernels = match shard {
+            Shard::Host(_) => Vec::new(),
+            #[cfg(any(feature = "opencl", feature = "llvm"))]
+            _ => self.kernels(world),
+        };
+        for method in kernels {
+            let params = self.engine.method(method).sig.params;
+            let mi = self.engine.instance(method, params);
+            for schedule in self.space(mi, world).schedules() {
+                let at = self.engine.shard(Scheduled { shard, schedule }, view);
+                if !shards.contains(&at) {
+                    shards.push(at);
+                }
+            }
+        }
+        shards
     }
 
     /// Whether the method of an instance is not defined any more.
@@ -187,6 +263,13 @@ impl Inner {
         self.engine
             .find_method(method.table, function, &method.sig, world)
             .is_none()
+    }
+
+    /// ` block=64`, or nothing.
+    fn schedule_in(&self, shard: Shard, at: ShardId) -> String {
+        let name = self.engine.shard_name(at);
+        let schedule = name.strip_prefix(&shard.to_string());
+        schedule.unwrap_or_default().to_string()
     }
 
     fn bring_up_to_date(&self, mi: Mi) -> Result<(), DemandError> {

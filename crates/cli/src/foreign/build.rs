@@ -66,12 +66,13 @@ pub(super) fn program(
     drop(progress);
     let program = built.map_err(|error| failure(path, sources, &error))?;
     let (name, built) = (sources.name(), program.built());
-    let how = match (built.from_cache, program.because()) {
-        (true, _) => "reloaded",
-        (false, _) => "built",
+    let how = if built.from_cache {
+        "reloaded"
+    } else {
+        "built"
     };
     let because = program.because();
-    let because = because.map_or(String::new(), |part| format!(": its {part} is another"));
+    let because = because.map_or(String::new(), |part| format!(": its {part} changed"));
     let ms = built.took.as_secs_f64() * 1e3;
     terminal::say(&format!("{how} {name} in {ms:.1} ms{because}\n"));
     Ok(program)
