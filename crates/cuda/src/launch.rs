@@ -139,9 +139,10 @@ impl Grid {
                 ));
             }
         }
-        let items: u64 = self.local.iter().map(|size| u64::from(*size)).product();
+        // In 128 bits three sizes of 32 cannot overflow.
+        let items: u128 = self.local.iter().map(|size| u128::from(*size)).product();
         let (device, own) = (kernel.device.group_size, kernel.group_size);
-        if items > u64::from(device.min(own)) {
+        if items > u128::from(device.min(own)) {
             let (whose, most) = match own < device {
                 true => ("kernel", own),
                 false => ("device", device),

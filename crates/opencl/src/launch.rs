@@ -2,6 +2,9 @@
 
 use crate::device::Device;
 use crate::error::Error;
+use opencl3::error_codes::{
+    CL_INVALID_GLOBAL_WORK_SIZE, CL_INVALID_WORK_GROUP_SIZE, CL_INVALID_WORK_ITEM_SIZE, ClError,
+};
 use opencl3::event::Event;
 use opencl3::kernel::Kernel as ClKernel;
 use opencl3::memory::{Buffer, CL_MEM_COPY_HOST_PTR, CL_MEM_READ_WRITE, ClMem};
@@ -61,6 +64,9 @@ impl ErrorWords {
     }
 }
 
+/// The most work-items of a grid: beyond what a device ends in a day.
+const MAX_WORK_ITEMS: u128 = 1 << 40;
+
 /// Whether a device can run such a grid.
 pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
     for d in 0..3 {
@@ -71,9 +77,16 @@ pub(crate) fn check(device: &Device, grid: Grid) -> Result<(), Error> {
             )));
         }
     }
-    let items: usize = grid.local.iter().map(|size| *size as usize).product();
+    // In 128 bits three sizes of 32 cannot overflow.
+    let all: u128 = grid.global.iter().map(|size| u128::from(*size)).product();
+    if all > MAX_WORK_ITEMS {
+        return Err(Error::Arguments(format!(
+            "a grid of {all} work-items is larger than {MAX_WORK_ITEMS}"
+        )));
+    }
+    let items: u128 = grid.local.iter().map(|size| u128::from(*size)).product();
     let most = device.abilities().group_size;
-    if items > most {
+    if items > most as u128 {
         let what = format!("a group of {items} work-items is larger than its {most}");
         return Err(device.unsuited(what));
     }
@@ -130,7 +143,7 @@ pub(crate) unsafe fn run(
             &[],
         )
     };
-    let event = event.map_err(Error::driver("clEnqueueNDRangeKernel"))?;
+    let event = event.map_err(|error| refused(device, kernel, grid, error))?;
     let read = |buffer: &Buffer<u8>, bytes: &mut [u8]| {
         // SAFETY: `download` keeps the bytes, and touches them no more, until the wait below is
         // over, whatever happens.
@@ -157,6 +170,30 @@ pub(crate) unsafe fn run(
         errors.tell(buffer);
     }
     Ok((after, took))
+}
+
+/// Why a launch did not begin: sizes that the kernel does not take are the caller's.
+fn refused(device: &Device, kernel: &ClKernel, grid: Grid, error: ClError) -> Error {
+    let is_size = [
+        CL_INVALID_WORK_GROUP_SIZE,
+        CL_INVALID_WORK_ITEM_SIZE,
+        CL_INVALID_GLOBAL_WORK_SIZE,
+    ];
+    if !is_size.contains(&error.0) {
+        return Error::driver("clEnqueueNDRangeKernel")(error);
+    }
+    let mut message = format!(
+        "the kernel does not take groups of {:?} work-items in a grid of {:?} ({error})",
+        grid.local, grid.global
+    );
+    let asked = kernel.get_compile_work_group_size(device.context.default_device());
+    if let Some(asked) = asked
+        .ok()
+        .filter(|sizes| sizes.iter().all(|size| *size > 0))
+    {
+        message += &format!(": its groups are of {asked:?}");
+    }
+    Error::Arguments(message)
 }
 
 /// How long a kernel ran, by the device's clock.

@@ -235,3 +235,25 @@ fn wrong_arguments_are_errors() {
     ];
     assert_eq!(results.into_inner(), expected);
 }
+
+#[test]
+fn groups_of_another_size_than_the_kernel_asks_for_are_an_error() {
+    let Some(device) = device() else { return };
+    let u = Universe::new();
+    let filter = build(&device, &Sources::shipped("filter.cl").unwrap(), None);
+    let xs = floats(&u, &[0.0; 64]);
+    let int = Value::Scalar(ScalarValue::I32(8));
+    let grid = Grid {
+        global: [8, 8, 1],
+        local: [4, 4, 1],
+    };
+    // SAFETY: the launch does not begin.
+    let launched =
+        unsafe { filter.launch("transpose", &u, &[xs.clone(), xs, int.clone(), int], grid) };
+    let error = launched.unwrap_err();
+    assert!(matches!(error, Error::Arguments(_)), "{error:?}");
+    assert!(
+        error.to_string().ends_with("its groups are of [8, 8, 1]"),
+        "{error}"
+    );
+}

@@ -22,6 +22,13 @@ use worldage_wir::value::Value;
 /// ```
 pub const MAX_LOCAL_SIZE: u64 = 1024;
 
+/// The most work-items of a grid: beyond what any target ends in a day.
+///
+/// ```
+/// assert!(worldage::MAX_WORK_ITEMS >= 1 << 32);
+/// ```
+pub const MAX_WORK_ITEMS: u64 = 1 << 40;
+
 impl Session {
     /// Runs a kernel on every work-item of a grid; the value is the tuple of the arguments as
     /// they are afterwards. A work-item that fails stops; the others go on, and the first error
@@ -166,10 +173,18 @@ pub(crate) fn check_grid(grid: Grid) -> Result<(), Failed> {
             "the local size {local} does not divide the global size {global} of dimension {d}"
         ));
     }
-    let items: u64 = local.iter().map(|size| u64::from(*size)).product();
-    if items > MAX_LOCAL_SIZE {
+    // In 128 bits three sizes of 32 cannot overflow.
+    let items = |sizes: [u32; 3]| sizes.map(u128::from).iter().product::<u128>();
+    if items(local) > MAX_LOCAL_SIZE.into() {
+        let items = items(local);
         return wrong(format!(
             "a group of {items} work-items is larger than {MAX_LOCAL_SIZE}"
+        ));
+    }
+    if items(global) > MAX_WORK_ITEMS.into() {
+        let items = items(global);
+        return wrong(format!(
+            "a grid of {items} work-items is larger than {MAX_WORK_ITEMS}"
         ));
     }
     Ok(())

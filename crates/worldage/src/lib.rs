@@ -64,7 +64,7 @@ pub use dump::DumpError;
 pub use edits::{EditFailure, EditReport};
 pub use failure::log_lines;
 pub use host::{HostCallable, HostResult, HostValue};
-pub use launch::MAX_LOCAL_SIZE;
+pub use launch::{MAX_LOCAL_SIZE, MAX_WORK_ITEMS};
 pub use options::{OptLevel, SessionOptions};
 pub use persist::{PRODUCER, keys_of};
 pub use questions::{Composition, EmitStage, LookupReport};

@@ -29,6 +29,10 @@ pub(super) fn run(args: &crate::run::Args) -> Done {
     let session = args.compile.session()?;
     let options = options(None, args.compile.opt);
     let program = build::program(&session, path, &sources, &options)?;
+    if program.kernels().next().is_none() {
+        let message = "the program has no kernel: a `__kernel` function";
+        return Err(Failure::Usage(message.to_string()));
+    }
     for kernel in program.kernels() {
         terminal::line(&format!("ok  {kernel}"))?;
     }

@@ -14,7 +14,7 @@ use worldage::{Extent, LaunchSize, Universe, Value};
 #[derive(Debug, Deserialize)]
 pub(crate) struct Launch {
     pub(crate) kernel: Option<String>,
-    global_size: Vec<u32>,
+    global_size: Vec<u64>,
     local_size: Option<Vec<Items>>,
     args: Vec<Arg>,
 }
@@ -97,6 +97,12 @@ impl Launch {
         if global.contains(&0) {
             return Err(wrong(name, "every \"global_size\" is at least 1"));
         }
+        let most = u32::MAX;
+        if global.iter().any(|size| *size > u64::from(most)) {
+            let message = format!("every \"global_size\" is at most {most}");
+            return Err(wrong(name, &message));
+        }
+        let global = global.map(|size| u32::try_from(size).unwrap_or(most));
         let local = match &self.local_size {
             Some(local) => {
                 let one = Items::Number(1);
