@@ -6,14 +6,14 @@
 use std::sync::Arc;
 use worldage_dispatch::{Symbol, Ty};
 use worldage_engine::Mi;
-use worldage_engine::persist::Packed;
+use worldage_engine::persist::{Bytes, Packed};
 use worldage_wir::ir::{Failure, Frame, Pos};
 
 /// Machine code of one instance or thunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
     /// The instructions and their constants.
-    pub bytes: Box<[u8]>,
+    pub bytes: Bytes,
     /// Alignment of the first byte.
     pub align: u32,
     /// Places in `bytes` that get an address or a number when loaded.

@@ -36,7 +36,7 @@ impl Portable for Code {
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let code = Code {
-            bytes: r.bytes()?.into(),
+            bytes: r.shared_bytes()?,
             align: u32::read(r)?,
             relocs: Portable::read(r)?,
             strings: Portable::read(r)?,

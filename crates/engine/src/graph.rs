@@ -361,7 +361,7 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) externals: Vec<ExternalRecord>,
     external_ix: FxHashMap<ExternalKey, ExternalId>,
     /// Infer units of a method.
-    pub(crate) of_method: FxHashMap<MethodId, Vec<InferId>>,
+    pub(crate) of_method: FxHashMap<MethodId, Readers>,
     /// The last change of a method's source, for explanations.
     pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
     /// What the newest edit marked.

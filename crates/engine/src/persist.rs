@@ -22,7 +22,8 @@ mod texts;
 mod trace;
 mod values;
 
-pub use bytes::{Malformed, Portable, Reader, Writer};
+pub use self::bytes::{Malformed, Portable, Reader, Writer};
+pub use ::bytes::Bytes;
 pub(crate) use code::{code_key, differs, find_code, save_code};
 pub(crate) use identity::Identities;
 pub(crate) use image::{Images, open as open_image, save as save_images};
@@ -34,7 +35,6 @@ use crate::compiler::Compiler;
 use crate::error::Failed;
 use crate::graph::{CodeId, Env, Graph, InferId};
 use rustc_hash::FxHashMap;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use worldage_dispatch::World;
@@ -72,11 +72,11 @@ pub trait ArtifactStore: Send + Sync {
         read: &mut dyn FnMut(&[u8]),
     ) -> bool;
 
-    /// As `get`, all of it, to be kept and read in parts.
+    /// As `get`, all of it, to be kept and read in parts: what is read shares its memory.
     fn get_whole(&self, kind: ArtifactKind, name: &[u8; 32], target: &str) -> Option<Bytes> {
         let mut whole: Option<Bytes> = None;
         self.get(kind, name, target, &mut |payload| {
-            whole = Some(Box::new(payload.to_vec()));
+            whole = Some(Bytes::copy_from_slice(payload));
         });
         whole
     }
@@ -87,9 +87,6 @@ pub trait ArtifactStore: Send + Sync {
     /// Says that what was found cannot be read: it is to be forgotten.
     fn reject(&self, kind: ArtifactKind, name: &[u8; 32], why: &Malformed);
 }
-
-/// Bytes that somebody else may own too.
-pub type Bytes = Box<dyn Deref<Target = [u8]> + Send + Sync>;
 
 /// What a graph remembers about the store.
 pub(crate) struct Stored<C: Compiler> {

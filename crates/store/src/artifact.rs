@@ -7,8 +7,8 @@
 
 use crate::fingerprint::Fingerprint;
 use crate::trust::Secret;
+use bytes::Bytes;
 use std::fmt;
-use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// The version of the container that is written, and the only one so far that is read.
@@ -96,51 +96,6 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Bytes that may share their memory with others that were read with them.
-#[derive(Clone)]
-pub struct Blob {
-    owner: Arc<Vec<u8>>,
-    range: Range<usize>,
-}
-
-impl Blob {
-    pub(crate) fn slice(owner: &Arc<Vec<u8>>, range: Range<usize>) -> Blob {
-        Blob {
-            owner: Arc::clone(owner),
-            range,
-        }
-    }
-}
-
-impl From<Vec<u8>> for Blob {
-    fn from(bytes: Vec<u8>) -> Blob {
-        let range = 0..bytes.len();
-        let owner = Arc::new(bytes);
-        Blob { owner, range }
-    }
-}
-
-impl Deref for Blob {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.owner[self.range.clone()]
-    }
-}
-
-impl PartialEq for Blob {
-    fn eq(&self, other: &Blob) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for Blob {}
-
-impl fmt::Debug for Blob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.len())
-    }
-}
-
 /// One stored thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
@@ -150,8 +105,8 @@ pub struct Artifact {
     pub kind: Kind,
     /// Who made it, for what.
     pub origin: Arc<Origin>,
-    /// The embedder's bytes.
-    pub payload: Blob,
+    /// The embedder's bytes, which may share their memory with others that were read with them.
+    pub payload: Bytes,
 }
 
 /// Why stored bytes are not used: all of these are a miss.
@@ -264,7 +219,7 @@ impl Artifact {
             name,
             kind,
             origin: Arc::new(Origin { producer, target }),
-            payload: Blob::slice(&Arc::new(bytes), range),
+            payload: Bytes::from(bytes).slice(range),
         })
     }
 }

@@ -6,9 +6,10 @@
 //!
 //! Invariant: nothing behind the checksum is looked at before it has been verified.
 
-use crate::artifact::{Artifact, Blob, Kind, Origin, Reject, put_text, take_text};
+use crate::artifact::{Artifact, Kind, Origin, Reject, put_text, take_text};
 use crate::fingerprint::Fingerprint;
 use crate::trust::Secret;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// The version of chunks that is written, and the only one so far that is read.
@@ -110,14 +111,14 @@ pub fn decode(bytes: Vec<u8>, secret: Option<&Secret>) -> Result<Vec<Artifact>, 
         heads.push((Fingerprint::from_bytes(*name), kind, origin, at..end));
         at = end;
     }
-    let owner = Arc::new(bytes);
+    let owner = Bytes::from(bytes);
     let artifacts = heads
         .into_iter()
         .map(|(name, kind, origin, range)| Artifact {
             name,
             kind,
             origin: Arc::clone(origin),
-            payload: Blob::slice(&owner, range),
+            payload: owner.slice(range),
         });
     Ok(artifacts.collect())
 }

@@ -28,7 +28,7 @@ pub mod trust;
 pub mod usage;
 pub mod warn;
 
-pub use artifact::{Artifact, Blob, Kind, Origin, Reject};
+pub use artifact::{Artifact, Kind, Origin, Reject};
 pub use fingerprint::Fingerprint;
 pub use key::Key;
 pub use layer::{Layer, LayerError};

@@ -3,7 +3,7 @@
 //! Writes go to one thread, which gathers them into batches and writes them behind the compile.
 //! Dropping the store (or [`Store::flush`]) waits for it.
 
-use crate::artifact::{Artifact, Blob, Kind, Origin, Reject};
+use crate::artifact::{Artifact, Kind, Origin, Reject};
 use crate::fault::Countdown;
 use crate::fingerprint::Fingerprint;
 use crate::layer::{Layer, LayerError};
@@ -13,6 +13,7 @@ use crate::shared::Shared;
 use crate::trust::Secret;
 use crate::usage::Usage;
 use crate::warn::{Sink, Warnings};
+use bytes::Bytes;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,7 +212,7 @@ impl Store {
     /// The payload of an artifact made by `origin`. What cannot be read or must not be used is a
     /// miss.
     #[must_use]
-    pub fn get(&self, kind: Kind, name: &Fingerprint, origin: &Origin) -> Option<Blob> {
+    pub fn get(&self, kind: Kind, name: &Fingerprint, origin: &Origin) -> Option<Bytes> {
         let Common {
             layers,
             warnings,

@@ -135,8 +135,7 @@ impl ArtifactStore for Shelf {
 
     fn get_whole(&self, kind: ArtifactKind, name: &[u8; 32], target: &str) -> Option<Bytes> {
         let name = Fingerprint::from_bytes(*name);
-        let payload = self.store.get(kind_of(kind), &name, &self.origin(target));
-        payload.map(|payload| Box::new(payload) as Bytes)
+        self.store.get(kind_of(kind), &name, &self.origin(target))
     }
 
     fn put(&self, kind: ArtifactKind, name: &[u8; 32], target: &str, payload: Vec<u8>) {

@@ -632,7 +632,10 @@ impl Inner {
             self.tally.lock().add(&events);
         }
         let mut log = self.log.lock();
-        log.extend(events);
+        match log.is_empty() {
+            true => *log = events,
+            false => log.extend(events),
+        }
         if log.len() / 2 > self.options.log_limit {
             let old = log.len() - self.options.log_limit;
             log.drain(..old);

@@ -25,7 +25,9 @@ struct Count {
 
 impl Tally {
     pub(crate) fn add(&mut self, events: &[StageEvent]) {
-        for event in events.iter().filter(|event| event.stage == Stage::Codegen) {
+        let codegen = events.iter().filter(|event| event.stage == Stage::Codegen);
+        self.counts.reserve(codegen.clone().count());
+        for event in codegen {
             let Some(shard) = event.shard else { continue };
             let count = self.counts.entry((event.mi, shard)).or_default();
             match event.origin {

@@ -11,7 +11,7 @@ use cranelift_codegen::{CompiledCode, Final, FinalizedRelocTarget, MachBufferFin
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use worldage_dispatch::Ty;
-use worldage_engine::persist::Packed;
+use worldage_engine::persist::{Bytes, Packed};
 use worldage_wir::ir::{Frame, Pos};
 
 /// The tables of a [`Code`] that lowering fills in.
@@ -200,7 +200,7 @@ impl Names {
             });
         }
         Ok(Code {
-            bytes: compiled.code_buffer().into(),
+            bytes: Bytes::copy_from_slice(compiled.code_buffer()),
             align: 64.min(buffer.alignment.max(16)),
             relocs: relocs.into(),
             strings: tables.strings.as_slice().into(),

@@ -8,12 +8,14 @@
 //!
 //! Invariant: equal values give equal bytes, whatever happened before in the session.
 
+use super::Bytes;
 use super::identity::{Base, Session};
 use super::names::{Names, Numbering};
 use super::values::write_all;
 use crate::definitions::MethodInfo;
 use crate::ids::{Mi, MiKey};
 use smallvec::SmallVec;
+use std::ops::Range;
 use worldage_dispatch::{Arg, MethodId, Sig, Symbol, Ty, TyKind, TypeVar};
 
 /// The bytes do not say what was asked for, or name something that this session does not have.
@@ -154,6 +156,11 @@ impl<'a> Writer<'a> {
         self.unnamed = true;
     }
 
+    /// Lets go of what is written so far; what it named keeps its numbers.
+    pub(super) fn clear(&mut self) {
+        self.out.clear();
+    }
+
     /// What is written so far.
     pub(crate) fn written(&self) -> &[u8] {
         &self.out
@@ -227,6 +234,8 @@ impl<'a> Writer<'a> {
 pub struct Reader<'a> {
     scheme: Scheme<'a>,
     rest: &'a [u8],
+    /// Has the memory of what is read, if that may be kept as a whole.
+    owner: Option<&'a Bytes>,
     symbols: SmallVec<[Symbol; 8]>,
     types: SmallVec<[Ty; 8]>,
     methods: SmallVec<[MethodId; 8]>,
@@ -253,10 +262,19 @@ impl<'a> Reader<'a> {
         Reader::over(Scheme::Names(names), bytes)
     }
 
+    /// As `of_names`, of a part of something that may be kept as a whole.
+    pub(super) fn of_part(names: &'a Names, whole: &'a Bytes, part: Range<usize>) -> Self {
+        Reader {
+            owner: Some(whole),
+            ..Reader::of_names(names, &whole[part])
+        }
+    }
+
     fn over(scheme: Scheme<'a>, bytes: &'a [u8]) -> Self {
         Reader {
             scheme,
             rest: bytes,
+            owner: None,
             symbols: SmallVec::new(),
             types: SmallVec::new(),
             methods: SmallVec::new(),
@@ -350,6 +368,18 @@ impl<'a> Reader<'a> {
         let (bytes, rest) = self.rest.split_at(count);
         self.rest = rest;
         Ok(bytes)
+    }
+
+    /// Length and bytes, which share the memory that they are read from if that may be kept.
+    ///
+    /// # Errors
+    /// At the end.
+    pub fn shared_bytes(&mut self) -> Result<Bytes, Malformed> {
+        let bytes = self.bytes()?;
+        Ok(match self.owner {
+            Some(owner) => owner.slice_ref(bytes),
+            None => Bytes::copy_from_slice(bytes),
+        })
     }
 
     /// So many bytes as they are.

@@ -43,6 +43,9 @@ const RENEWED: usize = 8;
 /// Larger ones are not written: they would crowd out everything else.
 const MAX_BYTES: usize = 192 << 20;
 
+/// Bytes that are hashed together.
+const PIECE: usize = 1 << 16;
+
 /// Room for the results of most instances.
 const USUAL_BYTES: usize = 1000;
 
@@ -75,7 +78,7 @@ pub(super) struct Image<C: Compiler> {
     /// Whether all of it is of one session.
     agrees: bool,
     records: Vec<Record>,
-    of: FxHashMap<Mi, usize>,
+    of: FxHashMap<Mi, u32>,
     /// The results of inference that were taken from here.
     taken: Vec<OnceLock<Arc<C::Inferred>>>,
 }
@@ -83,33 +86,46 @@ pub(super) struct Image<C: Compiler> {
 /// The results of an instance.
 struct Record {
     /// Its place among the instances that are named.
-    instance: usize,
-    /// Bytes of the results: of inference, of codegen.
-    infer: Range<usize>,
-    code: Range<usize>,
+    instance: u32,
+    /// Where its results begin, those of codegen begin, and both end.
+    at: [u32; 3],
+}
+
+impl Record {
+    /// The bytes of the result of inference.
+    fn infer(&self) -> Range<usize> {
+        self.at[0] as usize..self.at[1] as usize
+    }
+
+    /// The bytes of what codegen made.
+    fn code(&self) -> Range<usize> {
+        self.at[1] as usize..self.at[2] as usize
+    }
 }
 
 /// The digest of all signatures that are defined in a world, with the numbers of their methods;
 /// nothing for a small program, or one with something that has no name outside of this session.
 fn signatures<C: Compiler>(env: Env<'_, C>, world: World) -> Option<[u8; 32]> {
     let first = env.identities.prelude_methods();
-    let methods: Vec<(MethodId, crate::definitions::MethodInfo)> = {
-        let (definitions, sources) = (env.definitions.read(), env.sources.read());
-        let all = (first..definitions.count()).map(|ix| MethodId(ix as u32));
-        let defined = all.filter(|id| sources.at(*id, world).is_some());
-        defined
-            .map(|id| (id, definitions.method(id).clone()))
-            .collect()
+    let methods: Vec<MethodId> = {
+        let sources = env.sources.read();
+        let all = (first..env.definitions.read().count()).map(|ix| MethodId(ix as u32));
+        all.filter(|id| sources.at(*id, world).is_some()).collect()
     };
     if methods.len() < env.image_from {
         return None;
     }
-    let mut w = Writer::new(env.shared);
-    for (id, method) in methods {
+    let (mut w, mut hasher) = (Writer::new(env.shared), blake3::Hasher::new());
+    for id in methods {
+        let method = env.definitions.read().method(id).clone();
         w.number(u64::from(id.0));
         w.method(&method);
+        if w.written().len() >= PIECE {
+            hasher.update(w.written());
+            w.clear();
+        }
     }
-    w.finish().map(|all| blake3::hash(&all).into())
+    Some(hasher.update(&w.finish()?).finalize().into())
 }
 
 /// The name of a shard's image, and the name of its target.
@@ -188,42 +204,39 @@ impl<C: Compiler> Image<C> {
         let methods: Vec<MethodId> = (0..r.count()?)
             .map(|_| method(&mut r))
             .collect::<Result<_, _>>()?;
-        let instances: Vec<(MethodId, Ty)> = (0..r.count()?)
-            .map(|_| Ok((method(&mut r)?, Ty::read(&mut r)?)))
-            .collect::<Result<_, Malformed>>()?;
-        let is_tuple = |(_, args): &(_, Ty)| matches!(env.types.kind(*args), TyKind::Tuple { .. });
-        if !instances.iter().all(is_tuple) {
-            return Err(Malformed("the argument types are no tuple"));
-        }
-        let instances: Vec<Mi> = {
-            let definitions = env.definitions.read();
-            let keys = instances.into_iter().map(|(method, args)| MiKey {
-                function: definitions.method(method).function,
+        let instance = |r: &mut Reader<'_>| {
+            let (method, args) = (method(r)?, Ty::read(r)?);
+            if !matches!(env.types.kind(args), TyKind::Tuple { .. }) {
+                return Err(Malformed("the argument types are no tuple"));
+            }
+            let function = env.definitions.read().method(method).function;
+            Ok(env.instances.intern(MiKey {
+                function,
                 method,
                 args,
-            });
-            keys.map(|key| env.instances.intern(key)).collect()
+            }))
         };
+        let instances: Vec<Mi> = (0..r.count()?)
+            .map(|_| instance(&mut r))
+            .collect::<Result<_, _>>()?;
         let agrees = bool::read(&mut r)?;
+        // No more than there are bytes.
         let count = r.count()?;
-        let mut records = Vec::with_capacity(count.min(MAX_RESERVED));
-        let mut of = FxHashMap::with_capacity_and_hasher(count.min(MAX_RESERVED), FxBuildHasher);
-        let mut at = 0usize;
-        for ix in 0..count {
-            let instance = usize::read(&mut r)?;
-            let infer = at..at.saturating_add(usize::read(&mut r)?);
-            let code = infer.end..infer.end.saturating_add(usize::read(&mut r)?);
-            at = code.end;
-            let mi = instances.get(instance);
+        let mut records = Vec::with_capacity(count);
+        let mut of = FxHashMap::with_capacity_and_hasher(count, FxBuildHasher);
+        let mut end = 0u32;
+        for ix in 0..count as u32 {
+            let instance = u32::read(&mut r)?;
+            let start = end;
+            let code = start.saturating_add(u32::read(&mut r)?);
+            end = code.saturating_add(u32::read(&mut r)?);
+            let mi = instances.get(instance as usize);
             of.insert(*mi.ok_or(Malformed("no such instance"))?, ix);
-            records.push(Record {
-                instance,
-                infer,
-                code,
-            });
+            let at = [start, code, end];
+            records.push(Record { instance, at });
         }
         r.finish()?;
-        if at != body {
+        if end as usize != body {
             return Err(Malformed("the parts of an image do not fit together"));
         }
         Ok(Image {
@@ -243,12 +256,13 @@ impl<C: Compiler> Image<C> {
         self.agrees
     }
 
-    fn bytes(&self, range: &Range<usize>) -> &[u8] {
-        &self.payload[range.clone()]
+    fn reader(&self, part: Range<usize>) -> Reader<'_> {
+        Reader::of_part(&self.names, &self.payload, part)
     }
 
-    fn reader(&self, range: &Range<usize>) -> Reader<'_> {
-        Reader::of_names(&self.names, self.bytes(range))
+    /// The place of an instance's results.
+    fn find(&self, mi: Mi) -> Option<usize> {
+        self.of.get(&mi).map(|ix| *ix as usize)
     }
 
     /// The result of inference of a unit, if its source and the external facts that it read are
@@ -260,14 +274,12 @@ impl<C: Compiler> Image<C> {
         id: InferId,
     ) -> Option<Trace<C>> {
         let mi = graph.infer(id).mi;
-        let ix = *self.of.get(&mi)?;
-        let mut r = self.reader(&self.records[ix].infer);
-        let source = SourceThen::read(&mut r).ok()?;
+        let ix = self.find(mi)?;
+        let mut r = self.reader(self.records[ix].infer());
+        let then = SourceThen::read(&mut r).ok()?;
         let (texts, world) = (&mut graph.stored.texts, graph.world);
-        if !texts.is_same(env, mi, world, &source) {
-            return None;
-        }
-        let trace = trace::read_result(env, graph, id, &mut r, true).ok()?;
+        let source = texts.same(env, mi, world, &then)?;
+        let trace = trace::read_result(env, graph, id, source, &mut r, true).ok()?;
         r.finish().ok()?;
         let inferred = trace.outcome.inferred.as_ref().ok()?;
         let _known = self.taken[ix].set(Arc::clone(inferred));
@@ -277,7 +289,7 @@ impl<C: Compiler> Image<C> {
     /// Whether the result of inference that a unit has now is the one that was taken from here.
     pub(super) fn gave(&self, graph: &Graph<C>, id: InferId) -> Option<&Arc<C::Inferred>> {
         let unit = graph.infer(id);
-        let taken = self.taken[*self.of.get(&unit.mi)?].get()?;
+        let taken = self.taken[self.find(unit.mi)?].get()?;
         let outcome = unit.outcome.as_ref().filter(|_| unit.view == self.view)?;
         let now = outcome.inferred.as_ref().ok()?;
         (unit.state == State::Clean && Arc::ptr_eq(now, taken)).then_some(taken)
@@ -295,8 +307,8 @@ pub(super) fn find_code<C: Compiler>(
     let image = Arc::clone(graph.stored.images.of_shard(graph.code(id).shard)?);
     let (mi, infer) = (graph.code(id).mi, graph.code(id).infer);
     let inferred = Arc::clone(image.gave(graph, infer)?);
-    let ix = *image.of.get(&mi)?;
-    let mut r = image.reader(&image.records[ix].code);
+    let ix = image.find(mi)?;
+    let mut r = image.reader(image.records[ix].code());
     if !bool::read(&mut r).ok()? {
         return None;
     }
@@ -379,9 +391,9 @@ fn unasked<C: Compiler>(
     let asked: FxHashSet<Mi> = asked.collect();
     let may_hold = |ix: &usize| {
         let record = &image.records[*ix];
-        let mi = Mi(image.names.instances()[record.instance]);
-        let source = SourceThen::read(&mut image.reader(&record.infer));
-        let same = |source| texts.is_same(env, mi, graph.world, &source);
+        let mi = Mi(image.names.instances()[record.instance as usize]);
+        let source = SourceThen::read(&mut image.reader(record.infer()));
+        let same = |source| texts.same(env, mi, graph.world, &source).is_some();
         !asked.contains(&mi) && source.is_ok_and(same)
     };
     (0..image.records.len()).filter(may_hold).collect()
@@ -458,10 +470,12 @@ fn write<C: Compiler>(
     if let Some((kept, image)) = kept {
         w.mention_all(&image.names);
         for record in kept.iter().map(|ix| &image.records[*ix]) {
-            let (infer, code) = (image.bytes(&record.infer), image.bytes(&record.code));
+            let infer = &image.payload[record.infer()];
+            let code = &image.payload[record.code()];
             w.raw(infer);
             w.raw(code);
-            records.push([record.instance, infer.len(), code.len()].map(|n| n as u64));
+            let lengths = [infer.len(), code.len()].map(|n| n as u64);
+            records.push([record.instance.into(), lengths[0], lengths[1]]);
         }
     }
     for id in &units {

@@ -1,7 +1,7 @@
 //! Values that are kept for long and seldom read, as bytes.
 
 use super::names::Names;
-use super::{Malformed, Portable, Reader, Writer};
+use super::{Bytes, Malformed, Portable, Reader, Writer};
 use crate::ids::Mi;
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -17,7 +17,7 @@ use worldage_dispatch::{MethodId, Symbol, Ty};
 /// what is on it and the bytes as they are, so that a value from a store is unpacked only when
 /// somebody asks for it.
 pub struct Packed<T> {
-    bytes: Box<[u8]>,
+    bytes: Bytes,
     names: Names,
     of: PhantomData<fn() -> T>,
 }
@@ -35,7 +35,7 @@ impl<T: Portable> Packed<T> {
         let mut w = Writer::of_mentions(buffer);
         value.write(&mut w);
         let (buffer, names) = w.into_written();
-        let bytes = Box::from(&buffer[..]);
+        let bytes = Bytes::copy_from_slice(&buffer);
         BUFFER.set(buffer);
         Packed {
             bytes,
@@ -108,7 +108,7 @@ impl<T: Portable> Portable for Packed<T> {
         let instances: SmallVec<[Mi; 8]> = SmallVec::read(r)?;
         Ok(Packed {
             names: Names::new(&symbols, &types, &methods, &instances),
-            bytes: r.bytes()?.into(),
+            bytes: r.shared_bytes()?,
             of: PhantomData,
         })
     }

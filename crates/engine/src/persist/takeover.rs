@@ -11,9 +11,25 @@ use crate::walk::{self, Components, Edge, Ground, Walk};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::time::Instant;
 
-/// Of the units that were read, the name of the recursive component that each was settled with
-/// (0 if it is in none), and the callees that it read within it.
-pub(super) type Loaded = FxHashMap<InferId, (u64, Vec<InferId>)>;
+/// The recursive components that the units that were read were settled with.
+#[derive(Default)]
+pub(super) struct Loaded(FxHashMap<InferId, (u64, Vec<InferId>)>);
+
+impl Loaded {
+    /// A unit that was settled in a component: the component's name, and the callees that the
+    /// unit read within it.
+    pub(super) fn insert(&mut self, id: InferId, component: u64, inner: Vec<InferId>) {
+        if component != 0 || !inner.is_empty() {
+            self.0.insert(id, (component, inner));
+        }
+    }
+
+    /// As they were inserted; 0 and none for a unit in no component.
+    fn get(&self, id: InferId) -> (u64, &[InferId]) {
+        let of = self.0.get(&id);
+        of.map_or((0, &[]), |(name, inner)| (*name, inner))
+    }
+}
 
 /// Takes over those of the units that hold; the others wait, or run. `complete`: all of them, and
 /// all that they read, are of one session.
@@ -41,6 +57,8 @@ pub(super) fn take_over<C: Compiler>(
         }
     };
     let ns = start.elapsed().as_nanos() as u64 / holds.len().max(1) as u64;
+    // Of each, the three stages.
+    graph.log.events.reserve(3 * holds.len());
     for id in holds {
         let world = graph.world;
         let unit = graph.infer_mut(id);
@@ -118,19 +136,19 @@ fn eject_broken_components<C: Compiler>(
     for number in 0..components.len() {
         let component = components.members(number);
         let recursive = is_recursive(graph, component);
-        let (name, inner) = &loaded[&component[0]];
-        if !recursive && *name == 0 && inner.is_empty() {
+        let (name, inner) = loaded.get(component[0]);
+        if !recursive && name == 0 && inner.is_empty() {
             continue;
         }
         let members: FxHashSet<InferId> = component.iter().copied().collect();
         let whole = component.iter().all(|id| {
-            let (of, inner) = &loaded[id];
+            let (of, inner) = loaded.get(*id);
             let mut within = callees(graph, *id).filter(|callee| members.contains(callee));
             of == name
                 && inner.iter().all(|callee| members.contains(callee))
                 && within.all(|callee| inner.contains(&callee))
         });
-        if !whole || recursive != (*name != 0) {
+        if !whole || recursive != (name != 0) {
             broken.extend(component);
         }
     }
@@ -194,7 +212,7 @@ fn eject_cycles<C: Compiler>(graph: &mut Graph<C>, waits: Vec<InferId>, loaded: 
         let component = components.members(number);
         let recursive = is_recursive(graph, component);
         let name = |id: &InferId| match waiting.contains(id) {
-            true => loaded[id].0,
+            true => loaded.get(*id).0,
             false => 0,
         };
         let first = name(&component[0]);

@@ -93,28 +93,25 @@ impl Texts {
         }
     }
 
-    /// Whether the source of an instance's method is known to be this one still.
-    pub(super) fn is_same<C: Compiler>(
+    /// The source of an instance's method, if it is known to be this one still.
+    pub(super) fn same<C: Compiler>(
         &mut self,
         env: Env<'_, C>,
         mi: Mi,
         world: World,
         then: &SourceThen,
-    ) -> bool {
-        let Some(source) = source(env, mi, world) else {
-            return false;
-        };
-        match then {
+    ) -> Option<Arc<C::Source>> {
+        let source = source(env, mi, world)?;
+        let same = match then {
             SourceThen::Read { text, start, own } => {
-                let Some((now, range)) = env.compiler.source_text(&source) else {
-                    return false;
-                };
+                let (now, range) = env.compiler.source_text(&source)?;
                 let same_place = self.of(&now) == *text && range.start as u64 == *start;
                 let part = || now.get(range).map(|part| digest(part.as_bytes()));
                 same_place || part() == Some(*own)
             }
             SourceThen::Named(then) => identity(env, &source) == Some(*then),
-        }
+        };
+        same.then_some(source)
     }
 }
 

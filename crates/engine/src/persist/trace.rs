@@ -95,22 +95,24 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
     let mut order = Vec::new();
     let mut work = vec![root];
     while let Some(id) = work.pop() {
-        if graph.infer(id).state != State::New || graph.stored.asked.contains_key(&id) {
+        let (unit, was_asked) = (graph.infer(id), graph.stored.asked.contains_key(&id));
+        if unit.state != State::New || was_asked {
+            // What earlier loads left to be settled is among what they asked for.
+            let is_loaded = unit.loaded && !was_asked;
             let gave = |image: &Arc<Image<C>>| image.gave(graph, id).is_some();
-            complete &= loaded.contains_key(&id) || images.iter().any(gave);
+            complete &= is_loaded || images.iter().any(gave);
             continue;
         }
         let imaged = images.iter().find_map(|image| image.infer(env, graph, id));
         complete &= imaged.is_some();
         match imaged.map_or_else(|| read(env, graph, &*store, id), Ok) {
             Ok(trace) => {
-                graph.stored.asked.insert(id, None);
                 for edge in trace.edges.iter().rev() {
                     if let InferEdge::Part { unit, .. } = edge {
                         work.push(*unit);
                     }
                 }
-                loaded.insert(id, (trace.component, trace.inner));
+                loaded.insert(id, trace.component, trace.inner);
                 order.push(id);
                 let unit = graph.infer_mut(id);
                 unit.outcome = Some(Arc::new(trace.outcome));
@@ -126,6 +128,10 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
                 graph.stored.asked.insert(id, Some(why));
             }
         }
+    }
+    if !complete {
+        let asked = order.iter().map(|id| (*id, None));
+        graph.stored.asked.extend(asked);
     }
     takeover::take_over(graph, order, &loaded, complete, start);
 }
@@ -193,7 +199,10 @@ fn parse<C: Compiler>(
 ) -> Result<Trace<C>, Differs> {
     let mut r = Reader::new(env.shared, payload);
     let body = OnceLock::from(Some(r.array()?));
-    let trace = read_result(env, graph, id, &mut r, false)?;
+    let method = env.instances.key(graph.infer(id).mi).method;
+    let source = env.sources.read().at(method, graph.world).cloned();
+    let source = source.ok_or(Malformed("the method was deleted"))?;
+    let trace = read_result(env, graph, id, source, &mut r, false)?;
     r.finish()?;
     let outcome = Outcome {
         body,
@@ -202,12 +211,13 @@ fn parse<C: Compiler>(
     Ok(Trace { outcome, ..trace })
 }
 
-/// Reads a result of inference and verifies its edges; where all signatures are known to be as
-/// they were, calls have the answers that they had.
+/// Reads a result of inference, which was made from this source, and verifies its edges; where all
+/// signatures are known to be as they were, calls have the answers that they had.
 pub(super) fn read_result<C: Compiler>(
     env: Env<'_, C>,
     graph: &mut Graph<C>,
     id: InferId,
+    source: Arc<C::Source>,
     r: &mut Reader<'_>,
     same_signatures: bool,
 ) -> Result<Trace<C>, Differs> {
@@ -216,8 +226,6 @@ pub(super) fn read_result<C: Compiler>(
         (unit.mi, unit.view, graph.world)
     };
     let method = env.instances.key(mi).method;
-    let source = env.sources.read().at(method, world).cloned();
-    let source = source.ok_or(Malformed("the method was deleted"))?;
     let inferred = env.compiler.read_inferred(r)?;
     let count = r.count()?;
     let mut edges = Vec::with_capacity(count.min(MAX_RESERVED) + 1);

@@ -191,14 +191,17 @@ pub(super) fn read_chunk(
     id: i64,
     secret: Option<&Secret>,
 ) -> Result<Option<(usize, Vec<Artifact>)>, LayerError> {
-    let mut query = connection
-        .prepare_cached("SELECT bytes, dead FROM data JOIN chunk USING (id) WHERE id = ?")?;
-    let found = query.query_row([id], |row| {
-        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))
-    });
-    let Some((bytes, dead)) = found.optional()? else {
+    let mut query =
+        connection.prepare_cached("SELECT dead FROM data JOIN chunk USING (id) WHERE id = ?")?;
+    let mut rows = query.query([id])?;
+    let Some(row) = rows.next()? else {
         return Ok(None);
     };
+    let dead: Vec<u8> = row.get(0)?;
+    // As long as the row is not let go the chunk stays; a query for its bytes would copy them twice.
+    let blob = connection.blob_open("main", "data", "bytes", id, true)?;
+    let mut bytes = vec![0; blob.len()];
+    blob.read_at_exact(&mut bytes, 0)?;
     let size = bytes.len();
     let mut artifacts = chunk::decode(bytes, secret)?;
     let dead = dead_prefixes(&dead);
