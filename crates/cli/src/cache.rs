@@ -332,7 +332,7 @@ fn line(artifact: &Artifact) -> String {
         Kind::Table => serde_json::from_slice(&artifact.payload)
             .map(|table: DispatchTable| format!("  {} {}", table.kernel, table.shard))
             .unwrap_or_default(),
-        Kind::Code | Kind::Trace | Kind::Image => String::new(),
+        Kind::Code | Kind::Trace | Kind::Image | Kind::Part => String::new(),
     };
     let (kind, bytes) = (artifact.kind.to_string(), artifact.payload.len());
     format!(

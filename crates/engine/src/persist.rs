@@ -53,6 +53,8 @@ pub enum ArtifactKind {
     Keys,
     /// What a session had of a shard when it ended. A later one replaces an earlier one.
     Image,
+    /// Some of the results of an image, named by what they are.
+    Part,
 }
 
 /// Where results are kept beyond a session.

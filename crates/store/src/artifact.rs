@@ -34,16 +34,19 @@ pub enum Kind {
     Table = 4,
     /// What a session had of a shard when it ended, for its next start; replaced likewise.
     Image = 5,
+    /// Some of the results of an image, named by what they are: two of one name are equal.
+    Part = 6,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Code,
         Kind::Trace,
         Kind::Keys,
         Kind::Table,
         Kind::Image,
+        Kind::Part,
     ];
 
     /// From its number.
@@ -61,13 +64,14 @@ impl Kind {
             Kind::Keys => "keys",
             Kind::Table => "table",
             Kind::Image => "image",
+            Kind::Part => "part",
         }
     }
 
     /// Whether a later artifact of the same name takes the place of an earlier one.
     #[must_use]
     pub fn is_replaced(self) -> bool {
-        self != Kind::Code
+        !matches!(self, Kind::Code | Kind::Part)
     }
 }
 

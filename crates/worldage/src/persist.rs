@@ -108,6 +108,7 @@ fn kind_of(kind: ArtifactKind) -> Kind {
         ArtifactKind::Code => Kind::Code,
         ArtifactKind::Keys => Kind::Keys,
         ArtifactKind::Image => Kind::Image,
+        ArtifactKind::Part => Kind::Part,
     }
 }
 

@@ -1,8 +1,9 @@
-//! Starts from the image of an earlier session: one artifact, verified by signatures and sources;
+//! Starts from the image of an earlier session, verified by signatures and sources;
 //! and what becomes of it when the program, or the session after the start, is edited.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
-use worldage::store::{Layer, Store, memory::Memory};
+use worldage::store::{Fingerprint, Kind, Layer, Store, memory::Memory};
 use worldage::{CallOptions, Session, SessionOptions};
 
 const PROGRAM: &str = "
@@ -97,12 +98,12 @@ impl Beside {
 }
 
 #[test]
-fn an_unchanged_program_starts_from_one_artifact() {
+fn an_unchanged_program_starts_from_an_image_and_its_part() {
     let kept = Kept::new();
     let session = kept.start(PROGRAM, "10");
     session.with.set_strict(true);
     let (given, ran) = kept.given(|| session.ran("top(4)"));
-    assert_eq!((given, ran.len()), (1, 0));
+    assert_eq!((given, ran.len()), (2, 0));
     // What an image lacks is made as ever, and is in the next one.
     session.with.set_strict(false);
     assert_eq!(session.ran("mid(P(1)) + pick(2.5)"), ["pick"]);
@@ -110,7 +111,7 @@ fn an_unchanged_program_starts_from_one_artifact() {
     kept.store.flush();
     let session = kept.start(PROGRAM, "10");
     let (given, ran) = kept.given(|| session.ran("pick(2.5)"));
-    assert_eq!((given, ran.len()), (1, 0));
+    assert_eq!((given, ran.len()), (2, 0));
     let (given, ran) = kept.given(|| session.ran("top(3)"));
     assert_eq!((given, ran.len()), (0, 0));
 }
@@ -120,7 +121,7 @@ fn comments_elsewhere_in_the_file_do_not_matter() {
     let kept = Kept::new();
     let session = kept.start(&format!("# A new first line.\n{PROGRAM}"), "10");
     let (given, ran) = kept.given(|| session.ran("top(4)"));
-    assert_eq!((given, ran.len()), (1, 0));
+    assert_eq!((given, ran.len()), (2, 0));
 }
 
 #[test]
@@ -162,7 +163,7 @@ fn a_session_that_began_from_an_image_can_be_edited() {
     let kept = Kept::new();
     let session = kept.start(PROGRAM, "10");
     let (given, ran) = kept.given(|| session.ran("top(4)"));
-    assert_eq!((given, ran.len()), (1, 0));
+    assert_eq!((given, ran.len()), (2, 0));
     // A question whose answer came with the image has another one now.
     session.define("noinline fn pick(p: P) { 2 }");
     assert_eq!(session.ran("top(4)"), ["mid", "pick"]);
@@ -200,7 +201,7 @@ fn what_a_session_does_not_ask_for_stays() {
     kept.store.flush();
     let session = kept.start(PROGRAM, "10");
     let (given, ran) = kept.given(|| [session.ran("pick(2.5)"), session.ran("top(4)")].concat());
-    assert_eq!((given, ran.len()), (1, 0));
+    assert_eq!((given, ran.len()), (2, 0));
 }
 
 #[test]
@@ -214,4 +215,88 @@ fn what_stays_is_verified_against_what_came_later() {
     kept.store.flush();
     let session = kept.start(&edited, "10");
     assert_eq!(session.ran("top(4)"), ["mid", "top"]);
+}
+
+/// `f0(1)` is the number of functions; each calls the next one.
+fn chain(functions: usize) -> String {
+    let mut text = String::new();
+    let long = "(x * x - 3) * x + ".repeat(12);
+    for ix in 0..functions {
+        let (next, x) = (ix + 1, format!("if x > 1 {{ {long} 1 }} else {{ x }}"));
+        let _infallible = writeln!(text, "noinline fn f{ix}(x: Int64) {{ f{next}({x}) + 1 }}");
+    }
+    let _infallible = writeln!(text, "noinline fn f{functions}(x: Int64) {{ x - 1 }}");
+    text
+}
+
+#[test]
+fn a_part_is_read_when_one_of_its_results_is_asked_for_and_may_be_lost() {
+    const FUNCTIONS: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = worldage::store::Options {
+            folder: Some(folder.path().into()),
+            ..worldage::store::Options::default()
+        };
+        Arc::new(Store::open(&options, Box::new(|line| panic!("{line}"))))
+    };
+    let start = |store: &Arc<Store>| {
+        let session = Session::new(SessionOptions {
+            store: Some(Arc::clone(store)),
+            ..SessionOptions::default()
+        });
+        let session = session.expect("a host");
+        session
+            .define("chain.wir", &chain(FUNCTIONS), None)
+            .unwrap();
+        session.set_strict(true);
+        session
+    };
+    let answer = |session: &Session, call: &str| {
+        let report = session.call(call, &CallOptions::default());
+        report.shown(session).to_string()
+    };
+    let store = open();
+    let first = start(&store);
+    first.set_strict(false);
+    assert_eq!(answer(&first, "f0(1)"), FUNCTIONS.to_string());
+    drop(first);
+    store.flush();
+    drop(store);
+    let parts = || {
+        let mut parts: Vec<Fingerprint> = Vec::new();
+        let options = worldage::store::Options {
+            folder: Some(folder.path().into()),
+            ..worldage::store::Options::default()
+        };
+        let warnings = worldage::store::warn::Warnings::new(Box::new(|line| panic!("{line}")));
+        let layer = options.layers(&warnings).remove(0);
+        let each = layer.each(&mut |artifact| {
+            parts.extend((artifact.kind == Kind::Part).then_some(artifact.name));
+            Ok(())
+        });
+        each.unwrap();
+        (layer, parts)
+    };
+    let (layer, all) = parts();
+    assert!(all.len() > 1, "{} parts", all.len());
+    // The image, and the part that has the function.
+    let store = open();
+    let last = start(&store);
+    assert_eq!(answer(&last, &format!("f{FUNCTIONS}(1)")), "0");
+    assert_eq!(store.stats().hits, 2);
+    drop((last, store));
+    // Its results come from traces then; the next image has them again.
+    layer.forget(Kind::Part, &all[0]).unwrap();
+    let store = open();
+    let session = start(&store);
+    assert_eq!(answer(&session, "f0(1)"), FUNCTIONS.to_string());
+    drop(session);
+    store.flush();
+    drop((store, layer));
+    assert_eq!(parts().1.len(), all.len());
+    let store = open();
+    let session = start(&store);
+    assert_eq!(answer(&session, "f0(1)"), FUNCTIONS.to_string());
+    assert_eq!(store.stats().hits, 1 + all.len() as u64);
 }

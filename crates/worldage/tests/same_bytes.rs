@@ -87,8 +87,8 @@ fn check(program: &Program) {
         assert!(one.len() >= 3, "{}: {} artifacts", program.name, one.len());
         for (threads, before) in [(1, None), (2, None), (2, Some(&other))] {
             let again = compile(program, opt, threads, before);
-            // An image is of a whole session, and this one had more.
-            let is_of_session = |(kind, _): &(String, String)| kind == "image";
+            // An image and its parts are of a whole session, and this one had more.
+            let is_of_session = |(kind, _): &(String, String)| kind == "image" || kind == "part";
             let differ = |key: &&(String, String)| {
                 one.get(*key) != again.get(*key) && !(before.is_some() && is_of_session(key))
             };

@@ -49,6 +49,7 @@ fn name_of(kind: ArtifactKind, name: &[u8; 32], target: &str) -> Name {
         ArtifactKind::Code => 1,
         ArtifactKind::Keys => 2,
         ArtifactKind::Image => 3,
+        ArtifactKind::Part => 4,
     };
     (kind, *name, target.to_owned())
 }

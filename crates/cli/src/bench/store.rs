@@ -199,7 +199,7 @@ fn measure(args: &Args) -> Result<Report, Wrong> {
         code_bytes: per_function(sizes.of(Kind::Code)),
         trace_bytes: per_function(sizes.of(Kind::Trace)),
         key_bytes: per_function(sizes.of(Kind::Keys)),
-        image_bytes: per_function(sizes.of(Kind::Image)),
+        image_bytes: per_function(sizes.of(Kind::Image) + sizes.of(Kind::Part)),
         disk_bytes: per_function(sizes.disk),
         without,
         cold,

@@ -161,6 +161,11 @@ impl<'a> Writer<'a> {
         self.out.clear();
     }
 
+    /// What is written so far, to begin with so much room again; what it named keeps its numbers.
+    pub(super) fn take(&mut self, room: usize) -> Vec<u8> {
+        std::mem::replace(&mut self.out, Vec::with_capacity(room))
+    }
+
     /// What is written so far.
     pub(crate) fn written(&self) -> &[u8] {
         &self.out

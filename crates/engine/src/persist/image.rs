@@ -1,4 +1,4 @@
-//! Images: what one start of a program came to, in one piece for the next one.
+//! Images: what one start of a program came to, in a few large parts for the next one.
 //!
 //! A trace is verified question by question, because anything may have changed. Mostly nothing
 //! has, or a few bodies, and then every question to the method tables has the answer that it had.
@@ -40,14 +40,14 @@ use worldage_dispatch::{MethodId, Symbol, Ty, TyKind, World};
 
 /// An image is written again when one in so many of its instances came from elsewhere.
 const RENEWED: usize = 8;
-/// Larger ones are not written: they would crowd out everything else.
-const MAX_BYTES: usize = 192 << 20;
-
+/// Those of more instances are not written: they would crowd out everything else.
+const MAX_INSTANCES: usize = 500_000;
+/// A part has so many bytes, and the rest of the last result in it.
+const PART: usize = 1 << 19;
+/// Room for most of these.
+const REST: usize = 1 << 14;
 /// Bytes that are hashed together.
 const PIECE: usize = 1 << 16;
-
-/// Room for the results of most instances.
-const USUAL_BYTES: usize = 1000;
 
 /// The images of a session.
 pub(crate) struct Images<C: Compiler> {
@@ -73,8 +73,10 @@ pub(super) struct Image<C: Compiler> {
     shard: ShardId,
     view: ViewId,
     names: Names,
-    /// It begins with the results.
-    payload: Bytes,
+    parts: Vec<Part>,
+    /// Where the parts are.
+    store: Arc<dyn ArtifactStore>,
+    target: Arc<str>,
     /// Whether all of it is of one session.
     agrees: bool,
     records: Vec<Record>,
@@ -83,11 +85,21 @@ pub(super) struct Image<C: Compiler> {
     taken: Vec<OnceLock<Arc<C::Inferred>>>,
 }
 
+/// Results that are read together, once one of them is asked for.
+struct Part {
+    name: [u8; 32],
+    len: u32,
+    /// Nothing if the store does not have it.
+    bytes: OnceLock<Option<Bytes>>,
+}
+
 /// The results of an instance.
 struct Record {
     /// Its place among the instances that are named.
     instance: u32,
-    /// Where its results begin, those of codegen begin, and both end.
+    /// The part that has them.
+    part: u32,
+    /// Where in it its results begin, those of codegen begin, and both end.
     at: [u32; 3],
 }
 
@@ -160,8 +172,9 @@ pub(crate) fn open<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Cod
         return;
     };
     let payload = store.get_whole(ArtifactKind::Image, &name, &target);
+    let read = |payload: Bytes| Image::read(env, shard, &payload, store, target);
     // What this session cannot name is another program's.
-    if let Some(Ok(image)) = payload.map(|payload| Image::read(env, shard, payload)) {
+    if let Some(Ok(image)) = payload.map(read) {
         graph.expect_units(image.records.len());
         graph.stored.images.all.push(Arc::new(image));
     }
@@ -185,12 +198,15 @@ impl<C: Compiler> Images<C> {
 }
 
 impl<C: Compiler> Image<C> {
-    fn read(env: Env<'_, C>, shard: ShardId, payload: Bytes) -> Result<Self, Malformed> {
+    fn read(
+        env: Env<'_, C>,
+        shard: ShardId,
+        payload: &[u8],
+        store: Arc<dyn ArtifactStore>,
+        target: Arc<str>,
+    ) -> Result<Self, Malformed> {
         let view = env.shards.read()[shard.0 as usize].1;
-        let cut = Malformed("an image ends early");
-        let (rest, body) = payload.split_last_chunk().ok_or(cut.clone())?;
-        let body = usize::try_from(u64::from_le_bytes(*body)).map_err(|_| cut.clone())?;
-        let mut r = Reader::new(env.shared, rest.get(body..).ok_or(cut)?);
+        let mut r = Reader::new(env.shared, payload);
         let symbols: Vec<Symbol> = Vec::read(&mut r)?;
         let types: Vec<Ty> = Vec::read(&mut r)?;
         let known = env.definitions.read().count();
@@ -222,31 +238,43 @@ impl<C: Compiler> Image<C> {
         let agrees = bool::read(&mut r)?;
         // No more than there are bytes.
         let count = r.count()?;
-        let mut records = Vec::with_capacity(count);
+        let mut records: Vec<Record> = Vec::with_capacity(count);
         let mut of = FxHashMap::with_capacity_and_hasher(count, FxBuildHasher);
-        let mut end = 0u32;
-        for ix in 0..count as u32 {
-            let instance = u32::read(&mut r)?;
-            let start = end;
-            let code = start.saturating_add(u32::read(&mut r)?);
-            end = code.saturating_add(u32::read(&mut r)?);
-            let mi = instances.get(instance as usize);
-            of.insert(*mi.ok_or(Malformed("no such instance"))?, ix);
-            let at = [start, code, end];
-            records.push(Record { instance, at });
+        let mut parts = Vec::new();
+        while records.len() < count {
+            let (name, part) = (r.array()?, parts.len() as u32);
+            let mut end = 0u32;
+            for _ in 0..r.count()? {
+                let instance = u32::read(&mut r)?;
+                let start = end;
+                let code = start.saturating_add(u32::read(&mut r)?);
+                end = code.saturating_add(u32::read(&mut r)?);
+                let mi = instances.get(instance as usize);
+                let mi = *mi.ok_or(Malformed("no such instance"))?;
+                of.insert(mi, records.len() as u32);
+                records.push(Record {
+                    instance,
+                    part,
+                    at: [start, code, end],
+                });
+            }
+            parts.push(Part {
+                name,
+                len: end,
+                bytes: OnceLock::new(),
+            });
         }
         r.finish()?;
-        if end as usize != body {
-            return Err(Malformed("the parts of an image do not fit together"));
-        }
         Ok(Image {
             shard,
             view,
             names: Names::new(&symbols, &types, &methods, &instances),
-            payload,
+            parts,
+            store,
+            target,
             agrees,
             of,
-            taken: (0..count).map(|_| OnceLock::new()).collect(),
+            taken: (0..records.len()).map(|_| OnceLock::new()).collect(),
             records,
         })
     }
@@ -256,8 +284,26 @@ impl<C: Compiler> Image<C> {
         self.agrees
     }
 
-    fn reader(&self, part: Range<usize>) -> Reader<'_> {
-        Reader::of_part(&self.names, &self.payload, part)
+    /// The part that has a result; nothing if it is lost.
+    fn part(&self, record: &Record) -> Option<&Bytes> {
+        let part = &self.parts[record.part as usize];
+        let bytes = part.bytes.get_or_init(|| {
+            let found = self
+                .store
+                .get_whole(ArtifactKind::Part, &part.name, &self.target);
+            found.filter(|bytes| bytes.len() == part.len as usize)
+        });
+        bytes.as_ref()
+    }
+
+    fn infer_reader(&self, record: &Record) -> Option<Reader<'_>> {
+        let part = self.part(record)?;
+        Some(Reader::of_part(&self.names, part, record.infer()))
+    }
+
+    fn code_reader(&self, record: &Record) -> Option<Reader<'_>> {
+        let part = self.part(record)?;
+        Some(Reader::of_part(&self.names, part, record.code()))
     }
 
     /// The place of an instance's results.
@@ -275,7 +321,7 @@ impl<C: Compiler> Image<C> {
     ) -> Option<Trace<C>> {
         let mi = graph.infer(id).mi;
         let ix = self.find(mi)?;
-        let mut r = self.reader(self.records[ix].infer());
+        let mut r = self.infer_reader(&self.records[ix])?;
         let then = SourceThen::read(&mut r).ok()?;
         let (texts, world) = (&mut graph.stored.texts, graph.world);
         let source = texts.same(env, mi, world, &then)?;
@@ -308,7 +354,7 @@ pub(super) fn find_code<C: Compiler>(
     let (mi, infer) = (graph.code(id).mi, graph.code(id).infer);
     let inferred = Arc::clone(image.gave(graph, infer)?);
     let ix = image.find(mi)?;
-    let mut r = image.reader(image.records[ix].code());
+    let mut r = image.code_reader(&image.records[ix])?;
     if !bool::read(&mut r).ok()? {
         return None;
     }
@@ -366,14 +412,18 @@ pub(crate) fn save<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>) {
         let kept = image.map(|image| (unasked(env, graph, &mut texts, &image, &units), image));
         let kept = kept.filter(|(kept, _)| !kept.is_empty());
         let all = units.len() + kept.as_ref().map_or(0, |(kept, _)| kept.len());
-        if new * RENEWED < all {
+        if new * RENEWED < all || all > MAX_INSTANCES {
             continue;
         }
         let Some((name, target)) = name(env, &*store, shard, graph.world) else {
             continue;
         };
-        let written = write(env, graph, &mut texts, shard, units, kept);
-        if let Some(payload) = written.filter(|payload| payload.len() <= MAX_BYTES) {
+        let put = &mut |bytes: Vec<u8>| {
+            let part = part_name(&name, &bytes);
+            store.put(ArtifactKind::Part, &part, &target, bytes);
+            part
+        };
+        if let Some(payload) = write(env, graph, &mut texts, shard, units, kept, put) {
             store.put(ArtifactKind::Image, &name, &target, payload);
         }
     }
@@ -392,9 +442,10 @@ fn unasked<C: Compiler>(
     let may_hold = |ix: &usize| {
         let record = &image.records[*ix];
         let mi = Mi(image.names.instances()[record.instance as usize]);
-        let source = SourceThen::read(&mut image.reader(record.infer()));
+        let source = image.infer_reader(record);
+        let source = source.and_then(|mut r| SourceThen::read(&mut r).ok());
         let same = |source| texts.same(env, mi, graph.world, &source).is_some();
-        !asked.contains(&mi) && source.is_ok_and(same)
+        !asked.contains(&mi) && source.is_some_and(same)
     };
     (0..image.records.len()).filter(may_hold).collect()
 }
@@ -433,7 +484,59 @@ fn units<C: Compiler>(graph: &Graph<C>, shard: ShardId) -> Vec<InferId> {
     all
 }
 
-/// The bytes of an image; nothing if something of it has no name outside of this session.
+/// The name of a part of an image of this name: equal for equal bytes.
+fn part_name(image: &[u8; 32], bytes: &[u8]) -> [u8; 32] {
+    let mut key = KeyWriter::default();
+    key.digest("part", image);
+    key.digest("content", blake3::hash(bytes).as_bytes());
+    key.name()
+}
+
+/// What is written of an image: results are put away part by part.
+struct Parts<'a> {
+    put: &'a mut dyn FnMut(Vec<u8>) -> [u8; 32],
+    /// The name of each part that was put away, and how many results it has.
+    done: Vec<([u8; 32], usize)>,
+    /// The results so far: the place of the instance, and the lengths of both.
+    records: Vec<[u64; 3]>,
+    /// How many of them are in parts that were put away.
+    in_parts: usize,
+}
+
+impl Parts<'_> {
+    /// Puts away what was written, if that is enough for a part.
+    fn end_result(&mut self, w: &mut Writer<'_>, record: [u64; 3]) {
+        self.records.push(record);
+        if w.written().len() >= PART {
+            self.end_part(w);
+        }
+    }
+
+    fn end_part(&mut self, w: &mut Writer<'_>) {
+        let count = self.records.len() - self.in_parts;
+        if count > 0 {
+            let name = (self.put)(w.take(PART + REST));
+            self.done.push((name, count));
+            self.in_parts = self.records.len();
+        }
+    }
+
+    /// As they stand in an image.
+    fn write(&self, w: &mut Writer<'_>) {
+        w.number(self.records.len() as u64);
+        let mut rest = &self.records[..];
+        for (name, count) in &self.done {
+            let (own, later) = rest.split_at(*count);
+            rest = later;
+            w.raw(name);
+            w.number(*count as u64);
+            own.iter().flatten().for_each(|n| w.number(*n));
+        }
+    }
+}
+
+/// The bytes of an image, of which the parts were put away before; nothing if something of it has
+/// no name outside of this session.
 fn write<C: Compiler>(
     env: Env<'_, C>,
     graph: &mut Graph<C>,
@@ -441,6 +544,7 @@ fn write<C: Compiler>(
     shard: ShardId,
     mut units: Vec<InferId>,
     kept: Option<(Vec<usize>, Arc<Image<C>>)>,
+    put: &mut dyn FnMut(Vec<u8>) -> [u8; 32],
 ) -> Option<Vec<u8>> {
     // An order that does not depend on what ran first.
     let key = |id: &InferId| env.instances.key(graph.infer(*id).mi);
@@ -464,18 +568,21 @@ fn write<C: Compiler>(
         }
     }
     let (none, graph) = (FxHashSet::default(), &*graph);
-    let mut w = Writer::of_mentions(Vec::with_capacity(units.len() * USUAL_BYTES));
+    let mut w = Writer::of_mentions(Vec::with_capacity(PART + REST));
     let agrees = kept.is_none();
-    let mut records: Vec<[u64; 3]> = Vec::with_capacity(units.len());
+    let mut parts = Parts {
+        put,
+        done: Vec::new(),
+        records: Vec::with_capacity(units.len()),
+        in_parts: 0,
+    };
     if let Some((kept, image)) = kept {
         w.mention_all(&image.names);
         for record in kept.iter().map(|ix| &image.records[*ix]) {
-            let infer = &image.payload[record.infer()];
-            let code = &image.payload[record.code()];
-            w.raw(infer);
-            w.raw(code);
+            let (infer, code) = (record.infer(), record.code());
+            w.raw(&image.part(record)?[infer.start..code.end]);
             let lengths = [infer.len(), code.len()].map(|n| n as u64);
-            records.push([record.instance.into(), lengths[0], lengths[1]]);
+            parts.end_result(&mut w, [record.instance.into(), lengths[0], lengths[1]]);
         }
     }
     for id in &units {
@@ -496,10 +603,11 @@ fn write<C: Compiler>(
         let code = w.written().len();
         write_code(env, graph, graph.find_code(mi, shard), &mut w);
         let (infer, code) = (code - start, w.written().len() - code);
-        records.push([w.mention(mi), infer as u64, code as u64]);
+        let record = [w.mention(mi), infer as u64, code as u64];
+        parts.end_result(&mut w, record);
     }
-    let (mut payload, names) = w.into_named()?;
-    let body = payload.len() as u64;
+    parts.end_part(&mut w);
+    let (_, names) = w.into_named()?;
     let mut w = Writer::new(env.shared);
     let symbol = |ix| Symbol::from_index(ix as usize);
     write_list(names.symbols(), symbol, &mut w);
@@ -513,11 +621,8 @@ fn write<C: Compiler>(
         key.args.write(&mut w);
     }
     agrees.write(&mut w);
-    w.number(records.len() as u64);
-    records.iter().flatten().for_each(|n| w.number(*n));
-    payload.extend_from_slice(&w.finish()?);
-    payload.extend_from_slice(&body.to_le_bytes());
-    Some(payload)
+    parts.write(&mut w);
+    w.finish()
 }
 
 /// Whether there is valid code of a unit, what it was generated from, and the code.

@@ -75,10 +75,8 @@ fn many_small_writes_and_many_replacements_stay_compact() {
         local.put(&[code(n), trace(n % 5, &[7; 100])]).unwrap();
     }
     let stats = local.stats().unwrap();
-    assert_eq!(
-        stats.kinds,
-        [stats.kinds[0], (5, 500), (0, 0), (0, 0), (0, 0)]
-    );
+    assert_eq!(stats.kinds[1], (5, 500));
+    assert!(stats.kinds[2..].iter().all(|kind| *kind == (0, 0)));
     assert_eq!(stats.kinds[0].0, 300);
     assert!(stats.chunks < 50, "{stats:?}");
     assert_eq!(held(&local, 0..300).len(), 300);
