@@ -7,7 +7,7 @@ use crate::answers::Call;
 use crate::compiler::Compiler;
 use crate::definitions::{Answer, CallKey, Question};
 use crate::graph::{CallId, Graph, Readers, Shared, place};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use worldage_dispatch::{CallIndex, World};
 
 /// A recorded question, its answer, and who asked.
@@ -16,7 +16,7 @@ pub(crate) struct CallRecord {
     /// The memo in the database, once it was asked there; older worlds have none.
     pub(crate) call: Option<Call>,
     /// Every answer that was ever given, once; an edge names one by its number.
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) answers: SmallVec<[Answer; 1]>,
     /// The number of the answer in the graph's world.
     pub(crate) current: u32,
     pub(crate) readers: Readers,
@@ -98,7 +98,7 @@ impl<C: Compiler> Graph<C> {
         let record = CallRecord {
             key,
             call,
-            answers: vec![answer],
+            answers: smallvec![answer],
             current: 0,
             readers: SmallVec::new(),
             changed: None,
