@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 const PROGRAM: &str = "
 kernel fn add(xs: Array{Int64}, k: Int64, on: Bool) {
     tune(n, [1, 2])
-    if on { xs[global_id(0)] = xs[global_id(0)] + k * n / n }
+    if on { xs[global_id(0)] = xs[global_id(0)] + div(k * n, n) }
 }";
 
 /// Adds `k` to every element; writes the error words if it is negative.
@@ -182,7 +182,7 @@ fn damaged() -> Result<(), String> {
     let mut found = Vec::new();
     for layer in store.layers() {
         let each = layer.each(&mut |artifact: &Artifact| {
-            if artifact.kind == Kind::Code && artifact.origin.target.contains("CUDA") {
+            if artifact.kind == Kind::Code && artifact.origin.producer.starts_with("CUDA") {
                 found.push(artifact.clone());
             }
             Ok(())
