@@ -92,15 +92,15 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
     // With a second image, they could be of two sessions.
     let mut complete = matches!(&images[..], [image] if image.agrees());
     let mut loaded = Loaded::default();
+    // What this load reads bears its stamp.
+    let visit = graph.new_visit();
     let mut order = Vec::new();
     let mut work = vec![root];
     while let Some(id) = work.pop() {
-        let (unit, was_asked) = (graph.infer(id), graph.stored.asked.contains_key(&id));
-        if unit.state != State::New || was_asked {
-            // What earlier loads left to be settled is among what they asked for.
-            let is_loaded = unit.loaded && !was_asked;
+        let unit = graph.infer(id);
+        if unit.state != State::New || graph.stored.asked.contains_key(&id) {
             let gave = |image: &Arc<Image<C>>| image.gave(graph, id).is_some();
-            complete &= is_loaded || images.iter().any(gave);
+            complete &= unit.walk.visit == visit || images.iter().any(gave);
             continue;
         }
         let imaged = images.iter().find_map(|image| image.infer(env, graph, id));
@@ -120,6 +120,7 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
                 // Dirty: settling compares all that it read.
                 unit.state = State::Dirty;
                 unit.loaded = true;
+                unit.walk.visit = visit;
                 unit.interrupted = false;
                 unit.why = Why::FirstCall;
                 graph.set_edges(id, trace.edges);
