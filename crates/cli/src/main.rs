@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod foreign;
 mod launch;
+mod log;
 mod progress;
 mod repl;
 mod run;
@@ -95,7 +96,12 @@ struct Later {
 fn main() -> ExitCode {
     failure::report_panics();
     let cli = Cli::parse();
-    let ended = std::panic::catch_unwind(|| match cli.command {
+    let ended = std::panic::catch_unwind(|| log::start().and_then(|()| perform(cli.command)));
+    failure::status(ended)
+}
+
+fn perform(command: Command) -> failure::Done {
+    match command {
         Command::Run(args) => run::run(&args),
         Command::Repl(args) => repl::run(&args),
         Command::Watch(args) => watch::run(&args),
@@ -108,6 +114,5 @@ fn main() -> ExitCode {
         Command::Completions(args) => completions::run(&args),
         Command::Cache(args) => cache::run(&args),
         Command::Graph(_) => Err(Failure::later("the command `graph`")),
-    });
-    failure::status(ended)
+    }
 }

@@ -1,8 +1,8 @@
 //! Command lines as data: `tests/cli/*.cli`, one trial per file.
 //!
 //! A file is a session in a fresh folder: `file NAME` writes the indented lines below it; `stdin`
-//! keeps the indented lines below it for the next command; `$ ARGS` runs `worldage ARGS`, and what
-//! follows is what it does: `? STATUS`, its standard output behind `| `, its standard error behind
+//! keeps the indented lines below it for the next command; `$ ARGS` runs `worldage ARGS` (variables
+//! of its environment, `WORLDAGE_LOG=info`, come first), and what follows is what it does: `? STATUS`, its standard output behind `| `, its standard error behind
 //! `! `. A line `@ FEATURE` or `@ no FEATURE` before a command says which builds of the command it is
 //! for; others leave it and what it does alone. Times are written `N ms`, names of artifacts `KEY`. `UPDATE_EXPECT=1` rewrites what commands do.
 
@@ -112,10 +112,16 @@ fn is_this_build(build: &str) -> bool {
 
 /// What a command does, in the form of the file.
 fn run(folder: &Path, args: &str, stdin: &str) -> Result<String, Failed> {
+    let mut words = words(args);
+    let own = words
+        .iter()
+        .take_while(|word| word.starts_with("WORLDAGE_"));
+    let args = words.split_off(own.count());
     let mut child = Command::new(env!("CARGO_BIN_EXE_worldage"))
-        .args(words(args))
+        .args(args)
         .current_dir(folder)
         .env("WORLDAGE_NO_CACHE", "1")
+        .envs(words.iter().filter_map(|word| word.split_once('=')))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -47,13 +47,15 @@ impl Program {
             Some(program) => program,
             None => Self::compile(device, recipe)?,
         };
+        let took = start.elapsed();
+        let did = if from_cache { "reloaded" } else { "built" };
+        let (name, on) = (recipe.name, &device.identity.name);
+        let ms = took.as_secs_f64() * 1e3;
+        tracing::info!(target: "worldage::device", "{did} {name} for {on}: {ms:.1} ms");
         Ok(Program {
             program,
             kept: from_cache,
-            built: Built {
-                from_cache,
-                took: start.elapsed(),
-            },
+            built: Built { from_cache, took },
         })
     }
 

@@ -36,6 +36,19 @@ pub struct EditReport {
     pub files: Vec<FileId>,
 }
 
+impl EditReport {
+    fn of(world: World, lines: Vec<String>) -> EditReport {
+        let number = world.0;
+        tracing::info!(target: "worldage::edit", "world {number}: {}", lines.join(", "));
+        EditReport {
+            world,
+            lines,
+            warnings: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
 /// Why an edit was refused; the session is as before.
 ///
 /// ```
@@ -223,11 +236,11 @@ impl Session {
             warnings.extend(inner.ambiguity_warnings(change, later, world));
         }
         sort_lines(&mut lines);
+        let files = parsed.iter().map(|(file, _)| *file).collect();
         Ok(EditReport {
-            world,
-            lines,
             warnings,
-            files: parsed.iter().map(|(file, _)| *file).collect(),
+            files,
+            ..EditReport::of(world, lines)
         })
     }
 
@@ -278,12 +291,7 @@ impl Session {
             .changes
             .iter()
             .filter_map(|change| inner.line(change, &NO_SHOWN));
-        Ok(EditReport {
-            world: commit.world,
-            lines: lines.collect(),
-            warnings: Vec::new(),
-            files: Vec::new(),
-        })
+        Ok(EditReport::of(commit.world, lines.collect()))
     }
 
     /// Sets the external fact that a program reads as `external("KEY")`; the value is a literal
@@ -310,12 +318,7 @@ impl Session {
             .changes
             .iter()
             .filter_map(|change| inner.line(change, &NO_SHOWN));
-        Ok(EditReport {
-            world: commit.world,
-            lines: lines.collect(),
-            warnings: Vec::new(),
-            files: Vec::new(),
-        })
+        Ok(EditReport::of(commit.world, lines.collect()))
     }
 
     /// Makes a table over another one, over the base if none is named. No new world.

@@ -124,8 +124,7 @@ impl ArtifactStore for Shelf {
         target: &str,
         read: &mut dyn FnMut(&[u8]),
     ) -> bool {
-        let name = Fingerprint::from_bytes(*name);
-        match self.store.get(kind_of(kind), &name, &self.origin(target)) {
+        match self.get_whole(kind, name, target) {
             Some(payload) => {
                 read(&payload);
                 true
@@ -135,14 +134,24 @@ impl ArtifactStore for Shelf {
     }
 
     fn get_whole(&self, kind: ArtifactKind, name: &[u8; 32], target: &str) -> Option<Bytes> {
-        let name = Fingerprint::from_bytes(*name);
-        self.store.get(kind_of(kind), &name, &self.origin(target))
+        let (kind, name) = (kind_of(kind), Fingerprint::from_bytes(*name));
+        let found = self.store.get(kind, &name, &self.origin(target));
+        match &found {
+            Some(payload) => {
+                let bytes = payload.len();
+                tracing::debug!(target: "worldage::store", "found {kind} {name}, {bytes} bytes");
+            }
+            None => tracing::debug!(target: "worldage::store", "there is no {kind} {name}"),
+        }
+        found
     }
 
     fn put(&self, kind: ArtifactKind, name: &[u8; 32], target: &str, payload: Vec<u8>) {
+        let (kind, name, bytes) = (kind_of(kind), Fingerprint::from_bytes(*name), payload.len());
+        tracing::debug!(target: "worldage::store", "keep {kind} {name}, {bytes} bytes");
         self.store.put(Artifact {
-            name: Fingerprint::from_bytes(*name),
-            kind: kind_of(kind),
+            name,
+            kind,
             origin: self.origin(target),
             payload: payload.into(),
         });

@@ -628,6 +628,9 @@ impl Inner {
 
     /// Keeps events for [`Session::take_stages`]; of a session that nobody asks, the newest.
     pub(crate) fn keep_events(&self, events: Vec<StageEvent>) {
+        if tracing::enabled!(target: "worldage::stage", tracing::Level::DEBUG) {
+            events.iter().for_each(|event| self.tell(event));
+        }
         if self.options.store.is_some() {
             self.tally.lock().add(&events);
         }
@@ -640,6 +643,19 @@ impl Inner {
             let old = log.len() - self.options.log_limit;
             log.drain(..old);
         }
+    }
+
+    /// Says which stage ran, or came from the store.
+    fn tell(&self, event: &StageEvent) {
+        let (stage, name) = (event.stage, self.engine.name(event.mi));
+        let shard = event.shard.map(|shard| self.engine.shard_name(shard));
+        let shard = shard.map_or(String::new(), |shard| format!(" {shard}"));
+        let ms = event.ns as f64 / 1e6;
+        let stored = match event.origin {
+            Origin::Ran => "",
+            Origin::Stored => ", stored",
+        };
+        tracing::debug!(target: "worldage::stage", "{stage} {name}{shard}: {ms:.3} ms{stored}");
     }
 
     /// A context, a new one if none is idle.
