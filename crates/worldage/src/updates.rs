@@ -173,7 +173,7 @@ impl Session {
             }
             None => invalidated.clone(),
         };
-        let earlier = inner.engine.take_log();
+        inner.keep_events(inner.engine.take_log());
         let failed: FxHashSet<Compiled> = roots
             .into_iter()
             .filter(|(mi, shard)| {
@@ -192,8 +192,8 @@ impl Session {
                 Stage::Link => 2,
             }] += 1;
         }
-        inner.log.lock().extend(earlier.into_iter().chain(events));
         let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        inner.keep_events(events);
 
         let now: FxHashSet<Compiled> = inner.valid_instances(&shards).into_iter().collect();
         let (mut explanations, mut gone) = (Vec::new(), Vec::new());
