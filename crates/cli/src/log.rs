@@ -42,8 +42,13 @@ fn parse(asked: &str) -> Option<Targets> {
     let mut targets = Targets::new();
     for part in asked.split(',').map(str::trim) {
         let (target, level) = part.split_once('=').unwrap_or(("worldage", part));
-        let level: LevelFilter = level.trim().parse().ok()?;
-        targets = targets.with_target(target.trim(), level);
+        let (target, level) = (target.trim(), level.trim());
+        // The parser takes no text at all for `error`.
+        if target.is_empty() || level.is_empty() {
+            return None;
+        }
+        let level: LevelFilter = level.parse().ok()?;
+        targets = targets.with_target(target, level);
     }
     Some(targets)
 }
@@ -60,7 +65,7 @@ mod tests {
         assert!(!targets.would_enable("worldage::stage", &Level::DEBUG));
         assert!(targets.would_enable("worldage::store", &Level::DEBUG));
         assert!(!targets.would_enable("salsa", &Level::ERROR));
-        for wrong in ["loud", "worldage=", "info,,", "a=b=c"] {
+        for wrong in ["loud", "worldage=", "=info", "info,,", "a=b=c"] {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
     }
