@@ -49,7 +49,7 @@ impl Program {
         };
         let took = start.elapsed();
         let did = if from_cache { "reloaded" } else { "built" };
-        let (name, on) = (recipe.name, &device.identity.name);
+        let (name, on) = (recipe.name, &device.identity().name);
         let ms = took.as_secs_f64() * 1e3;
         tracing::info!(target: "worldage::device", "{did} {name} for {on}: {ms:.1} ms");
         Ok(Program {
