@@ -1,6 +1,6 @@
 //! What passes over typed SSA ask of every operation: its operands, and whether it can go.
 
-use crate::ir::{Op, Target, Term, Val};
+use crate::ir::{Block, Op, Target, Term, Val};
 
 impl Op {
     /// Calls `f` with every operand, in order.
@@ -125,6 +125,16 @@ impl Term {
             }
             Term::Return(_) | Term::Fail(_) | Term::Unreachable => {}
         }
+    }
+
+    /// Calls `f` with every parameter of these blocks that a jump sets, and what it sets it to.
+    pub fn each_passed(&self, blocks: &[Block], mut f: impl FnMut(Val, Val)) {
+        self.each_target(|target| {
+            let params = &blocks[target.block.0 as usize].params;
+            for (param, arg) in params.iter().zip(&target.args) {
+                f(*param, *arg);
+            }
+        });
     }
 
     /// Calls `f` with every value that is read, jump arguments last.

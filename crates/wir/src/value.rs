@@ -101,6 +101,20 @@ impl Value {
         }
     }
 
+    /// The scalars that it holds: itself, or the elements of an array that are scalars.
+    #[must_use]
+    pub fn scalars(&self) -> Vec<ScalarValue> {
+        match self {
+            Value::Scalar(x) => vec![*x],
+            Value::Array(array) => {
+                let elems = array.elems();
+                let all = (0..elems.len()).filter_map(|ix| elems.get(ix)?.as_scalar());
+                all.collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The truth value of a Bool.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {

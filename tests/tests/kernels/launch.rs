@@ -263,7 +263,7 @@ impl Launch {
                 let universe = Universe::new();
                 let expected = value(&universe, &arg.ty, expected);
                 let what = format!("{engine:?} and what is expected, {}", arg.name);
-                compare(&what, &scalars(found), &scalars(&expected), self.within)?;
+                compare(&what, &found.scalars(), &expected.scalars(), self.within)?;
             }
         }
         Ok(())
@@ -280,7 +280,7 @@ impl Launch {
         for ((arg, found), oracle) in self.args.iter().zip(&found).zip(&oracle) {
             let what = format!("{engine:?} and the interpreter, {}", arg.name);
             let within = if self.ulp == 0 { 0.0 } else { self.within };
-            compare(&what, &scalars(found), &scalars(oracle), within)?;
+            compare(&what, &found.scalars(), &oracle.scalars(), within)?;
         }
         self.compare_expected(engine, &found)
     }
@@ -300,28 +300,11 @@ fn compare(
         ));
     }
     for (ix, (a, b)) in found.iter().zip(other).enumerate() {
-        let close = match (a.as_float(), b.as_float()) {
-            (Some(x), Some(y)) => (x - y).abs() <= within * y.abs().max(1.0),
-            _ => false,
-        };
-        if a != b && !close {
+        if !a.is_close(*b, within) {
             return Err(format!("{what}, number {ix}: {a} and {b}"));
         }
     }
     Ok(())
-}
-
-/// The numbers of a scalar or array.
-pub(crate) fn scalars(value: &Value) -> Vec<ScalarValue> {
-    match value {
-        Value::Scalar(x) => vec![*x],
-        Value::Array(array) => {
-            let elems = array.elems();
-            let all = (0..elems.len()).filter_map(|ix| elems.get(ix)?.as_scalar());
-            all.collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 fn value(u: &Universe, ty: &str, json: &Json) -> Value {

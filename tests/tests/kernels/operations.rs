@@ -1,6 +1,6 @@
 //! Every scalar operation on edge values, in a kernel: each engine agrees with the interpreter.
 
-use super::launch::{Engine, array, scalars};
+use super::launch::{Engine, array};
 use worldage::wir::prim::{Scalar, ScalarValue};
 use worldage::{Grid, Universe, Value};
 
@@ -93,7 +93,7 @@ fn agrees(
     let found = engine.launch(program, "k", args, grid)?;
     let expected = Engine::Interpreter.launch(program, "k", args, grid)?;
     for (which, (found, expected)) in found.iter().zip(&expected).enumerate().skip(2) {
-        for (ix, (x, y)) in scalars(found).iter().zip(scalars(expected)).enumerate() {
+        for (ix, (x, y)) in found.scalars().iter().zip(expected.scalars()).enumerate() {
             let nan = |v: ScalarValue| v.as_float().is_some_and(f64::is_nan);
             if *x != y && !(nan(*x) && nan(y)) && distance(*x, y) > ulp {
                 let (a, b) = (a[ix], b[ix]);
@@ -366,7 +366,7 @@ fn atomics(engine: Engine) -> Result<(), String> {
         };
         let found = engine.launch(&program, "k", args, grid)?;
         let expected = Engine::Interpreter.launch(&program, "k", args, grid)?;
-        let (found, expected) = (scalars(&found[2]), scalars(&expected[2]));
+        let (found, expected) = (found[2].scalars(), expected[2].scalars());
         if found != expected {
             return Err(format!("{s}: {found:?}, and {expected:?} is right"));
         }

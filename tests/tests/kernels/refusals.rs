@@ -1,6 +1,6 @@
 //! What fails in a kernel, what a device cannot do, and what an edit makes of a device's code.
 
-use super::launch::{Engine, array, scalars, session};
+use super::launch::{Engine, array, session};
 use expect_test::expect;
 use worldage::wir::prim::{Scalar, ScalarValue};
 use worldage::{CallOptions, EmitStage, Grid, OptLevel, Shard, Stage, Universe, Value};
@@ -124,7 +124,7 @@ fn fails(engine: Engine, line: &str, expected: &str) -> Result<(), String> {
         _ => error == expected,
     };
     match engine.launch(&program(line), "k", args, FOUR) {
-        Ok(after) => Err(format!("it ended well: {:?}", scalars(&after[1]))),
+        Ok(after) => Err(format!("it ended well: {:?}", after[1].scalars())),
         Err(error) if same(&error) => Ok(()),
         Err(error) => Err(format!("{error}\nand not\n{expected}")),
     }

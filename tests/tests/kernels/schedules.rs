@@ -62,7 +62,7 @@ fn expect(report: &TunedReport, items: i64, more: i64, chosen: Chosen) -> Result
         other => return Err(format!("{other:?}")),
     };
     let expected: Vec<_> = (0..items).map(|x| ScalarValue::I64(x + more)).collect();
-    if super::launch::scalars(&after) != expected {
+    if after.scalars() != expected {
         return Err(format!("{} gives something else", report.schedule));
     }
     match report.chosen == chosen {

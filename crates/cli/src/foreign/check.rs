@@ -1,7 +1,8 @@
 //! `worldage run FILE.cl`: every kernel built, and launched as the references say.
 //!
 //! References of a file on disk lie in the folder `reference` beside it: JSON as `launch` takes it,
-//! with `"file"` and `"expected"`, the arguments that must come out.
+//! with `"file"` and `"expected"`, the arguments that must come out; `"within"` is how far floats may
+//! be from that, as a part of it or, below 1, of 1.
 
 use super::build;
 use super::launch::{Answered, Launching, check_target, options};
@@ -11,7 +12,6 @@ use crate::{files, stats, terminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use worldage::Session;
-use worldage::Value;
 use worldage::opencl::foreign;
 use worldage::wir::prim::ScalarValue;
 
@@ -99,12 +99,13 @@ fn reference(
     let kernel = kernel.ok_or_else(|| wrong(format!("there is no kernel `{asked}`")))?;
     let all = launch.expected(name, session.universe(), &expected);
     let all = all.map_err(Failure::Program)?;
+    let within = expected.within;
     let Answered { after, .. } = on.launch(kernel, name, launch)?;
     for (arg, ix, value) in all {
-        let (found, expected) = (scalars(&after[ix]), scalars(&value));
+        let (found, expected) = (after[ix].scalars(), value.scalars());
         let differs = (0..found.len().max(expected.len())).find(|at| {
             match (found.get(*at), expected.get(*at)) {
-                (Some(a), Some(b)) => !is_close(*a, *b),
+                (Some(a), Some(b)) => !a.is_close(*b, within),
                 _ => true,
             }
         });
@@ -120,22 +121,4 @@ fn reference(
         }
     }
     Ok(asked)
-}
-
-/// Equal: references of OpenCL C hold what every device gives.
-fn is_close(a: ScalarValue, b: ScalarValue) -> bool {
-    let nan = |x: ScalarValue| x.as_float().is_some_and(f64::is_nan);
-    a == b || (nan(a) && nan(b))
-}
-
-fn scalars(value: &Value) -> Vec<ScalarValue> {
-    match value {
-        Value::Scalar(x) => vec![*x],
-        Value::Array(array) => {
-            let elems = array.elems();
-            let all = (0..elems.len()).filter_map(|ix| elems.get(ix)?.as_scalar());
-            all.collect()
-        }
-        _ => Vec::new(),
-    }
 }

@@ -34,6 +34,9 @@ pub(crate) struct Expected {
     /// The name of the file that holds the kernel.
     pub(crate) file: String,
     expected: std::collections::BTreeMap<String, Json>,
+    /// How far floats may be from it: see `ScalarValue::is_close`.
+    #[serde(default)]
+    pub(crate) within: f64,
 }
 
 #[cfg(feature = "opencl")]

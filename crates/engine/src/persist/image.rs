@@ -40,8 +40,9 @@ use worldage_dispatch::{MethodId, Symbol, Ty, TyKind, World};
 
 /// An image is written again when one in so many of its instances came from elsewhere.
 const RENEWED: usize = 8;
-/// Those of more instances are not written: they would crowd out everything else.
-const MAX_INSTANCES: usize = 500_000;
+/// Those of more instances are not written: the end of a session would wait for them, and they would
+/// crowd out everything else.
+const MAX_INSTANCES: usize = 200_000;
 /// A part has so many bytes, and the rest of the last result in it.
 const PART: usize = 1 << 19;
 /// Room for most of these.

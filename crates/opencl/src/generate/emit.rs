@@ -780,12 +780,9 @@ fn uses(body: &Body, flow: &Flow, needed: &[bool]) -> Vec<Use> {
             Term::Return(val) => count(*val, false),
             _ => {}
         }
-        block.term.each_target(|target| {
-            let params = &body.blocks[target.block.0 as usize].params;
-            for (param, arg) in params.iter().zip(&target.args) {
-                if needed[param.0 as usize] {
-                    count(*arg, false);
-                }
+        block.term.each_passed(&body.blocks, |param, arg| {
+            if needed[param.0 as usize] {
+                count(arg, false);
             }
         });
     }

@@ -53,10 +53,8 @@ impl Generator<'_> {
                     merge(body, inst.pos, &mut spaces[inst.result.0 as usize], &found)?;
                 }
                 let mut jumps = Vec::new();
-                block.term.each_target(|target| {
-                    let params = &body.blocks[target.block.0 as usize].params;
-                    jumps.extend(params.iter().copied().zip(target.args.iter().copied()));
-                });
+                let passed = |param, arg| jumps.push((param, arg));
+                block.term.each_passed(&body.blocks, passed);
                 for (param, arg) in jumps {
                     let found = spaces[arg.0 as usize].clone();
                     merge(body, block.term_pos, &mut spaces[param.0 as usize], &found)?;

@@ -92,15 +92,10 @@ impl Writes<'_> {
                     let found = self.of_op(body, &from, &inst.op, inst.result, &mut effect);
                     is_new |= merge(&mut from[inst.result.0 as usize], &found);
                 }
-                let mut jumps = Vec::new();
-                block.term.each_target(|target| {
-                    let params = &body.blocks[target.block.0 as usize].params;
-                    jumps.extend(params.iter().copied().zip(target.args.iter().copied()));
-                });
-                for (param, arg) in jumps {
+                block.term.each_passed(&body.blocks, |param, arg| {
                     let found = from[arg.0 as usize].clone();
                     is_new |= merge(&mut from[param.0 as usize], &found);
-                }
+                });
                 if let Term::Return(val) = block.term {
                     is_new |= merge(&mut effect.returned, &from[val.0 as usize]);
                 }

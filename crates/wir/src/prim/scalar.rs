@@ -209,6 +209,25 @@ impl ScalarValue {
         }
     }
 
+    /// Whether it is the expected value: equal, both not a number, or floats that differ by at most
+    /// `within` of what is expected (of 1, where that is smaller).
+    ///
+    /// ```
+    /// use worldage_wir::prim::ScalarValue::{F64, I64};
+    /// assert!(F64(1000.1).is_close(F64(1000.0), 1e-3) && !F64(0.1).is_close(F64(0.0), 1e-3));
+    /// assert!(F64(f64::NAN).is_close(F64(-f64::NAN), 0.0) && !I64(3).is_close(I64(4), 1.0));
+    /// ```
+    #[must_use]
+    pub fn is_close(self, expected: ScalarValue, within: f64) -> bool {
+        let of_floats = match (self.as_float(), expected.as_float()) {
+            (Some(x), Some(y)) => {
+                (x.is_nan() && y.is_nan()) || (x - y).abs() <= within * y.abs().max(1.0)
+            }
+            _ => false,
+        };
+        self == expected || of_floats
+    }
+
     /// An integer brought into an integer type (or Bool) by keeping its low bits.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "that is the point")]
