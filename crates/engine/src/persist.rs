@@ -40,7 +40,7 @@ use std::sync::atomic::Ordering;
 use worldage_dispatch::World;
 
 /// Part of every key: changes whenever what is written by this module does.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,14 +2,13 @@
 //!
 //! The numbers of variants are part of the format: they are never used again for anything else.
 
+mod body;
+
 use crate::ast::{Inlining, NodeId};
 use crate::define::{Intrinsic, TYPE_FACT, decl_of_bytes, type_fact};
 use crate::device::{Elem, FailKind, FailSite, Leaf};
 use crate::inferred::{Abi, Inline};
-use crate::ir::{
-    Atomic, Blk, Block, Body, Const, Failure, Frame, GridQuery, Inst, Op, Pos, Target, Term,
-    UnknownKind, Val,
-};
+use crate::ir::{Atomic, Blk, Const, Failure, Frame, GridQuery, Op, Pos, UnknownKind, Val};
 use crate::module::At;
 use crate::prim::{Library, MathFn, Prim, PrimError, Scalar};
 use crate::source::Source;
@@ -202,10 +201,6 @@ portable!(newtype NodeId);
 portable!(newtype Abi);
 portable!(struct Pos { frame, node });
 portable!(struct Frame { mi, call });
-portable!(struct Body { vals, blocks, ret, frames });
-portable!(struct Block { params, insts, term, term_pos });
-portable!(struct Inst { result, op, pos });
-portable!(struct Target { block, args });
 portable!(struct At { mi, node });
 portable!(struct FailSite { kind, trace });
 portable!(struct Elem { ty, fields, size });
@@ -248,9 +243,6 @@ portable!(enum Op {
     27 Barrier,
     28 Shared(len),
     29 Atomic(op, args),
-});
-portable!(enum Term {
-    0 Jump(to), 1 Branch(v, yes, no), 2 Return(v), 3 Fail(why), 4 Unreachable,
 });
 portable!(enum Failure {
     0 NoMethod(function, args),
