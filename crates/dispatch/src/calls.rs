@@ -6,6 +6,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use thin_vec::{ThinVec, thin_vec};
 
 use crate::index::{Head, heads};
 use crate::sig::Sig;
@@ -55,10 +56,32 @@ struct Calls {
 /// assert_eq!(calls.affected(&types, &Sig::closed(&types, &[string])), [8]);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CallIndex {
-    /// All calls, while they are so few that an index would cost more than it saves.
-    few: Vec<(Ty, u32)>,
-    many: Option<Box<Many>>,
+pub struct CallIndex(Held);
+
+/// Most functions have one call, and there are many functions.
+#[derive(Clone, Debug)]
+enum Held {
+    One(Option<(Ty, u32)>),
+    /// So few that an index would cost more than it saves.
+    Few(ThinVec<(Ty, u32)>),
+    Many(Box<Many>),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Held::One(None)
+    }
+}
+
+impl Held {
+    /// All calls, or the index of many.
+    fn all(&self) -> Result<&[(Ty, u32)], &Many> {
+        match self {
+            Held::One(one) => Ok(one.as_slice()),
+            Held::Few(few) => Ok(few),
+            Held::Many(many) => Err(many),
+        }
+    }
 }
 
 /// How many calls are checked one by one.
@@ -82,34 +105,40 @@ impl CallIndex {
 
     /// Records a call with these argument types, concrete or abstract. Recording it twice changes nothing.
     pub fn insert(&mut self, types: &Types, args: Ty, call: u32) {
-        if let Some(many) = &mut self.many {
-            many.insert(types, args, call);
-        } else if self.few.len() < FEW || self.few.contains(&(args, call)) {
-            if !self.few.contains(&(args, call)) {
-                self.few.push((args, call));
+        if self.0.all().is_ok_and(|all| all.contains(&(args, call))) {
+            return;
+        }
+        match &mut self.0 {
+            Held::One(one @ None) => *one = Some((args, call)),
+            Held::One(Some(first)) => self.0 = Held::Few(thin_vec![*first, (args, call)]),
+            Held::Few(few) if few.len() < FEW => few.push((args, call)),
+            Held::Few(few) => {
+                let mut many = Box::<Many>::default();
+                for (args, call) in few.iter().copied().chain([(args, call)]) {
+                    many.insert(types, args, call);
+                }
+                self.0 = Held::Many(many);
             }
-        } else {
-            let many = self.many.insert(Box::default());
-            for (args, call) in std::mem::take(&mut self.few) {
-                many.insert(types, args, call);
-            }
-            many.insert(types, args, call);
+            Held::Many(many) => many.insert(types, args, call),
         }
     }
 
     /// Forgets a recorded call; whether it was there.
     pub fn remove(&mut self, types: &Types, args: Ty, call: u32) -> bool {
-        if let Some(many) = &mut self.many {
-            return many.remove(types, args, call);
+        match &mut self.0 {
+            Held::One(one) => one.take_if(|one| *one == (args, call)).is_some(),
+            Held::Few(few) => {
+                let known = few.iter().position(|known| *known == (args, call));
+                known.map(|ix| few.swap_remove(ix)).is_some()
+            }
+            Held::Many(many) => many.remove(types, args, call),
         }
-        let known = self.few.iter().position(|known| *known == (args, call));
-        known.map(|ix| self.few.swap_remove(ix)).is_some()
     }
 
     /// How many calls are recorded.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.many.as_ref().map_or(self.few.len(), |many| many.len)
+        self.0.all().map_or_else(|many| many.len, <[_]>::len)
     }
 
     /// Whether no call is recorded.
@@ -135,9 +164,9 @@ impl CallIndex {
                 hit.push(*call);
             }
         };
-        match &self.many {
-            Some(many) => many.each_candidate(types, sig, &mut check),
-            None => self.few.iter().for_each(check),
+        match self.0.all() {
+            Ok(all) => all.iter().for_each(check),
+            Err(many) => many.each_candidate(types, sig, &mut check),
         }
         hit.sort_unstable();
         hit.dedup();

@@ -19,12 +19,12 @@ pub(crate) struct Cell {
     /// Equal for the same cell only.
     pub(crate) id: u64,
     entry: AtomicUsize,
-    /// Digests of the summary's parts: whoever calls through the cell was compiled against them.
-    pub(crate) promise: [u64; 4],
+    /// A digest of the summary's parts: whoever calls through the cell was compiled against them.
+    pub(crate) promise: u64,
 }
 
 impl Cell {
-    pub(crate) fn new(id: u64, promise: [u64; 4]) -> Cell {
+    pub(crate) fn new(id: u64, promise: u64) -> Cell {
         let entry = AtomicUsize::new(0);
         Cell { id, entry, promise }
     }

@@ -6,8 +6,7 @@ use crate::definitions::{Answer, CallKey, Question};
 use crate::error::{StageFault, Stop};
 use crate::events::Stage;
 use crate::graph::{
-    CallId, CodeRead, CodeReadKind, Env, Graph, InferEdge, InferId, Outcome, Published, State,
-    external_digest,
+    CallId, CodeRead, Env, Graph, InferEdge, InferId, Outcome, Published, State, external_digest,
 };
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
 use crate::solve;
@@ -519,11 +518,10 @@ impl<C: Compiler> CodegenTrace<C> {
     /// Whether another run asked the same.
     pub(crate) fn asked_as(&self, other: &CodegenTrace<C>) -> bool {
         let same = |(a, b): (&CodeRead<C>, &CodeRead<C>)| {
-            a.unit == b.unit
-                && match (&a.what, &b.what) {
-                    (CodeReadKind::Part(a, _), CodeReadKind::Part(b, _)) => a == b,
-                    (CodeReadKind::Body(_), CodeReadKind::Body(_)) => true,
-                    _ => false,
+            a.unit() == b.unit()
+                && match (a, b) {
+                    (CodeRead::Part { part: a, .. }, CodeRead::Part { part: b, .. }) => a == b,
+                    _ => a.is_body() && b.is_body(),
                 }
         };
         self.reads.len() == other.reads.len()
@@ -590,14 +588,12 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
         let index = u8::try_from(part.index).expect("at most four parts");
         let digest = outcome.parts[part.index];
         let known = self.reads.iter().any(|read| {
-            read.unit == unit
-                && matches!(read.what, CodeReadKind::Part(p, d) if p == index && d == digest)
+            matches!(*read, CodeRead::Part { unit: u, part: p, digest: d }
+                if (u, p, d) == (unit, index, digest))
         });
         if !known {
-            self.reads.push(CodeRead {
-                unit,
-                what: CodeReadKind::Part(index, digest),
-            });
+            let part = index;
+            self.reads.push(CodeRead::Part { unit, part, digest });
         }
         match (&outcome.summary, &outcome.inferred) {
             (Some(summary), _) => Ok((part.get)(summary)),
@@ -630,10 +626,10 @@ impl<'a, C: Compiler> CodegenCx<'a, C> {
         let known = self
             .reads
             .iter()
-            .any(|read| read.unit == unit && matches!(read.what, CodeReadKind::Body(_)));
+            .any(|read| read.unit() == unit && read.is_body());
         if !known {
-            let what = CodeReadKind::Body(Arc::clone(&inferred));
-            self.reads.push(CodeRead { unit, what });
+            let inferred = Arc::clone(&inferred);
+            self.reads.push(CodeRead::Body { unit, inferred });
         }
         Ok(inferred)
     }

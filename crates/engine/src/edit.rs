@@ -8,12 +8,13 @@ use crate::cx::ExternalKey;
 use crate::definitions::{Definitions, Sources};
 use crate::error::equal;
 use crate::explain::{Cause, ChangeKind, Why};
-use crate::graph::{CallId, CodeId, Graph, InferId, Shared, State};
+use crate::graph::{CallId, Graph, Readers, Shared};
 use crate::ids::TableId;
+use crate::mark::mark_dirty;
 use crate::retire::Retired;
 use crate::ripple::Ripple;
 use std::sync::Arc;
-use worldage_dispatch::{MethodId, Sig, Symbol, World, WorldRange, display_sig};
+use worldage_dispatch::{MethodId, Sig, Symbol, World, display_sig};
 
 /// A set of changes that will be committed together.
 pub struct Edit<S> {
@@ -392,7 +393,7 @@ fn mark_change<C: Compiler>(
             if *change == ChangeKind::Replaced {
                 if !same_source {
                     graph.source_changed.insert(*method, cause);
-                    for unit in graph.of_method.get(method).cloned().unwrap_or_default() {
+                    for unit in units_of(graph, *method) {
                         mark_dirty(graph, unit, Why::Source(*method), world);
                     }
                 }
@@ -401,7 +402,7 @@ fn mark_change<C: Compiler>(
             // Instances of a method that is deleted are not valid; of one that is defined again
             // after a deletion they may be.
             graph.source_changed.insert(*method, cause);
-            for unit in graph.of_method.get(method).cloned().unwrap_or_default() {
+            for unit in units_of(graph, *method) {
                 mark_dirty(graph, unit, Why::Source(*method), world);
             }
             touch(graph, *table, *function);
@@ -439,6 +440,13 @@ fn mark_change<C: Compiler>(
     }
 }
 
+/// The infer units of a method, the oldest first.
+fn units_of<C: Compiler>(graph: &Graph<C>, method: MethodId) -> Readers {
+    let mut units: Readers = graph.units_of(method).collect();
+    units.reverse();
+    units
+}
+
 fn touch<C: Compiler>(graph: &mut Graph<C>, table: TableId, function: Symbol) {
     if let Some(answers) = &mut graph.answers {
         answers.get_mut().touch(table, function);
@@ -457,100 +465,10 @@ fn reask<C: Compiler>(graph: &mut Graph<C>, id: CallId, cause: Cause, world: Wor
     if !record.set_answer(answer) {
         return;
     }
-    record.changed = Some(cause);
     record.since = world;
-    for reader in record.readers.clone() {
+    let readers = record.readers.clone();
+    graph.answer_changed.insert(id, cause);
+    for reader in readers {
         mark_dirty(graph, reader, Why::Call(id), world);
-    }
-}
-
-/// Doubts the units that strict mode did not let run, and everything that failed with them.
-pub(crate) fn doubt_refused<C: Compiler>(graph: &mut Graph<C>) {
-    let world = graph.world;
-    for id in std::mem::take(&mut graph.refused) {
-        let outcome = graph.infer(id).outcome.as_ref();
-        if outcome.is_some_and(|outcome| outcome.inferred.is_err()) {
-            mark_dirty(graph, id, Why::FirstCall, world);
-            graph.infer_mut(id).interrupted = true;
-        }
-    }
-    graph.ripple.give_up();
-}
-
-/// Marks a unit that read what changed, and everything above it.
-fn mark_dirty<C: Compiler>(graph: &mut Graph<C>, id: InferId, why: Why, world: World) {
-    let unit = graph.infer_mut(id);
-    if unit.state == State::New {
-        return;
-    }
-    graph.ripple.begin(id);
-    mark(graph, id, world);
-    let unit = graph.infer_mut(id);
-    unit.state = State::Dirty;
-    unit.why = why;
-}
-
-/// One walk over reverse edges. A unit that is marked already by this world is not entered again.
-fn mark<C: Compiler>(graph: &mut Graph<C>, from: InferId, world: World) {
-    let edited = graph.made_from(from).into_vec();
-    mark_code(graph, edited, world, true);
-    let mut infers = vec![from];
-    let mut codes: Vec<CodeId> = Vec::new();
-    while let Some(id) = infers.pop() {
-        let unit = &mut graph.infers[id.ix()];
-        if !extend_mark(&mut unit.marked, world) {
-            continue;
-        }
-        if unit.state == State::Clean {
-            unit.state = State::Marked;
-        }
-        infers.extend_from_slice(&unit.readers);
-        let readers = unit.code_readers.iter().copied();
-        codes.extend(readers.filter(|code| {
-            let marked = graph.codes[code.ix()].marked;
-            marked.is_none_or(|range| range.last != world)
-        }));
-        graph.ripple.marked(id);
-    }
-    mark_code(graph, codes, world, false);
-}
-
-/// Marks code units and everything that calls them.
-fn mark_code<C: Compiler>(
-    graph: &mut Graph<C>,
-    mut codes: Vec<CodeId>,
-    world: World,
-    calls_edited: bool,
-) {
-    while let Some(id) = codes.pop() {
-        let unit = graph.code_mut(id);
-        if unit.state == State::New || !extend_mark(&mut unit.marked, world) {
-            continue;
-        }
-        if unit.state == State::Clean {
-            unit.state = State::Marked;
-        }
-        unit.calls_edited = calls_edited;
-        unit.front.close();
-        codes.extend_from_slice(&unit.callers);
-        graph.ripple.marked_code(id);
-    }
-}
-
-/// Adds a world to the worlds that marked a unit; false if it was there.
-fn extend_mark(marked: &mut Option<WorldRange>, world: World) -> bool {
-    match marked {
-        Some(range) if range.last == world => false,
-        Some(range) => {
-            range.last = world;
-            true
-        }
-        None => {
-            *marked = Some(WorldRange {
-                first: world,
-                last: world,
-            });
-            true
-        }
     }
 }

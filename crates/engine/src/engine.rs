@@ -239,7 +239,7 @@ impl<C: Compiler> Engine<C> {
     pub fn set_strict(&self, strict: bool) {
         let mut worlds = self.graphs();
         if self.shared.strict.swap(strict, Ordering::Relaxed) && !strict {
-            crate::edit::doubt_refused(&mut worlds.newest);
+            crate::mark::doubt_refused(&mut worlds.newest);
         }
     }
 
@@ -583,7 +583,7 @@ impl<C: Compiler> Engine<C> {
     pub fn front(&self, mi: Mi, shard: ShardId) -> Arc<Front<C>> {
         let mut worlds = self.graphs();
         let unit = worlds.newest.code_unit(&self.shared, mi, shard);
-        Arc::clone(&worlds.newest.code(unit).front)
+        worlds.newest.code_mut(unit).front()
     }
 
     /// The result of inference, brought up to date.

@@ -101,9 +101,9 @@ fn explain<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>, id: CodeId) -> Exp
     let infer = graph.infer(code.infer);
     let name = instance_name(shared, code.mi);
     let chain = Chain { shared, graph };
-    let stage = |stage, ran_in: World, stored_in: World, because: &dyn Fn() -> Vec<String>| {
-        let stored = stored_in == graph.world;
-        let ran = ran_in == graph.world && !stored;
+    let stage = |stage, made_in: World, of_store: bool, because: &dyn Fn() -> Vec<String>| {
+        let made = made_in == graph.world;
+        let (ran, stored) = (made && !of_store, made && of_store);
         StageExplanation {
             stage,
             ran,
@@ -112,13 +112,13 @@ fn explain<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>, id: CodeId) -> Exp
         }
     };
     let stages = vec![
-        stage(Stage::Infer, infer.ran_in, infer.stored_in, &|| {
+        stage(Stage::Infer, infer.made_in, infer.stored, &|| {
             chain.of_infer(code.infer, infer.why)
         }),
         stage(
             Stage::Codegen,
             code.generated_in,
-            code.stored_in,
+            code.stored,
             &|| match code.why_codegen {
                 why @ (Why::Own | Why::FirstCall) => {
                     let first = why == Why::FirstCall;
@@ -134,7 +134,7 @@ fn explain<C: Compiler>(shared: &Shared<C>, graph: &Graph<C>, id: CodeId) -> Exp
         stage(
             Stage::Link,
             code.linked_in,
-            World(0),
+            false,
             &|| match code.why_link {
                 Why::Own | Why::FirstCall => vec![format!("code {name}")],
                 why => chain.of_code(why),
@@ -213,7 +213,8 @@ impl<C: Compiler> Chain<'_, C> {
                 };
                 let function = self.shared.types.symbol_str(record.key.function);
                 let mut lines = vec![format!("{edge} {function}({})", self.args(record.key.args))];
-                lines.extend(record.changed.map(|cause| self.cause(cause)));
+                let changed = self.graph.answer_changed.get(&call);
+                lines.extend(changed.map(|cause| self.cause(*cause)));
                 lines
             }
             Why::External(external) => {

@@ -10,9 +10,7 @@ use crate::cx::{CodegenCx, CodegenTrace};
 use crate::error::{Failed, StageFault, Stop, equal};
 use crate::events::{Origin, Stage, StageEvent};
 use crate::explain::Why;
-use crate::graph::{
-    CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, KnownCode, State, push_past,
-};
+use crate::graph::{CodeId, CodeRead, Env, Graph, InferId, KnownCode, State, push_past};
 use crate::ids::Mi;
 use crate::link;
 use crate::older::code as older;
@@ -205,7 +203,7 @@ fn settle_facts<C: Compiler>(
         return Ok(());
     }
     for ix in 0..graph.code(id).reads.len() {
-        settle::try_settle(shared, graph, graph.code(id).reads[ix].unit)?;
+        settle::try_settle(shared, graph, graph.code(id).reads[ix].unit())?;
         if read_differs(graph, &graph.code(id).reads[ix]) {
             return Ok(());
         }
@@ -259,9 +257,9 @@ fn why_generate<C: Compiler>(graph: &Graph<C>, id: CodeId) -> Option<Why> {
         return Some(Why::Own);
     }
     let read = unit.reads.iter().find(|read| read_differs(graph, read))?;
-    Some(match read.what {
-        CodeReadKind::Part(part, _) => Why::Part(read.unit, part),
-        CodeReadKind::Body(_) => Why::Body(read.unit),
+    Some(match read {
+        CodeRead::Part { unit, part, .. } => Why::Part(*unit, *part),
+        CodeRead::Body { unit, .. } => Why::Body(*unit),
     })
 }
 
@@ -278,10 +276,12 @@ fn own_differs<C: Compiler>(graph: &Graph<C>, id: CodeId) -> bool {
 
 /// Whether what codegen read of another unit is different now.
 fn read_differs<C: Compiler>(graph: &Graph<C>, read: &CodeRead<C>) -> bool {
-    let outcome = graph.infer(read.unit).outcome.as_ref();
-    let same = match (&read.what, outcome) {
-        (CodeReadKind::Part(part, digest), Some(now)) => now.parts[usize::from(*part)] == *digest,
-        (CodeReadKind::Body(then), Some(now)) => now
+    let outcome = graph.infer(read.unit()).outcome.as_ref();
+    let same = match (read, outcome) {
+        (CodeRead::Part { part, digest, .. }, Some(now)) => {
+            now.parts[usize::from(*part)] == *digest
+        }
+        (CodeRead::Body { inferred: then, .. }, Some(now)) => now
             .inferred
             .as_ref()
             .is_ok_and(|now| Arc::ptr_eq(now, then) || equal(&**now, &**then)),
@@ -406,10 +406,11 @@ fn store<C: Compiler>(
         let unit = graph.code(id);
         (unit.mi, unit.shard, unit.infer)
     };
-    for read in &generated.trace.reads {
-        let known = graph.code(id).reads.iter().any(|old| old.unit == read.unit);
-        if read.unit != infer && !known {
-            let readers = &mut graph.infer_mut(read.unit).code_readers;
+    let read_now = &generated.trace.reads;
+    for read in read_now.iter().map(CodeRead::unit) {
+        let known = graph.code(id).reads.iter().any(|old| old.unit() == read);
+        if read != infer && !known {
+            let readers = &mut graph.infer_mut(read).code_readers;
             // Nobody else has come between two reads of this unit.
             if readers.last() != Some(&id) {
                 readers.push(id);
@@ -420,8 +421,8 @@ fn store<C: Compiler>(
         .code(id)
         .reads
         .iter()
-        .map(|read| read.unit)
-        .filter(|unit| *unit != infer && !generated.trace.reads.iter().any(|r| r.unit == *unit))
+        .map(CodeRead::unit)
+        .filter(|unit| *unit != infer && !read_now.iter().any(|read| read.unit() == *unit))
         .collect();
     for unit in gone {
         graph
@@ -429,7 +430,7 @@ fn store<C: Compiler>(
             .code_readers
             .retain(|reader| *reader != id);
     }
-    let calls: Vec<CodeId> = generated
+    let calls: Box<[CodeId]> = generated
         .trace
         .calls
         .iter()
@@ -448,7 +449,7 @@ fn store<C: Compiler>(
     let (world, oldest) = (graph.world, graph.oldest);
     let view = graph.infer(infer).view;
     let unit = graph.code_mut(id);
-    let old_reads = std::mem::replace(&mut unit.reads, generated.trace.reads);
+    let old_reads = std::mem::replace(&mut unit.reads, generated.trace.reads.into());
     let old_inferred = std::mem::replace(&mut unit.inferred, generated.inferred);
     unit.calls = calls;
     let mut retired = None;
@@ -487,10 +488,7 @@ fn store<C: Compiler>(
         });
     }
     unit.generated_in = world;
-    unit.stored_in = match generated.origin {
-        Origin::Ran => World(0),
-        Origin::Stored => world,
-    };
+    unit.stored = generated.origin == Origin::Stored;
     if let Some(last) = retired {
         graph.retire(last, Retired::Code(id));
     }
@@ -526,7 +524,7 @@ pub(crate) fn would_run_nothing<C: Compiler>(
             return false;
         }
         infers.push(unit.infer);
-        infers.extend(unit.reads.iter().map(|read| read.unit));
+        infers.extend(unit.reads.iter().map(CodeRead::unit));
         codes.extend(
             unit.calls
                 .iter()

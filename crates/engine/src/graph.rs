@@ -28,6 +28,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
+use thin_vec::ThinVec;
 use worldage_dispatch::{MethodId, Symbol, Types, World, WorldRange};
 
 /// What all graphs of a session share.
@@ -158,6 +159,9 @@ index!(
     ExternalId
 );
 
+/// No infer unit.
+const NONE: InferId = InferId(u32::MAX);
+
 /// How far a unit's result can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -181,7 +185,7 @@ pub(crate) struct Outcome<C: Compiler> {
     /// Digests of the summary's parts.
     pub(crate) parts: [u64; 4],
     /// The digest of the body's bytes, once it is asked for; `None` if it has none.
-    pub(crate) body: OnceLock<Option<[u8; 32]>>,
+    pub(crate) body: OnceLock<Option<Box<[u8; 32]>>>,
 }
 
 /// Units that read something; mostly one or two.
@@ -211,7 +215,7 @@ pub(crate) enum InferEdge {
 pub(crate) struct Known<C: Compiler> {
     pub(crate) outcome: Arc<Outcome<C>>,
     pub(crate) source: Option<Arc<C::Source>>,
-    pub(crate) edges: Vec<InferEdge>,
+    pub(crate) edges: Box<[InferEdge]>,
 }
 
 impl<C: Compiler> InferUnit<C> {
@@ -246,9 +250,12 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) code_readers: SmallVec<[CodeId; 4]>,
     pub(crate) mi: Mi,
     pub(crate) view: ViewId,
+    /// The infer units of the same method that were made before and after it.
+    older: InferId,
+    newer: InferId,
     pub(crate) walk: Walk,
     pub(crate) outcome: Published<C>,
-    pub(crate) edges: Vec<InferEdge>,
+    pub(crate) edges: Box<[InferEdge]>,
     pub(crate) runs: u32,
     /// The source that `outcome` was made from.
     pub(crate) source: Option<Arc<C::Source>>,
@@ -256,34 +263,39 @@ pub(crate) struct InferUnit<C: Compiler> {
     pub(crate) fresh: Published<C>,
     /// The world that the result is valid from.
     pub(crate) first: World,
-    pub(crate) past: Vec<(WorldRange, Known<C>)>,
+    pub(crate) past: ThinVec<(WorldRange, Known<C>)>,
     /// The result that the running settling replaces.
     pub(crate) superseded: Option<Box<Known<C>>>,
     pub(crate) why: Why,
-    pub(crate) ran_in: World,
-    pub(crate) stored_in: World,
+    /// The world that its stage ran in last, or a store's result was found to hold in.
+    pub(crate) made_in: World,
+    pub(crate) stored: bool,
 }
 
 /// Something that codegen read of an infer unit.
-pub(crate) struct CodeRead<C: Compiler> {
-    pub(crate) unit: InferId,
-    pub(crate) what: CodeReadKind<C>,
-}
-
-/// What it read there.
-pub(crate) enum CodeReadKind<C: Compiler> {
+pub(crate) enum CodeRead<C: Compiler> {
     /// A part, with the digest that was seen.
-    Part(u8, u64),
+    Part {
+        unit: InferId,
+        part: u8,
+        digest: u64,
+    },
     /// The body that was inlined or folded.
-    Body(Arc<C::Inferred>),
+    Body {
+        unit: InferId,
+        inferred: Arc<C::Inferred>,
+    },
 }
 
-impl<C: Compiler> Clone for CodeReadKind<C> {
-    fn clone(&self) -> Self {
+impl<C: Compiler> CodeRead<C> {
+    pub(crate) fn unit(&self) -> InferId {
         match self {
-            CodeReadKind::Part(part, digest) => CodeReadKind::Part(*part, *digest),
-            CodeReadKind::Body(inferred) => CodeReadKind::Body(Arc::clone(inferred)),
+            CodeRead::Part { unit, .. } | CodeRead::Body { unit, .. } => *unit,
         }
+    }
+
+    pub(crate) fn is_body(&self) -> bool {
+        matches!(self, CodeRead::Body { .. })
     }
 }
 
@@ -291,8 +303,8 @@ impl<C: Compiler> Clone for CodeReadKind<C> {
 pub(crate) struct KnownCode<C: Compiler> {
     pub(crate) code: Arc<C::Code>,
     pub(crate) inferred: Arc<C::Inferred>,
-    pub(crate) reads: Vec<CodeRead<C>>,
-    pub(crate) calls: Vec<CodeId>,
+    pub(crate) reads: Box<[CodeRead<C>]>,
+    pub(crate) calls: Box<[CodeId]>,
 }
 
 /// An instance in a shard. What marking looks at comes first, so that it lies close together.
@@ -305,27 +317,65 @@ pub(crate) struct CodeUnit<C: Compiler> {
     /// Chosen by the linking that is under way.
     pub(crate) linking: bool,
     pub(crate) marked: Option<WorldRange>,
-    pub(crate) front: Arc<Front<C>>,
+    /// What host callers hold, once one asked for it.
+    pub(crate) front: Option<Arc<Front<C>>>,
     pub(crate) callers: SmallVec<[CodeId; 4]>,
     pub(crate) mi: Mi,
     pub(crate) shard: ShardId,
     pub(crate) infer: InferId,
     pub(crate) walk: Walk,
-    pub(crate) calls: Vec<CodeId>,
+    pub(crate) calls: Box<[CodeId]>,
     pub(crate) ci: Option<Arc<CodeInstance<C>>>,
     pub(crate) code: Option<Result<Arc<C::Code>, Failed>>,
     /// What the code was generated from.
     pub(crate) inferred: Option<Arc<C::Inferred>>,
-    pub(crate) reads: Vec<CodeRead<C>>,
+    pub(crate) reads: Box<[CodeRead<C>]>,
     pub(crate) first: World,
-    pub(crate) past: Vec<(WorldRange, Arc<CodeInstance<C>>)>,
+    pub(crate) past: ThinVec<(WorldRange, Arc<CodeInstance<C>>)>,
     /// Code that was replaced; it may hold in a world that is callable.
-    pub(crate) past_code: Vec<(WorldRange, KnownCode<C>)>,
+    pub(crate) past_code: ThinVec<(WorldRange, KnownCode<C>)>,
     pub(crate) why_codegen: Why,
     pub(crate) why_link: Why,
     pub(crate) generated_in: World,
-    pub(crate) stored_in: World,
+    /// The code is the store's.
+    pub(crate) stored: bool,
     pub(crate) linked_in: World,
+}
+
+impl<C: Compiler> CodeUnit<C> {
+    /// What host callers hold, made if need be: most instances are called by compiled code alone.
+    pub(crate) fn front(&mut self) -> Arc<Front<C>> {
+        let front = self.front.get_or_insert_with(|| {
+            let front = Front::new(self.mi, self.shard);
+            front.set(self.ci.clone());
+            if self.state != State::Clean {
+                front.close();
+            }
+            Arc::new(front)
+        });
+        Arc::clone(front)
+    }
+
+    /// Its callers ask the engine from here on.
+    pub(crate) fn close_front(&self) {
+        if let Some(front) = &self.front {
+            front.close();
+        }
+    }
+
+    /// Its callers see the code instance that it has.
+    pub(crate) fn open_front(&self) {
+        if let Some(front) = &self.front {
+            front.set(self.ci.clone());
+        }
+    }
+
+    /// Its callers see what they saw before.
+    pub(crate) fn reopen_front(&self) {
+        if let Some(front) = &self.front {
+            front.reopen();
+        }
+    }
 }
 
 /// A recorded external fact and who read it.
@@ -360,10 +410,12 @@ pub(crate) struct Graph<C: Compiler> {
     pub(crate) asked: FxHashMap<Symbol, Asked>,
     pub(crate) externals: Vec<ExternalRecord>,
     external_ix: FxHashMap<ExternalKey, ExternalId>,
-    /// Infer units of a method.
-    pub(crate) of_method: FxHashMap<MethodId, Readers>,
+    /// The newest infer unit of a method; each names the one before it.
+    of_method: FxHashMap<MethodId, InferId>,
     /// The last change of a method's source, for explanations.
     pub(crate) source_changed: FxHashMap<MethodId, crate::explain::Cause>,
+    /// The last edit that changed an answer, for explanations.
+    pub(crate) answer_changed: FxHashMap<CallId, crate::explain::Cause>,
     /// What the newest edit marked.
     pub(crate) ripple: Ripple,
     pub(crate) log: StageLog,
@@ -416,6 +468,7 @@ impl<C: Compiler> Graph<C> {
             external_ix: FxHashMap::default(),
             of_method: FxHashMap::default(),
             source_changed: FxHashMap::default(),
+            answer_changed: FxHashMap::default(),
             ripple: Ripple::Lost,
             log: StageLog::default(),
             visits: 0,
@@ -465,6 +518,8 @@ impl<C: Compiler> Graph<C> {
         let unit = InferUnit {
             mi,
             view,
+            older: NONE,
+            newer: NONE,
             state: State::New,
             running: false,
             queued: false,
@@ -472,19 +527,19 @@ impl<C: Compiler> Graph<C> {
             outcome: None,
             source: None,
             fresh: None,
-            edges: Vec::new(),
+            edges: Box::default(),
             readers: SmallVec::new(),
             code_readers: SmallVec::new(),
             first: self.world,
             marked: None,
-            past: Vec::new(),
+            past: ThinVec::new(),
             superseded: None,
             interrupted: false,
             taken_over: false,
             loaded: false,
             why: Why::FirstCall,
-            ran_in: World(0),
-            stored_in: World(0),
+            made_in: World(0),
+            stored: false,
             walk: Walk::default(),
         };
         let id = InferId(place(&mut self.infers, &mut self.free_infers, unit, |id| {
@@ -492,18 +547,34 @@ impl<C: Compiler> Graph<C> {
         }));
         self.infer_ix.insert((mi, view), id);
         let method = shared.instances.key(mi).method;
-        self.of_method.entry(method).or_default().push(id);
+        if let Some(older) = self.of_method.insert(method, id) {
+            self.infers[older.ix()].newer = id;
+            self.infers[id.ix()].older = older;
+        }
         id
+    }
+
+    /// The infer units of a method, the newest first.
+    pub(crate) fn units_of(&self, method: MethodId) -> impl Iterator<Item = InferId> {
+        let newest = self.of_method.get(&method).copied();
+        std::iter::successors(newest, |unit| {
+            Some(self.infer(*unit).older).filter(|older| *older != NONE)
+        })
     }
 
     /// Takes an infer unit out of the indices; its place is used again.
     pub(crate) fn forget_infer(&mut self, mi: Mi, view: ViewId, method: MethodId, id: InferId) {
         self.infer_ix.remove(&(mi, view));
-        if let Some(units) = self.of_method.get_mut(&method) {
-            units.retain(|unit| *unit != id);
-            if units.is_empty() {
-                self.of_method.remove(&method);
-            }
+        let InferUnit { older, newer, .. } = self.infers[id.ix()];
+        if older != NONE {
+            self.infers[older.ix()].newer = newer;
+        }
+        if newer != NONE {
+            self.infers[newer.ix()].older = older;
+        } else if older != NONE {
+            self.of_method.insert(method, older);
+        } else {
+            self.of_method.remove(&method);
         }
         self.free_infers.push(id);
     }
@@ -542,20 +613,20 @@ impl<C: Compiler> Graph<C> {
             state: State::New,
             code: None,
             inferred: None,
-            reads: Vec::new(),
-            calls: Vec::new(),
+            reads: Box::default(),
+            calls: Box::default(),
             callers: SmallVec::new(),
             ci: None,
             first: self.world,
             marked: None,
             calls_edited: false,
-            past: Vec::new(),
-            past_code: Vec::new(),
-            front: Arc::new(Front::new(mi, shard)),
+            past: ThinVec::new(),
+            past_code: ThinVec::new(),
+            front: None,
             why_codegen: Why::FirstCall,
             why_link: Why::FirstCall,
             generated_in: World(0),
-            stored_in: World(0),
+            stored: false,
             linked_in: World(0),
             linking: false,
             walk: Walk::default(),
@@ -589,7 +660,7 @@ impl<C: Compiler> Graph<C> {
     }
 
     /// Replaces what a unit read, in both directions.
-    pub(crate) fn set_edges(&mut self, id: InferId, edges: Vec<InferEdge>) {
+    pub(crate) fn set_edges(&mut self, id: InferId, edges: Box<[InferEdge]>) {
         let old = std::mem::take(&mut self.infers[id.ix()].edges);
         if old.is_empty() {
             for edge in &edges {
@@ -646,8 +717,7 @@ impl<C: Compiler> Graph<C> {
     /// it over.
     pub(crate) fn made_from(&self, id: InferId) -> SmallVec<[CodeId; 4]> {
         let readers = self.infer(id).code_readers.iter().copied();
-        let from_body =
-            |read: &CodeRead<C>| read.unit == id && matches!(read.what, CodeReadKind::Body(_));
+        let from_body = |read: &CodeRead<C>| read.unit() == id && read.is_body();
         readers
             .filter(|code| {
                 let code = self.code(*code);
@@ -684,7 +754,7 @@ pub(crate) fn place<T, I: Copy>(
 
 /// Keeps a superseded result while a callable world can see it; lets go of those that none can.
 pub(crate) fn push_past<T>(
-    past: &mut Vec<(WorldRange, T)>,
+    past: &mut ThinVec<(WorldRange, T)>,
     range: WorldRange,
     value: T,
     oldest: World,

@@ -28,6 +28,7 @@ mod instances;
 #[cfg(all(test, feature = "shuttle"))]
 mod interleavings;
 mod link;
+mod mark;
 mod memo;
 mod names;
 mod older;

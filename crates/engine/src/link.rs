@@ -16,6 +16,7 @@ use crate::older::code as older;
 use crate::retire::Retired;
 use crate::settle;
 use crate::walk::{self, Edge, Ground, Walk};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -102,10 +103,12 @@ fn why_link_with<C: Compiler>(
     callee.map(|callee| Why::Code(*callee))
 }
 
-/// The digests of the summary's parts as they are now.
-fn promise<C: Compiler>(graph: &Graph<C>, id: CodeId) -> [u64; 4] {
+/// One digest of all parts of the summary as they are now.
+fn promise<C: Compiler>(graph: &Graph<C>, id: CodeId) -> u64 {
     let outcome = graph.infer(graph.code(id).infer).outcome.as_ref();
-    outcome.map_or([0; 4], |outcome| outcome.parts)
+    let mut hasher = DefaultHasher::new();
+    outcome.map(|outcome| outcome.parts).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The cell that new code of the unit takes over, because its promise holds.
@@ -158,7 +161,7 @@ pub(crate) fn unlink<C: Compiler>(graph: &mut Graph<C>) {
             push_past(&mut unit.past, range, ci, oldest);
             unit.first = world;
             unit.state = State::Dirty;
-            unit.front.close();
+            unit.close_front();
             retired.push((range.last, CodeId(ix as u32)));
         }
     }
@@ -174,7 +177,7 @@ fn begin<C: Compiler>(graph: &Graph<C>, group: &[(CodeId, Why)]) -> World {
     for (id, _) in group {
         let unit = graph.code(*id);
         let marked = unit.marked.map_or(graph.world, |marked| marked.last);
-        let read = unit.reads.iter().map(|read| graph.infer(read.unit).first);
+        let read = unit.reads.iter().map(|read| graph.infer(read.unit()).first);
         // A callee within the group still has the begin of what it replaces, which is older.
         let called = unit.calls.iter().map(|callee| graph.code(*callee).first);
         let own = graph.infer(unit.infer).first;
@@ -238,7 +241,7 @@ fn link_group<C: Compiler>(
         unit.marked = None;
         unit.state = State::Clean;
         unit.ci.as_ref().expect("linked just now").open();
-        unit.front.set(unit.ci.clone());
+        unit.open_front();
         if !renewed {
             continue;
         }
@@ -333,8 +336,8 @@ pub(crate) fn restore<C: Compiler>(graph: &mut Graph<C>, id: CodeId) {
     let (world, oldest) = (graph.world, graph.oldest);
     let unit = graph.code_mut(id);
     match std::mem::replace(&mut unit.state, State::Clean) {
-        State::Marked => unit.front.reopen(),
-        _ => unit.front.set(unit.ci.clone()),
+        State::Marked => unit.reopen_front(),
+        _ => unit.open_front(),
     }
     if let Some(marked) = unit.marked.take()
         && let Some(range) = settle::doubtful(&mut unit.first, marked, world)

@@ -201,7 +201,7 @@ fn same_definitions<C: Compiler>(
         InferEdge::Call { call, answer } => {
             let record = &other.calls[call.ix()];
             let now = graph.call(&env, record.key);
-            *graph.calls[now.ix()].answer() == record.answers[answer as usize]
+            graph.calls[now.ix()].answer() == record.given(answer)
         }
         InferEdge::External { external, digest } => {
             let key = &other.externals[external.ix()].key;

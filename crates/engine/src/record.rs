@@ -4,7 +4,7 @@ use crate::compiler::Compiler;
 use crate::definitions::{Answer, Question};
 use crate::engine::Engine;
 use crate::events::Stage;
-use crate::graph::{CodeId, CodeReadKind, Env, Graph, InferEdge, State};
+use crate::graph::{CodeId, CodeRead, Env, Graph, InferEdge, State};
 use crate::ids::{Mi, ShardId};
 use crate::names::{call_name, instance_name};
 use crate::summary::Summarize;
@@ -60,7 +60,7 @@ pub(crate) fn record<C: Compiler>(
                     Question::Overlaid => "overlaid",
                     Question::Defined => "defined",
                 };
-                let answer = match &record.answers[answer as usize] {
+                let answer = match record.given(answer) {
                     Answer::One(Lookup::Method(id)) => method(env, graph, *id),
                     other => format!("{other:?}"),
                 };
@@ -74,9 +74,9 @@ pub(crate) fn record<C: Compiler>(
         });
     let mut edges: Vec<_> = inferred.map(|edge| (Stage::Infer, edge)).collect();
     edges.extend(unit.reads.iter().map(|read| {
-        let edge = match &read.what {
-            CodeReadKind::Part(ix, _) => format!("{} {}", part(*ix), name(read.unit)),
-            CodeReadKind::Body(_) => format!("body {}", name(read.unit)),
+        let edge = match read {
+            CodeRead::Part { unit, part: ix, .. } => format!("{} {}", part(*ix), name(*unit)),
+            CodeRead::Body { unit, .. } => format!("body {}", name(*unit)),
         };
         (Stage::Codegen, edge)
     }));

@@ -7,7 +7,8 @@ use crate::answers::Call;
 use crate::compiler::Compiler;
 use crate::definitions::{Answer, CallKey, Question};
 use crate::graph::{CallId, Graph, Readers, Shared, place};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
+use thin_vec::ThinVec;
 use worldage_dispatch::{CallIndex, World};
 
 /// A recorded question, its answer, and who asked.
@@ -16,12 +17,10 @@ pub(crate) struct CallRecord {
     /// The memo in the database, once it was asked there; older worlds have none.
     pub(crate) call: Option<Call>,
     /// Every answer that was ever given, once; an edge names one by its number.
-    pub(crate) answers: SmallVec<[Answer; 1]>,
+    answers: (Answer, ThinVec<Answer>),
     /// The number of the answer in the graph's world.
     pub(crate) current: u32,
     pub(crate) readers: Readers,
-    /// The world and method of the last edit that changed the answer, for explanations.
-    pub(crate) changed: Option<crate::explain::Cause>,
     /// The current answer is known to hold since this world.
     pub(crate) since: World,
 }
@@ -31,12 +30,20 @@ pub(crate) struct CallRecord {
 pub(crate) struct Asked {
     pub(crate) index: CallIndex,
     /// Questions that any change of the function's methods can affect.
-    pub(crate) flags: Vec<CallId>,
+    pub(crate) flags: ThinVec<CallId>,
 }
 
 impl CallRecord {
     pub(crate) fn answer(&self) -> &Answer {
-        &self.answers[self.current as usize]
+        self.given(self.current)
+    }
+
+    /// The answer of a number.
+    pub(crate) fn given(&self, number: u32) -> &Answer {
+        match number.checked_sub(1) {
+            None => &self.answers.0,
+            Some(later) => &self.answers.1[later as usize],
+        }
     }
 
     /// Takes over an answer; false if it is the current one.
@@ -44,10 +51,11 @@ impl CallRecord {
         if answer == *self.answer() {
             return false;
         }
-        let known = self.answers.iter().position(|known| *known == answer);
-        let number = known.unwrap_or_else(|| {
-            self.answers.push(answer);
-            self.answers.len() - 1
+        let (first, later) = &mut self.answers;
+        let mut all = std::iter::once(&*first).chain(later.iter());
+        let number = all.position(|known| *known == answer).unwrap_or_else(|| {
+            later.push(answer);
+            later.len()
         });
         self.current = u32::try_from(number).expect("fewer than 2^32 answers");
         true
@@ -98,10 +106,9 @@ impl<C: Compiler> Graph<C> {
         let record = CallRecord {
             key,
             call,
-            answers: smallvec![answer],
+            answers: (answer, ThinVec::new()),
             current: 0,
             readers: SmallVec::new(),
-            changed: None,
             since: self.world,
         };
         let mut free: Vec<CallId> = free.into_iter().collect();
@@ -124,6 +131,7 @@ impl<C: Compiler> Graph<C> {
             return false;
         }
         self.call_ix.remove(&key);
+        self.answer_changed.remove(&id);
         if let Some(asked) = self.asked.get_mut(&key.function) {
             match key.question {
                 Question::Overlaid | Question::Defined => asked.flags.retain(|flag| *flag != id),

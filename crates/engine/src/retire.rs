@@ -7,7 +7,6 @@
 //! nothing that stays reads them; their places are used again. Interned names, types and
 //! instances (a few words each) are immortal.
 
-use crate::code_instance::Front;
 use crate::compiler::Compiler;
 use crate::cx::ExternalKey;
 use crate::explain::Why;
@@ -69,7 +68,7 @@ impl<C: Compiler> Graph<C> {
                 shared.definitions.write().forget_method(method, oldest);
                 let mut sources = shared.sources.write();
                 sources.forget(method, oldest);
-                if !sources.exists(method) && self.of_method.contains_key(&method) {
+                if !sources.exists(method) && self.units_of(method).next().is_some() {
                     self.doomed.push(method);
                     self.doomed_grew = true;
                 }
@@ -92,8 +91,8 @@ impl<C: Compiler> Graph<C> {
         let sources = shared.sources.read();
         self.doomed.retain(|method| !sources.exists(*method));
         drop(sources);
-        let units = self.doomed.iter().filter_map(|m| self.of_method.get(m));
-        let mut dropped: FxHashSet<InferId> = units.flatten().copied().collect();
+        let units = self.doomed.iter().flat_map(|method| self.units_of(*method));
+        let mut dropped: FxHashSet<InferId> = units.collect();
         // The largest set whose members are read by members only.
         loop {
             let kept: FxHashSet<InferId> = dropped
@@ -109,8 +108,9 @@ impl<C: Compiler> Graph<C> {
         for id in &dropped {
             self.vacate(shared, *id);
         }
-        self.doomed
-            .retain(|method| self.of_method.contains_key(method));
+        let mut doomed = std::mem::take(&mut self.doomed);
+        doomed.retain(|method| self.units_of(*method).next().is_some());
+        self.doomed = doomed;
     }
 
     fn is_read_within(&self, id: InferId, units: &FxHashSet<InferId>) -> bool {
@@ -118,7 +118,10 @@ impl<C: Compiler> Graph<C> {
         let own_code = |code: &CodeId| {
             let code = self.code(*code);
             units.contains(&code.infer)
-                && Arc::strong_count(&code.front) == 1
+                && code
+                    .front
+                    .as_ref()
+                    .is_none_or(|front| Arc::strong_count(front) == 1)
                 && code.past.is_empty()
                 && code.past_code.is_empty()
                 && code
@@ -133,7 +136,7 @@ impl<C: Compiler> Graph<C> {
     }
 
     fn vacate(&mut self, shared: &Shared<C>, id: InferId) {
-        self.set_edges(id, Vec::new());
+        self.set_edges(id, Box::default());
         let (mi, view) = (self.infer(id).mi, self.infer(id).view);
         for code in std::mem::take(&mut self.infer_mut(id).code_readers) {
             if self.code(code).infer == id {
@@ -159,10 +162,10 @@ impl<C: Compiler> Graph<C> {
         let (mi, shard) = (unit.mi, unit.shard);
         unit.state = State::New;
         (unit.code, unit.inferred, unit.ci, unit.marked) = (None, None, None, None);
+        unit.front = None;
         unit.callers = Default::default();
-        unit.front = Arc::new(Front::new(mi, shard));
-        for read in reads {
-            let readers = &mut self.infer_mut(read.unit).code_readers;
+        for read in &reads {
+            let readers = &mut self.infer_mut(read.unit()).code_readers;
             readers.retain(|reader| *reader != id);
         }
         for callee in calls {

@@ -36,14 +36,14 @@ pub(crate) struct Marks {
 }
 
 impl Ripple {
-    /// A unit read something that the edit changed.
-    pub(crate) fn begin(&mut self, source: InferId) {
+    /// A unit read something that the edit changed, and so all of these were marked.
+    pub(crate) fn spread(&mut self, source: InferId, infers: Vec<InferId>, codes: Vec<CodeId>) {
         *self = match *self {
             Ripple::Still(world) => Ripple::From(Marks {
                 world,
                 source,
-                infers: Vec::new(),
-                codes: Vec::new(),
+                infers,
+                codes,
             }),
             _ => Ripple::Lost,
         };
@@ -52,18 +52,6 @@ impl Ripple {
     /// The edit reaches further than one unit, or that unit's result is another one for others.
     pub(crate) fn give_up(&mut self) {
         *self = Ripple::Lost;
-    }
-
-    pub(crate) fn marked(&mut self, unit: InferId) {
-        if let Ripple::From(marks) = self {
-            marks.infers.push(unit);
-        }
-    }
-
-    pub(crate) fn marked_code(&mut self, unit: CodeId) {
-        if let Ripple::From(marks) = self {
-            marks.codes.push(unit);
-        }
     }
 
     /// What marked a unit, if it is this ripple and nothing else, and still the newest one.
@@ -116,7 +104,8 @@ fn settle_source<C: Compiler>(
         return Ok(());
     }
     for id in marked {
-        if is_marked_in(graph.infer(id).state, graph.infer(id).marked, world) {
+        let unit = graph.infer_mut(id);
+        if is_marked_in(unit.state, unit.marked, world) {
             settle::restore(graph, id);
         }
     }
@@ -161,7 +150,8 @@ pub(crate) fn settle_code<C: Compiler>(
         return Ok(());
     }
     for id in marked {
-        if is_marked_in(graph.code(id).state, graph.code(id).marked, world) {
+        let unit = graph.code_mut(id);
+        if is_marked_in(unit.state, unit.marked, world) {
             link::restore(graph, id);
         }
     }

@@ -206,7 +206,7 @@ fn run<C: Compiler>(
     let outcome = result.unwrap_or_else(|stop| failed_outcome(stop.into_failed(Stage::Infer)));
     trace.edges.insert(0, InferEdge::Source(method));
     graph.infer_mut(id).source = source;
-    publish(graph, id, outcome, trace.edges);
+    publish(graph, id, outcome, trace.edges.into());
     let ns = start.elapsed().as_nanos() as u64;
     log_run(graph, id, ns.saturating_sub(trace.nested_ns));
     Ok(())
@@ -305,7 +305,7 @@ fn publish<C: Compiler>(
     graph: &mut Graph<C>,
     id: InferId,
     outcome: Outcome<C>,
-    edges: Vec<InferEdge>,
+    edges: Box<[InferEdge]>,
 ) {
     let parts = outcome.parts;
     let unit = graph.infer_mut(id);
@@ -494,7 +494,7 @@ fn suspect<C: Compiler>(code: &mut CodeUnit<C>) {
 fn log_run<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
     let world = graph.world;
     let unit = graph.infer_mut(id);
-    (unit.ran_in, unit.stored_in) = (world, World(0));
+    (unit.made_in, unit.stored) = (world, false);
     let event = StageEvent {
         stage: Stage::Infer,
         mi: unit.mi,

@@ -3,7 +3,7 @@
 use super::{others, range};
 use crate::code_instance::CodeInstance;
 use crate::compiler::Compiler;
-use crate::graph::{CodeId, CodeRead, CodeReadKind, CodeUnit, Env, Graph, KnownCode, State};
+use crate::graph::{CodeId, CodeRead, CodeUnit, Env, Graph, KnownCode, State};
 use crate::settle;
 use std::sync::Arc;
 
@@ -112,20 +112,20 @@ fn reads_here<C: Compiler>(
     }
     let mut reads = Vec::with_capacity(artifact.reads.len());
     for read in artifact.reads {
-        let unit = graph.infer_unit(&env, other.infer(read.unit).mi, view);
+        let unit = graph.infer_unit(&env, other.infer(read.unit()).mi, view);
         settle::settle(env, graph, unit);
         let now = graph.infer(unit).outcome.as_ref()?;
-        let what = match &read.what {
-            CodeReadKind::Part(part, digest) if now.parts[usize::from(*part)] == *digest => {
-                CodeReadKind::Part(*part, *digest)
+        reads.push(match read {
+            &CodeRead::Part { part, digest, .. } => {
+                let same = now.parts[usize::from(part)] == digest;
+                same.then_some(CodeRead::Part { unit, part, digest })?
             }
-            CodeReadKind::Body(then) => {
+            CodeRead::Body { inferred: then, .. } => {
                 let now = now.inferred.as_ref().ok()?;
-                same(now, then).then(|| CodeReadKind::Body(Arc::clone(now)))?
+                let inferred = same(now, then).then(|| Arc::clone(now))?;
+                CodeRead::Body { unit, inferred }
             }
-            CodeReadKind::Part(..) => return None,
-        };
-        reads.push(CodeRead { unit, what });
+        });
     }
     Some(reads)
 }
@@ -139,8 +139,12 @@ fn take_over<C: Compiler>(
     reads: Vec<CodeRead<C>>,
 ) {
     let (shard, infer) = (graph.code(id).shard, graph.code(id).infer);
-    for read in reads.iter().filter(|read| read.unit != infer) {
-        let readers = &mut graph.infer_mut(read.unit).code_readers;
+    for read in reads
+        .iter()
+        .map(CodeRead::unit)
+        .filter(|unit| *unit != infer)
+    {
+        let readers = &mut graph.infer_mut(read).code_readers;
         if !readers.contains(&id) {
             readers.push(id);
         }
@@ -157,7 +161,7 @@ fn take_over<C: Compiler>(
     let unit = graph.code_mut(id);
     unit.code = Some(Ok(Arc::clone(artifact.code)));
     unit.inferred = inferred;
-    (unit.reads, unit.calls) = (reads, calls);
+    (unit.reads, unit.calls) = (reads.into(), calls.into());
 }
 
 /// Takes over code instances that are linked as they would be linked here: from the same code to

@@ -13,7 +13,7 @@ use crate::compiler::Compiler;
 use crate::cx::CodegenTrace;
 use crate::events::Origin;
 use crate::generate::Generated;
-use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, State};
+use crate::graph::{CodeId, CodeRead, Env, Graph, InferId, State};
 use crate::ids::Mi;
 use crate::settle;
 use crate::summary::Summarize;
@@ -29,11 +29,13 @@ pub(super) const BODY: u8 = u8::MAX;
 fn body<C: Compiler>(env: Env<'_, C>, graph: &Graph<C>, id: InferId) -> Option<[u8; 32]> {
     let outcome = graph.infer(id).outcome.as_ref()?;
     let inferred = outcome.inferred.as_ref().ok()?;
-    *outcome.body.get_or_init(|| {
+    let body = outcome.body.get_or_init(|| {
         let mut w = Writer::new(env.shared);
         env.compiler.write_inferred(inferred, &mut w);
-        w.finish().map(|bytes| blake3::hash(&bytes).into())
-    })
+        w.finish()
+            .map(|bytes| Box::new(blake3::hash(&bytes).into()))
+    });
+    body.as_deref().copied()
 }
 
 /// What is the same for all code of a unit's shard, and the name of the unit's list of keys.
@@ -268,14 +270,14 @@ fn verify<C: Compiler>(
         if digest_now(env, graph, unit, part)? != digest {
             return None;
         }
-        let what = match digest {
-            ReadDigest::Part(digest) => CodeReadKind::Part(part, digest),
+        reads.push(match digest {
+            ReadDigest::Part(digest) => CodeRead::Part { unit, part, digest },
             ReadDigest::Body(_) => {
                 let outcome = graph.infer(unit).outcome.as_ref()?;
-                CodeReadKind::Body(outcome.inferred.clone().ok()?)
+                let inferred = outcome.inferred.clone().ok()?;
+                CodeRead::Body { unit, inferred }
             }
-        };
-        reads.push(CodeRead { unit, what });
+        });
     }
     remembered.finish().ok()?;
     Some(reads)
@@ -354,15 +356,15 @@ fn add_reads<C: Compiler>(
     let mut names: FxHashMap<InferId, String> = FxHashMap::default();
     let mut reads = Vec::with_capacity(unit.reads.len());
     for read in &unit.reads {
-        let part = match read.what {
-            CodeReadKind::Part(part, _) => part,
-            CodeReadKind::Body(_) => BODY,
+        let (unit, part) = match read {
+            CodeRead::Part { unit, part, .. } => (*unit, *part),
+            CodeRead::Body { unit, .. } => (*unit, BODY),
         };
-        let mi = graph.infer(read.unit).mi;
-        let name = names.entry(read.unit);
+        let mi = graph.infer(unit).mi;
+        let name = names.entry(unit);
         let name = name.or_insert_with(|| crate::names::instance_name(&env, mi));
-        add_read(env, graph, key, (read.unit, name), part)?;
-        let digest = digest_now(env, graph, read.unit, part)?;
+        add_read(env, graph, key, (unit, name), part)?;
+        let digest = digest_now(env, graph, unit, part)?;
         reads.push(Read { part, mi, digest });
     }
     Some(reads)

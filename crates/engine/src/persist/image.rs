@@ -29,7 +29,7 @@ use crate::compiler::Compiler;
 use crate::cx::CodegenTrace;
 use crate::events::Origin;
 use crate::generate::Generated;
-use crate::graph::{CodeId, CodeRead, CodeReadKind, Env, Graph, InferId, State};
+use crate::graph::{CodeId, CodeRead, Env, Graph, InferId, State};
 use crate::ids::{Mi, MiKey, ShardId, ViewId};
 use crate::settle;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
@@ -365,15 +365,17 @@ pub(super) fn find_code<C: Compiler>(
         let (part, mi) = (r.byte().ok()?, Mi::read(&mut r).ok()?);
         let unit = graph.infer_unit(&env, mi, image.view);
         settle::settle(env, graph, unit);
-        let what = match part {
-            code::BODY => CodeReadKind::Body(Arc::clone(image.gave(graph, unit)?)),
-            _ => {
-                let then = r.bits().ok()?;
-                let same = code::digest_now(env, graph, unit, part)? == ReadDigest::Part(then);
-                same.then_some(CodeReadKind::Part(part, then))?
+        reads.push(match part {
+            code::BODY => {
+                let inferred = Arc::clone(image.gave(graph, unit)?);
+                CodeRead::Body { unit, inferred }
             }
-        };
-        reads.push(CodeRead { unit, what });
+            _ => {
+                let digest = r.bits().ok()?;
+                let same = code::digest_now(env, graph, unit, part)? == ReadDigest::Part(digest);
+                same.then_some(CodeRead::Part { unit, part, digest })?
+            }
+        });
     }
     let calls = Vec::<Mi>::read(&mut r).ok()?;
     let code = env.compiler.read_code(&mut r).ok()?;
@@ -460,7 +462,7 @@ fn units<C: Compiler>(graph: &Graph<C>, shard: ShardId) -> Vec<InferId> {
         let is_valid = unit.shard == shard && unit.state == State::Clean;
         if is_valid && graph.find_code(unit.mi, shard) == Some(id) {
             work.push(unit.infer);
-            work.extend(unit.reads.iter().map(|read| read.unit));
+            work.extend(unit.reads.iter().map(CodeRead::unit));
         }
     }
     let mut seen: FxHashSet<InferId> = FxHashSet::default();
@@ -641,14 +643,14 @@ fn write_code<C: Compiler>(
     true.write(w);
     w.number(unit.reads.len() as u64);
     for read in &unit.reads {
-        let mi = graph.infer(read.unit).mi;
-        match read.what {
-            CodeReadKind::Part(part, digest) => {
-                w.byte(part);
+        let mi = graph.infer(read.unit()).mi;
+        match read {
+            CodeRead::Part { part, digest, .. } => {
+                w.byte(*part);
                 mi.write(w);
-                w.bits(digest);
+                w.bits(*digest);
             }
-            CodeReadKind::Body(_) => {
+            CodeRead::Body { .. } => {
                 w.byte(code::BODY);
                 mi.write(w);
             }

@@ -72,7 +72,7 @@ pub(super) fn take_over<C: Compiler>(
 
 /// The unit is as if it had never been read from the store: it will run.
 fn eject<C: Compiler>(graph: &mut Graph<C>, id: InferId) {
-    graph.set_edges(id, Vec::new());
+    graph.set_edges(id, Box::default());
     let unit = graph.infer_mut(id);
     (unit.state, unit.loaded) = (State::New, false);
     (unit.outcome, unit.source) = (None, None);

@@ -123,7 +123,7 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
                 unit.walk.visit = visit;
                 unit.interrupted = false;
                 unit.why = Why::FirstCall;
-                graph.set_edges(id, trace.edges);
+                graph.set_edges(id, trace.edges.into());
             }
             Err(why) => {
                 graph.stored.asked.insert(id, Some(why));
@@ -141,7 +141,7 @@ pub(crate) fn load<C: Compiler>(env: Env<'_, C>, graph: &mut Graph<C>, root: Inf
 pub(crate) fn log<C: Compiler>(graph: &mut Graph<C>, id: InferId, ns: u64) {
     let world = graph.world;
     let unit = graph.infer_mut(id);
-    unit.stored_in = world;
+    (unit.made_in, unit.stored) = (world, true);
     let event = StageEvent {
         stage: Stage::Infer,
         mi: unit.mi,
@@ -199,7 +199,7 @@ fn parse<C: Compiler>(
     payload: &[u8],
 ) -> Result<Trace<C>, Differs> {
     let mut r = Reader::new(env.shared, payload);
-    let body = OnceLock::from(Some(r.array()?));
+    let body = OnceLock::from(Some(Box::new(r.array()?)));
     let method = env.instances.key(graph.infer(id).mi).method;
     let source = env.sources.read().at(method, graph.world).cloned();
     let source = source.ok_or(Malformed("the method was deleted"))?;
@@ -412,8 +412,8 @@ fn write<C: Compiler>(
     let mut w = Writer::new(env.shared);
     w.raw(&[0; DIGEST]);
     env.compiler.write_inferred(inferred, &mut w);
-    let hash = || Some(blake3::hash(&w.written()[DIGEST..]).into());
-    let body = (*outcome.body.get_or_init(hash))?;
+    let hash = || Some(Box::new(blake3::hash(&w.written()[DIGEST..]).into()));
+    let body: [u8; DIGEST] = **outcome.body.get_or_init(hash).as_ref()?;
     w.patch(0, &body);
     write_edges(env, graph, id, members, &mut w)?;
     w.finish()
@@ -448,7 +448,7 @@ pub(super) fn write_edges<C: Compiler>(
             InferEdge::Source(_) => {}
             InferEdge::Call { call, answer } => {
                 let record = &graph.calls[call.ix()];
-                match &record.answers[answer as usize] {
+                match record.given(answer) {
                     Answer::One(Lookup::Method(method)) => {
                         w.byte(METHOD);
                         write_call(&record.key, w);

@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use worldage_dispatch::Types;
 
-/// How many bodies are kept: one or two megabytes of them.
-const KEPT: usize = 2048;
+/// How many bodies are kept: about a megabyte of them.
+const KEPT: usize = 512;
 
 /// Bodies that were lowered lately.
 #[derive(Default)]
