@@ -1,4 +1,5 @@
-//! What embedding costs: the engine over a compiler whose stages do nothing, and typed calls.
+//! What embedding costs: the engine over a compiler whose stages do nothing, its memory, and typed
+//! calls.
 //!
 //! `cargo bench -p worldage-benches --bench embed`
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use worldage::embed::*;
 use worldage::{CallError, SessionOptions};
+use worldage_benches::counting::{Counting, live_bytes};
 use worldage_benches::figures::{figure, ns_each};
 
 /// All stages are empty.
@@ -33,9 +35,91 @@ impl Compiler for Null {
     }
 }
 
+/// All stages are empty but for what they ask: a method says which two it calls, if any.
+struct Tree;
+
+impl Compiler for Tree {
+    type Source = Option<[String; 2]>;
+    type Inferred = Callees;
+    type Summary = Exposed<()>;
+    type Code = ();
+    type Linked = Arc<()>;
+    type Shard = OneShard;
+
+    fn infer(
+        &self,
+        cx: &mut InferCx<'_, Self>,
+        _: Mi,
+        source: &Self::Source,
+    ) -> Result<Callees, Stop> {
+        let Some([left, right]) = source else {
+            return Ok(Callees(None));
+        };
+        let callees = [cx.callee(left, &[])?, cx.callee(right, &[])?];
+        for callee in callees {
+            cx.read(callee, &Exposed::VALUE)?;
+        }
+        Ok(Callees(Some(callees)))
+    }
+
+    fn codegen(
+        &self,
+        cx: &mut CodegenCx<'_, Self>,
+        _: Mi,
+        inferred: &Arc<Callees>,
+    ) -> Result<(), Stop> {
+        for callee in inferred.0.iter().flatten() {
+            cx.read(*callee, &Exposed::VALUE)?;
+            cx.calls(*callee);
+        }
+        Ok(())
+    }
+
+    fn link(&self, _: &mut LinkCx<'_, Self>, _: Mi, code: &Arc<()>) -> Result<Arc<()>, Stop> {
+        Ok(Arc::clone(code))
+    }
+}
+
+#[derive(PartialEq)]
+struct Callees(Option<[Mi; 2]>);
+
+impl Expose for Callees {
+    type Value = ();
+    fn expose(&self) {}
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
 fn main() {
     null_compiler();
+    memory();
     typed_calls();
+}
+
+/// A binary tree, called at its root.
+fn memory() {
+    let instances = 100_001;
+    let session = Session::new(Tree);
+    let name = |number: usize| format!("f{number}");
+    let edited = session.edit(|edit| {
+        (0..instances).try_for_each(|number| {
+            let (left, right) = (2 * number + 1, 2 * number + 2);
+            let calls = (right < instances).then(|| [name(left), name(right)]);
+            edit.define(&name(number), &[], calls)
+        })
+    });
+    edited.expect("a valid edit");
+    let before = live_bytes();
+    session.call("f0", &[], |_| ()).expect("it does nothing");
+    assert_eq!(session.take_stages().counts(), [instances; 3]);
+    let each = (live_bytes() - before) as f64 / instances as f64;
+    figure(
+        "engine, live heap per instance (a tree of them)",
+        each,
+        "B",
+        "at most 1500",
+    );
 }
 
 fn null_compiler() {

@@ -7,34 +7,13 @@
 
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use worldage::{CallOptions, Session, SessionOptions};
+use worldage_benches::counting::{Counting, live_bytes};
 
 /// Methods of the graph: a binary tree.
 const METHODS: usize = 1001;
-
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: hands every request to the system's allocator as it is.
-#[expect(unsafe_code, reason = "a counting allocator")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -66,7 +45,7 @@ fn main() {
     for round in 0..count {
         if round == warm {
             let stats = session.stats(&[]);
-            start_bytes = LIVE.load(Ordering::Relaxed);
+            start_bytes = live_bytes();
             start_code = stats.code_live_bytes + stats.code_free_bytes;
         }
         let start = Instant::now();
@@ -84,7 +63,7 @@ fn main() {
     }
     let stats = session.stats(&[]);
     let log = times.capacity() * size_of::<u32>();
-    let growth = LIVE.load(Ordering::Relaxed).saturating_sub(start_bytes);
+    let growth = live_bytes().saturating_sub(start_bytes);
     let code = (stats.code_live_bytes + stats.code_free_bytes).saturating_sub(start_code);
     println!("{count} redefinitions in a graph of {METHODS} ({log} bytes of measurements apart)");
     println!("growth of live memory {growth} B, of code memory {code} B");
