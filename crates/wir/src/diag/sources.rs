@@ -2,9 +2,10 @@
 //!
 //! Invariants: a [`FileId`] stays valid and its text unchanged until it is removed; a file read
 //! again is a new file.
-//! A position is found by binary search among the line starts plus one walk over its line.
+//! A position is found by binary search among the line starts, which the first search finds, plus
+//! one walk over its line.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use worldage_engine::Text;
 
 use crate::ast::Span;
@@ -31,13 +32,14 @@ pub(crate) enum BadText {
     TooLarge,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Source {
     name: Arc<str>,
-    text: Text,
+    /// None once it was removed.
+    text: Option<Text>,
     bad: Option<BadText>,
-    /// The offset of the first byte of every line.
-    line_starts: Arc<[u32]>,
+    /// The offset of the first byte of every line, once somebody asked for a position.
+    line_starts: OnceLock<Arc<[u32]>>,
 }
 
 /// A growing set of named texts.
@@ -79,13 +81,11 @@ impl Sources {
         } else {
             (text, bad)
         };
-        let starts = text.match_indices('\n').map(|(at, _)| at as u32 + 1);
-        let line_starts = std::iter::once(0).chain(starts).collect();
         let source = Source {
             name,
-            text: Arc::new(text),
+            text: Some(Arc::new(text)),
             bad,
-            line_starts,
+            line_starts: OnceLock::new(),
         };
         if let Some(id) = self.free.pop() {
             self.files[id.0 as usize] = source;
@@ -97,12 +97,7 @@ impl Sources {
 
     /// Lets go of a text to which nothing refers any more; its id may be given out again.
     pub fn remove(&mut self, file: FileId) {
-        self.files[file.0 as usize] = Source {
-            name: Arc::from(""),
-            text: Arc::default(),
-            bad: None,
-            line_starts: Arc::from([0]),
-        };
+        self.files[file.0 as usize] = Source::default();
         self.free.push(file);
     }
 
@@ -123,12 +118,14 @@ impl Sources {
 
     /// The file's text.
     pub fn text(&self, file: FileId) -> &str {
-        &self.files[file.0 as usize].text
+        let text = &self.files[file.0 as usize].text;
+        text.as_ref().map_or("", |text| text)
     }
 
     /// The file's text, to be named without keeping it.
     pub(crate) fn shared_text(&self, file: FileId) -> Text {
-        Arc::clone(&self.files[file.0 as usize].text)
+        let text = self.files[file.0 as usize].text.as_ref();
+        text.map(Arc::clone).unwrap_or_default()
     }
 
     pub(crate) fn bad(&self, file: FileId) -> Option<BadText> {
@@ -152,9 +149,17 @@ impl Sources {
         format!("{}:{line}:{col}", self.name(file))
     }
 
+    fn line_starts(&self, file: FileId) -> &[u32] {
+        self.files[file.0 as usize].line_starts.get_or_init(|| {
+            let ends = self.text(file).match_indices('\n');
+            let starts = ends.map(|(at, _)| at as u32 + 1);
+            std::iter::once(0).chain(starts).collect()
+        })
+    }
+
     /// The line (from 1) that holds an offset, and where it starts.
     fn line_of(&self, file: FileId, offset: u32) -> (u32, u32) {
-        let starts = &self.files[file.0 as usize].line_starts;
+        let starts = self.line_starts(file);
         let line = starts.partition_point(|&start| start <= offset);
         (line as u32, starts[line - 1])
     }
@@ -163,7 +168,7 @@ impl Sources {
     pub(crate) fn line_range(&self, file: FileId, offset: u32) -> std::ops::Range<usize> {
         let (line, start) = self.line_of(file, offset);
         let text = self.text(file);
-        let starts = &self.files[file.0 as usize].line_starts;
+        let starts = self.line_starts(file);
         let end = match starts.get(line as usize) {
             Some(&next) => next as usize - 1,
             None => text.len(),

@@ -77,53 +77,64 @@ impl<'a> Lexer<'a> {
         if self.pos >= self.text.len() {
             return Kind::Eof;
         }
-        let (one, two) = (self.byte(0), self.byte(1));
-        let (length, kind) = match (one, two) {
-            (b'a'..=b'z' | b'A'..=b'Z' | b'_', _) => return self.word(),
-            (b'0'..=b'9', _) => return self.number(),
-            (b'"', _) => return self.string(),
-            (b'.', b'.') => (2, Kind::DotDot),
-            (b'.', b'0'..=b'9') => {
-                let lo = self.pos;
-                self.pos += 1;
-                self.skip_word();
-                return self.bad(Bad::DigitBeforePoint, lo, self.pos);
-            }
-            (b'-', b'>') => (2, Kind::Arrow),
-            (b'<', b':') => (2, Kind::Subtype),
-            (b'<', b'=') => (2, Kind::Le),
-            (b'<', b'<') => (2, Kind::Shl),
-            (b'>', b'=') => (2, Kind::Ge),
-            (b'>', b'>') => (2, Kind::Shr),
-            (b'=', b'=') => (2, Kind::EqEq),
-            (b'!', b'=') => (2, Kind::NotEq),
-            (b'&', b'&') => (2, Kind::AndAnd),
-            (b'|', b'|') => (2, Kind::OrOr),
-            (b'(', _) => (1, Kind::LParen),
-            (b')', _) => (1, Kind::RParen),
-            (b'[', _) => (1, Kind::LBracket),
-            (b']', _) => (1, Kind::RBracket),
-            (b'{', _) => (1, Kind::LBrace),
-            (b'}', _) => (1, Kind::RBrace),
-            (b',', _) => (1, Kind::Comma),
-            (b';', _) => (1, Kind::Semi),
-            (b':', _) => (1, Kind::Colon),
-            (b'.', _) => (1, Kind::Dot),
-            (b'=', _) => (1, Kind::Assign),
-            (b'<', _) => (1, Kind::Lt),
-            (b'>', _) => (1, Kind::Gt),
-            (b'|', _) => (1, Kind::Or),
-            (b'&', _) => (1, Kind::And),
-            (b'+', _) => (1, Kind::Plus),
-            (b'-', _) => (1, Kind::Minus),
-            (b'*', _) => (1, Kind::Star),
-            (b'/', _) => (1, Kind::Slash),
-            (b'%', _) => (1, Kind::Percent),
-            (b'!', _) => (1, Kind::Not),
-            (b'~', _) => (1, Kind::Tilde),
+        let kind = match self.byte(0) {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.word(),
+            b'0'..=b'9' => return self.number(),
+            b'"' => return self.string(),
+            b'.' => match self.byte(1) {
+                b'.' => return self.two(Kind::DotDot),
+                b'0'..=b'9' => {
+                    let lo = self.pos;
+                    self.pos += 1;
+                    self.skip_word();
+                    return self.bad(Bad::DigitBeforePoint, lo, self.pos);
+                }
+                _ => Kind::Dot,
+            },
+            b'<' => match self.byte(1) {
+                b':' => return self.two(Kind::Subtype),
+                b'=' => return self.two(Kind::Le),
+                b'<' => return self.two(Kind::Shl),
+                _ => Kind::Lt,
+            },
+            b'>' => match self.byte(1) {
+                b'=' => return self.two(Kind::Ge),
+                b'>' => return self.two(Kind::Shr),
+                _ => Kind::Gt,
+            },
+            b'-' if self.byte(1) == b'>' => return self.two(Kind::Arrow),
+            b'=' if self.byte(1) == b'=' => return self.two(Kind::EqEq),
+            b'!' if self.byte(1) == b'=' => return self.two(Kind::NotEq),
+            b'&' if self.byte(1) == b'&' => return self.two(Kind::AndAnd),
+            b'|' if self.byte(1) == b'|' => return self.two(Kind::OrOr),
+            b'(' => Kind::LParen,
+            b')' => Kind::RParen,
+            b'[' => Kind::LBracket,
+            b']' => Kind::RBracket,
+            b'{' => Kind::LBrace,
+            b'}' => Kind::RBrace,
+            b',' => Kind::Comma,
+            b';' => Kind::Semi,
+            b':' => Kind::Colon,
+            b'=' => Kind::Assign,
+            b'|' => Kind::Or,
+            b'&' => Kind::And,
+            b'+' => Kind::Plus,
+            b'-' => Kind::Minus,
+            b'*' => Kind::Star,
+            b'/' => Kind::Slash,
+            b'%' => Kind::Percent,
+            b'!' => Kind::Not,
+            b'~' => Kind::Tilde,
             _ => return self.other(),
         };
-        self.pos += length;
+        self.pos += 1;
+        kind
+    }
+
+    /// A token of two characters.
+    fn two(&mut self, kind: Kind) -> Kind {
+        self.pos += 2;
         kind
     }
 

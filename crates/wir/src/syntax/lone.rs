@@ -46,7 +46,7 @@ fn parse<T>(
     let file = sources.add(name, text);
     let mut parser = Parser::new(sources.text(file), file);
     let result = rule(&mut parser);
-    let first = parser.diagnostics.into_iter().next();
+    let first = parser.into_diagnostics().into_iter().next();
     match (result, first) {
         (Ok(value), None) => Ok(value),
         (_, first) => {

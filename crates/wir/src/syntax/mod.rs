@@ -64,7 +64,7 @@ pub fn parse_file(sources: &Sources, file: FileId) -> Parsed {
     }
     Parsed {
         file,
-        diagnostics: parser.diagnostics,
+        diagnostics: parser.into_diagnostics(),
     }
 }
 

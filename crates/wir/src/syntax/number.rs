@@ -10,21 +10,31 @@ use crate::ast::*;
 /// Gives every node of an item its pre-order number and returns how many there are. For trees
 /// that were built rather than parsed; the parser's trees are numbered already.
 pub fn number(item: &mut ItemKind) -> u32 {
-    let mut next = 0;
-    visit_item(item, &mut |id| {
-        *id = NodeId(next);
-        next += 1;
-    });
-    next
+    let mut next = Next(0);
+    visit_item(item, &mut next);
+    next.0
 }
 
-type Visit<'a> = &'a mut dyn FnMut(&mut NodeId);
+/// What is done with every node, in pre-order.
+pub(crate) trait Visit {
+    fn node(&mut self, id: &mut NodeId);
+}
 
-pub(crate) fn visit_item(item: &mut ItemKind, f: Visit<'_>) {
+/// The number of the next node.
+struct Next(u32);
+
+impl Visit for Next {
+    fn node(&mut self, id: &mut NodeId) {
+        *id = NodeId(self.0);
+        self.0 += 1;
+    }
+}
+
+pub(crate) fn visit_item(item: &mut ItemKind, f: &mut impl Visit) {
     match item {
         ItemKind::Abstract(def) => {
             let def = Arc::make_mut(def);
-            f(&mut def.id);
+            f.node(&mut def.id);
             visit_type_params(&mut def.params, f);
             if let Some(parent) = &mut def.parent {
                 visit_type(parent, f);
@@ -32,7 +42,7 @@ pub(crate) fn visit_item(item: &mut ItemKind, f: Visit<'_>) {
         }
         ItemKind::Struct(def) => {
             let def = Arc::make_mut(def);
-            f(&mut def.id);
+            f.node(&mut def.id);
             visit_type_params(&mut def.params, f);
             if let Some(parent) = &mut def.parent {
                 visit_type(parent, f);
@@ -41,7 +51,7 @@ pub(crate) fn visit_item(item: &mut ItemKind, f: Visit<'_>) {
         }
         ItemKind::Method(def) => {
             let def = Arc::make_mut(def);
-            f(&mut def.id);
+            f.node(&mut def.id);
             visit_params(&mut def.params, f);
             visit_type_params(&mut def.vars, f);
             if let Some(ret) = &mut def.ret {
@@ -52,38 +62,38 @@ pub(crate) fn visit_item(item: &mut ItemKind, f: Visit<'_>) {
     }
 }
 
-pub(crate) fn visit_type_params(params: &mut [TypeParam], f: Visit<'_>) {
+pub(crate) fn visit_type_params(params: &mut [TypeParam], f: &mut impl Visit) {
     for param in params {
-        f(&mut param.id);
+        f.node(&mut param.id);
         if let Some(upper) = &mut param.upper {
             visit_type(upper, f);
         }
     }
 }
 
-fn visit_params(params: &mut [Param], f: Visit<'_>) {
+fn visit_params(params: &mut [Param], f: &mut impl Visit) {
     for param in params {
-        f(&mut param.id);
+        f.node(&mut param.id);
         if let Some(ty) = &mut param.ty {
             visit_type(ty, f);
         }
     }
 }
 
-pub(crate) fn visit_type(ty: &mut TypeExpr, f: Visit<'_>) {
-    f(&mut ty.id);
+pub(crate) fn visit_type(ty: &mut TypeExpr, f: &mut impl Visit) {
+    f.node(&mut ty.id);
     for arg in ty.args.iter_mut().flatten() {
         match arg {
             TypeArg::Type(ty) => visit_type(ty, f),
-            TypeArg::Int(id, _) => f(id),
+            TypeArg::Int(id, _) => f.node(id),
         }
     }
 }
 
-fn visit_block(block: &mut Block, f: Visit<'_>) {
-    f(&mut block.id);
+fn visit_block(block: &mut Block, f: &mut impl Visit) {
+    f.node(&mut block.id);
     for stmt in &mut block.stmts {
-        f(&mut stmt.id);
+        f.node(&mut stmt.id);
         match &mut stmt.kind {
             StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => visit_expr(e, f),
             StmtKind::AssignIndex(a, i, v) => {
@@ -110,8 +120,8 @@ fn visit_block(block: &mut Block, f: Visit<'_>) {
     }
 }
 
-pub(crate) fn visit_expr(expr: &mut Expr, f: Visit<'_>) {
-    f(&mut expr.id);
+pub(crate) fn visit_expr(expr: &mut Expr, f: &mut impl Visit) {
+    f.node(&mut expr.id);
     match &mut expr.kind {
         ExprKind::Int(_)
         | ExprKind::Float(_)

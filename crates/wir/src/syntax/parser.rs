@@ -8,13 +8,16 @@
 mod exprs;
 mod items;
 mod recover;
+mod room;
 mod stmts;
 mod tune;
 mod types;
 
 pub(super) use exprs::decode_int;
 
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+use room::{Node, Room};
 
 use super::lexer::Lexer;
 use super::number;
@@ -46,18 +49,13 @@ pub(super) struct Parser<'a> {
     tok: Token,
     /// Where the last consumed token ends.
     prev_hi: u32,
-    /// Spans and tree heights by provisional node number: nodes are numbered as they are
-    /// finished, and renumbered in pre-order when their item is.
-    spans: Vec<Span>,
-    heights: Vec<u32>,
-    names: FxHashMap<&'a str, Name>,
-    pub(super) diagnostics: Vec<Diagnostic>,
+    /// What is not finished yet.
+    room: Room,
+    diagnostics: Vec<Diagnostic>,
     /// How many errors there were, counting those that were not worth a report.
     errors: u32,
     /// The position of the latest error; a second one there would only be noise.
     last_error: Option<u32>,
-    /// The brackets that are open: which token closes each, and where it was opened.
-    open: Vec<(Kind, Span)>,
     context: Context,
     /// Where the current statement or definition begins.
     start: u32,
@@ -97,19 +95,22 @@ impl<'a> Parser<'a> {
             lexer,
             tok,
             prev_hi: 0,
-            spans: Vec::new(),
-            heights: Vec::new(),
-            names: FxHashMap::default(),
+            room: Room::enter(),
             diagnostics: Vec::new(),
             errors: 0,
             last_error: None,
-            open: Vec::new(),
             context: Context::default(),
             start: 0,
             nesting: 0,
             loops: 0,
             tuning: tune::Tuning::NONE,
         }
+    }
+
+    /// What is wrong with the text, in its order.
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.room.leave();
+        self.diagnostics
     }
 
     // Tokens.
@@ -168,11 +169,8 @@ impl<'a> Parser<'a> {
         Err(self.unexpected(what))
     }
 
-    fn name(&mut self, text: &'a str) -> Name {
-        self.names
-            .entry(text)
-            .or_insert_with(|| Name::from(text))
-            .clone()
+    fn name(&mut self, text: &str) -> Name {
+        self.room.name(text)
     }
 
     // Brackets.
@@ -183,7 +181,7 @@ impl<'a> Parser<'a> {
         self.deepen()?;
         let saved = self.context;
         if let Some(closer) = tok.kind.closer() {
-            self.open.push((closer, span(tok)));
+            self.room.open.push((closer, span(tok)));
         }
         self.context = Context {
             free_lines: true,
@@ -219,11 +217,11 @@ impl<'a> Parser<'a> {
 
     /// Consumes the token that closes the innermost bracket.
     fn close(&mut self, what: &str) -> PResult<()> {
-        let Some(&(closer, opened)) = self.open.last() else {
+        let Some(&(closer, opened)) = self.room.open.last() else {
             unreachable!("a bracket is closed only after it was entered");
         };
         if self.eat(closer) {
-            self.open.pop();
+            self.room.open.pop();
             return Ok(());
         }
         let reported = self.unexpected(what);
@@ -240,27 +238,18 @@ impl<'a> Parser<'a> {
     }
 
     fn node_at(&mut self, span: Span, children: u32) -> NodeId {
-        let id = NodeId(self.spans.len() as u32);
-        self.spans.push(span);
-        self.heights.push(children + 1);
+        let id = NodeId(self.room.nodes.len() as u32);
+        let height = children + 1;
+        self.room.nodes.push(Node { span, height });
         id
     }
 
     fn height(&self, id: NodeId) -> u32 {
-        self.heights[id.0 as usize]
+        self.room.nodes[id.0 as usize].height
     }
 
-    /// Puts the nodes of a finished tree into pre-order; returns their spans.
-    fn renumber(&mut self, visit: impl FnOnce(&mut dyn FnMut(&mut NodeId))) -> Vec<Span> {
-        let old = std::mem::take(&mut self.spans);
-        self.heights.clear();
-        let mut spans = Vec::with_capacity(old.len());
-        visit(&mut |id| {
-            let new = NodeId(spans.len() as u32);
-            spans.push(old[id.0 as usize]);
-            *id = new;
-        });
-        spans
+    fn span(&self, id: NodeId) -> Span {
+        self.room.nodes[id.0 as usize].span
     }
 
     // Ways back.
@@ -270,11 +259,11 @@ impl<'a> Parser<'a> {
             lexer: self.lexer,
             tok: self.tok,
             prev_hi: self.prev_hi,
-            nodes: self.spans.len(),
+            nodes: self.room.nodes.len(),
             diagnostics: self.diagnostics.len(),
             errors: self.errors,
             last_error: self.last_error,
-            open: self.open.len(),
+            open: self.room.open.len(),
         }
     }
 
@@ -282,12 +271,11 @@ impl<'a> Parser<'a> {
         self.lexer = mark.lexer;
         self.tok = mark.tok;
         self.prev_hi = mark.prev_hi;
-        self.spans.truncate(mark.nodes);
-        self.heights.truncate(mark.nodes);
+        self.room.nodes.truncate(mark.nodes);
         self.diagnostics.truncate(mark.diagnostics);
         self.errors = mark.errors;
         self.last_error = mark.last_error;
-        self.open.truncate(mark.open);
+        self.room.open.truncate(mark.open);
     }
 
     // Errors.
@@ -415,11 +403,11 @@ impl Parser<'_> {
     }
 
     /// An expression that stands alone, numbered from 0.
-    pub(super) fn lone_expr(&mut self) -> PResult<(Expr, Vec<Span>)> {
+    pub(super) fn lone_expr(&mut self) -> PResult<(Expr, Arc<[Span]>)> {
         let mut expr = self.expr()?;
         self.end()?;
-        let spans = self.renumber(|f| number::visit_expr(&mut expr, f));
-        Ok((expr, spans))
+        number::visit_expr(&mut expr, &mut self.room);
+        Ok((expr, self.room.spans()))
     }
 
     /// A signature that stands alone: a name, types and variables, numbered in this order from 0.
@@ -433,10 +421,9 @@ impl Parser<'_> {
         let mut types = self.leave(saved, types)?;
         let mut vars = self.where_clause()?;
         self.end()?;
-        self.renumber(|f| {
-            types.iter_mut().for_each(|ty| number::visit_type(ty, f));
-            number::visit_type_params(&mut vars, f);
-        });
+        let room = &mut self.room;
+        types.iter_mut().for_each(|ty| number::visit_type(ty, room));
+        number::visit_type_params(&mut vars, room);
         Ok((name, types, vars))
     }
 }

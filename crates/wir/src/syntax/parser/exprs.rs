@@ -3,18 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{Kind, MAX_HEIGHT, PResult, Parser, Token, span};
+use super::room::Pending;
+use super::{Kind, MAX_HEIGHT, PResult, Parser, span};
 use crate::ast::*;
 use crate::syntax::lexer::decode_scalar;
-use crate::syntax::token::{Bad, level};
-
-/// A left operand and its operator that wait for the right operand.
-struct Pending {
-    lo: u32,
-    lhs: Expr,
-    op: Token,
-    level: u8,
-}
+use crate::syntax::token::{Bad, Token, level};
 
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> PResult<Expr> {
@@ -22,14 +15,21 @@ impl Parser<'_> {
     }
 
     fn operation(&mut self) -> PResult<Expr> {
+        let first = self.room.pending.len();
+        let result = self.operators(first);
+        self.room.pending.truncate(first);
+        result
+    }
+
+    /// Operands and the operators between them; those that wait stand behind `first`.
+    fn operators(&mut self, first: usize) -> PResult<Expr> {
         let mut lo = self.tok.lo;
         let mut operand = self.unary()?;
-        let mut stack: Vec<Pending> = Vec::new();
         while let Some(level) = self.tok.kind.binary_level() {
             if self.line_ended() {
                 break;
             }
-            while let Some(top) = stack.pop_if(|top| top.level >= level) {
+            while let Some(top) = self.room.pending(first, level) {
                 if top.level == level && level == level::COMPARE {
                     return Err(self.chained());
                 }
@@ -43,11 +43,11 @@ impl Parser<'_> {
                 return Err(self.unexpected_with("an expression", Some(hint)));
             }
             let lhs = operand;
-            stack.push(Pending { lo, lhs, op, level });
+            self.room.pending.push(Pending { lo, lhs, op, level });
             lo = self.tok.lo;
             operand = self.unary()?;
         }
-        while let Some(top) = stack.pop() {
+        while let Some(top) = self.room.pending(first, level::LOOSEST) {
             operand = self.combine(top, operand)?;
         }
         Ok(operand)
@@ -74,6 +74,12 @@ impl Parser<'_> {
         let name = self.name(tok.kind.operator().unwrap_or_default());
         let id = self.node_at(span(tok), 0);
         let kind = ExprKind::Name(name);
+        Expr { id, kind }
+    }
+
+    /// A node without children.
+    fn leaf(&mut self, lo: u32, kind: ExprKind) -> Expr {
+        let id = self.node(lo, 0);
         Expr { id, kind }
     }
 
@@ -129,7 +135,7 @@ impl Parser<'_> {
             signs.pop();
             let tok = self.bump();
             let kind = self.number(tok, true)?;
-            self.finish(last.lo, kind)?
+            self.leaf(last.lo, kind)
         } else {
             self.postfix()?
         };
@@ -254,7 +260,7 @@ impl Parser<'_> {
                 return Err(self.unexpected_with("an expression", hint));
             }
         };
-        self.finish(tok.lo, kind)
+        Ok(self.leaf(tok.lo, kind))
     }
 
     /// A name, `P{A}(x)`, or `P{A}` as an argument.
@@ -263,7 +269,7 @@ impl Parser<'_> {
         let name = self.name(self.slice(tok));
         let args = self.type_args_after(tok, |next| next == Kind::LParen)?;
         if args.is_none() {
-            return self.finish(tok.lo, ExprKind::Name(name));
+            return Ok(self.leaf(tok.lo, ExprKind::Name(name)));
         }
         let ty = self.finish_type(tok.lo, name, args)?;
         let kind = if self.at(Kind::LParen) && !self.tok.begins_line {
@@ -387,12 +393,16 @@ pub(in crate::syntax) fn decode_int(text: &str, negative: bool) -> Option<i64> {
         [b'0', b'b', ..] => (2, &text[2..]),
         _ => (10, text),
     };
-    let magnitude = match digits.contains('_') {
-        true => u64::from_str_radix(&digits.replace('_', ""), radix),
-        false => u64::from_str_radix(digits, radix),
-    };
-    let magnitude = i128::from(magnitude.ok()?);
-    i64::try_from(if negative { -magnitude } else { magnitude }).ok()
+    let mut magnitude = 0u64;
+    for digit in digits.bytes().filter(|digit| *digit != b'_') {
+        let digit = char::from(digit).to_digit(radix)?;
+        let shifted = magnitude.checked_mul(u64::from(radix))?;
+        magnitude = shifted.checked_add(u64::from(digit))?;
+    }
+    match negative {
+        true => 0i64.checked_sub_unsigned(magnitude),
+        false => i64::try_from(magnitude).ok(),
+    }
 }
 
 fn decode_string(text: &str) -> Arc<str> {

@@ -21,22 +21,20 @@ impl Parser<'_> {
             let lo = self.tok.lo;
             self.start = lo;
             self.context = Context::default();
-            self.spans.clear();
-            self.heights.clear();
+            self.room.begin_item();
             match self.item() {
                 Ok(mut kind) => {
-                    let spans = self.renumber(|f| number::visit_item(&mut kind, f));
                     let span = Span {
                         lo,
                         hi: self.prev_hi,
                     };
                     if self.errors == errors {
-                        let spans = spans.into();
+                        number::visit_item(&mut kind, &mut self.room);
                         items.push(Item {
                             kind,
                             span,
                             text: Weak::new(),
-                            spans,
+                            spans: self.room.spans(),
                         });
                     }
                 }
@@ -272,9 +270,5 @@ impl Parser<'_> {
                 d.subject = Some(name.to_string());
             }
         }
-    }
-
-    fn span(&self, id: NodeId) -> Span {
-        self.spans[id.0 as usize]
     }
 }

@@ -36,7 +36,8 @@ impl Parser<'_> {
     pub(super) fn skip_stmt(&mut self, base: usize) {
         // Counts by kind say whether a closing bracket has a partner at all, so that finding
         // the partner below is linear over the whole skip.
-        let mut stack: Vec<Kind> = self.open.drain(base..).map(|(closer, _)| closer).collect();
+        let open = self.room.open.drain(base..);
+        let mut stack: Vec<Kind> = open.map(|(closer, _)| closer).collect();
         let mut counts = [0usize; 3];
         for &closer in &stack {
             counts[index(closer)] += 1;
@@ -81,7 +82,7 @@ impl Parser<'_> {
 
     /// Skips to the next definition that begins a line.
     pub(super) fn skip_item(&mut self) {
-        self.open.clear();
+        self.room.open.clear();
         while !(self.at(Kind::Eof) || self.tok.begins_line && self.at_item()) {
             self.bump();
         }

@@ -12,8 +12,10 @@ impl Parser<'_> {
         let lo = self.tok.lo;
         let saved = self.enter()?;
         self.context = Context::default();
-        let stmts = self.on_enough_stack(Self::stmts);
-        let stmts = self.leave(saved, stmts)?;
+        let first = self.room.stmts.len();
+        let closed = self.on_enough_stack(Self::stmts);
+        let stmts: Vec<Stmt> = self.room.stmts.drain(first..).collect();
+        self.leave(saved, closed)?;
         let height = stmts.iter().map(|s| self.height(s.id)).max().unwrap_or(0);
         let id = self.node(lo, height.saturating_sub(1));
         Ok(Block { id, stmts })
@@ -26,9 +28,10 @@ impl Parser<'_> {
         body
     }
 
-    fn stmts(&mut self) -> PResult<Vec<Stmt>> {
-        let base = self.open.len();
-        let mut stmts = Vec::new();
+    /// The statements of a block and its end. They wait in the parser's room, so that the block
+    /// gets a vector of the right length.
+    fn stmts(&mut self) -> PResult<()> {
+        let base = self.room.open.len();
         let mut vars: rustc_hash::FxHashMap<Name, Span> = Default::default();
         loop {
             while self.eat(Kind::Semi) {}
@@ -40,13 +43,13 @@ impl Parser<'_> {
             match self.stmt() {
                 Ok(stmt) => {
                     if let StmtKind::Var(name, _) | StmtKind::Tune(name, _) = &stmt.kind {
-                        let at = self.spans[stmt.id.0 as usize];
+                        let at = self.span(stmt.id);
                         if let Some(first) = vars.insert(name.clone(), at) {
                             self.duplicate(name, first, at, "variable");
                         }
                     }
                     let braced = ends_at_brace(&stmt.kind);
-                    stmts.push(stmt);
+                    self.room.stmts.push(stmt);
                     if !braced && !self.stmt_ended() {
                         self.not_ended();
                         self.skip_stmt(base);
@@ -67,15 +70,12 @@ impl Parser<'_> {
                 message,
                 Some("add the missing `}`".to_string()),
             );
-            if let Some(&(_, opened)) = self.open.last() {
+            if let Some(&(_, opened)) = self.room.open.last() {
                 self.label_last(opened, "opened here");
             }
             return Err(reported);
         }
-        self.close("`}` of the block")?;
-        // A vector begins with room for four, and statements are large.
-        stmts.shrink_to_fit();
-        Ok(stmts)
+        self.close("`}` of the block")
     }
 
     /// Whether a definition begins here, which no block may hold. At the beginning of a line it
