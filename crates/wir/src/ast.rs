@@ -199,8 +199,8 @@ pub enum StmtKind {
     Var(Name, Expr),
     /// `x = e`
     Assign(Name, Expr),
-    /// `xs[i] = e`: array, index, value.
-    AssignIndex(Box<Expr>, Box<Expr>, Expr),
+    /// `xs[i] = e`: array and index, value.
+    AssignIndex(Box<(Expr, Expr)>, Expr),
     /// `tune(x, [1, 2])`: a variable whose value is that of the schedule, one of these.
     Tune(Name, Vec<Choice>),
     /// An expression for its effect or as the value of its block.
@@ -208,7 +208,7 @@ pub enum StmtKind {
     /// `while c { … }`
     While(Expr, Box<Block>),
     /// `for i in a..b { … }`
-    For(Name, Box<Expr>, Box<Expr>, Box<Block>),
+    For(Name, Box<(Expr, Expr)>, Box<Block>),
     /// `return` or `return e`
     Return(Option<Expr>),
     /// `break`
@@ -242,27 +242,85 @@ pub enum ExprKind {
     /// A variable or a function's name (the resolver decides: variables in scope first).
     Name(Name),
     /// `f(a, b)`: a call by name or of any expression's value. Operators are calls of their
-    /// name: `a + b` is `Call(Name("+"), [a, b])`, `-a` is `Call(Name("-"), [a])`.
-    Call(Box<Expr>, Vec<Expr>),
+    /// name: `a + b` is a call of `+` with `[a, b]`, `-a` one of `-` with `[a]`.
+    Call(Call),
     /// `Pair{Int64, Int64}(1, 2)`: a constructor with explicit type arguments.
-    New(Box<TypeExpr>, Vec<Expr>),
+    New(Box<New>),
     /// A type in a value position, only as an argument of the forms that take one
     /// (`array(T, n)`, `trunc(T, x)`, `isa(x, T)`, `shared(T, n)`); parsed as a type when it
     /// carries `{…}`, otherwise a plain `Name` that the resolver reads as a type there.
     Type(Box<TypeExpr>),
     /// `(Integer, Int64)` as second argument of `invoke`: parsed as a tuple expression, read as
     /// types by the resolver. Everywhere else a tuple value `(a, b)`.
-    Tuple(Vec<Expr>),
+    Tuple(Box<[Expr]>),
     /// `e.field`
-    Field(Box<Expr>, Name),
+    Field(Box<(Expr, Name)>),
     /// `xs[i]`
-    Index(Box<Expr>, Box<Expr>),
+    Index(Box<(Expr, Expr)>),
     /// `a && b`
-    And(Box<Expr>, Box<Expr>),
+    And(Box<(Expr, Expr)>),
     /// `a || b`
-    Or(Box<Expr>, Box<Expr>),
+    Or(Box<(Expr, Expr)>),
     /// `if c { … } else { … }`; the `else` of an `else if` is a block of that one expression.
-    If(Box<Expr>, Box<Block>, Option<Box<Block>>),
+    If(Box<If>),
+}
+
+/// What a call calls and its arguments, side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call(Box<[Expr]>);
+
+impl Call {
+    /// From the callee and, behind it, the arguments.
+    ///
+    /// # Panics
+    /// If there is no callee.
+    #[must_use]
+    pub fn new(callee_and_args: Vec<Expr>) -> Call {
+        assert!(!callee_and_args.is_empty(), "a call has a callee");
+        Call(callee_and_args.into())
+    }
+
+    /// What is called.
+    #[must_use]
+    pub fn callee(&self) -> &Expr {
+        &self.0[0]
+    }
+
+    /// The arguments.
+    #[must_use]
+    pub fn args(&self) -> &[Expr] {
+        &self.0[1..]
+    }
+
+    /// The callee, then the arguments.
+    #[must_use]
+    pub fn all(&self) -> &[Expr] {
+        &self.0
+    }
+
+    pub(crate) fn all_mut(&mut self) -> &mut [Expr] {
+        &mut self.0
+    }
+}
+
+/// `Pair{Int64, Int64}(1, 2)`
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub struct New {
+    /// The type.
+    pub ty: TypeExpr,
+    /// The fields.
+    pub args: Vec<Expr>,
+}
+
+/// `if c { … } else { … }`
+#[derive(Clone, Debug, PartialEq, Hash)]
+pub struct If {
+    /// The condition.
+    pub cond: Expr,
+    /// What happens if it is true.
+    pub then: Block,
+    /// What happens if it is false.
+    pub otherwise: Option<Block>,
 }
 
 impl PartialEq for ExprKind {
@@ -275,14 +333,13 @@ impl PartialEq for ExprKind {
             (Str(a), Str(b)) => a == b,
             (Nothing, Nothing) => true,
             (Name(a), Name(b)) => a == b,
-            (Call(f, a), Call(g, b)) => f == g && a == b,
-            (New(t, a), New(u, b)) => t == u && a == b,
+            (Call(a), Call(b)) => a == b,
+            (New(a), New(b)) => a == b,
             (Type(a), Type(b)) => a == b,
             (Tuple(a), Tuple(b)) => a == b,
-            (Field(a, x), Field(b, y)) => x == y && a == b,
-            (Index(a, i), Index(b, j)) => a == b && i == j,
-            (And(a, b), And(c, d)) | (Or(a, b), Or(c, d)) => a == c && b == d,
-            (If(a, b, c), If(d, e, f)) => a == d && b == e && c == f,
+            (Field(a), Field(b)) => a == b,
+            (Index(a), Index(b)) | (And(a), And(b)) | (Or(a), Or(b)) => a == b,
+            (If(a), If(b)) => a == b,
             _ => false,
         }
     }
@@ -300,14 +357,13 @@ impl Hash for ExprKind {
             Str(s) => s.hash(state),
             Nothing => {}
             Name(name) => name.hash(state),
-            Call(f, args) => (f, args).hash(state),
-            New(ty, args) => (ty, args).hash(state),
+            Call(call) => (call.callee(), call.args()).hash(state),
+            New(new) => new.hash(state),
             Type(ty) => ty.hash(state),
             Tuple(elems) => elems.hash(state),
-            Field(e, name) => (e, name).hash(state),
-            Index(e, ix) => (e, ix).hash(state),
-            And(a, b) | Or(a, b) => (a, b).hash(state),
-            If(c, yes, no) => (c, yes, no).hash(state),
+            Field(field) => field.hash(state),
+            Index(both) | And(both) | Or(both) => both.hash(state),
+            If(parts) => parts.hash(state),
         }
     }
 }

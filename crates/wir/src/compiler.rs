@@ -1,6 +1,7 @@
 //! Wir as a `Compiler`: how the engine's stages are answered by this crate and by a backend.
 
-use crate::ast::{Block, Expr, ExprKind, Inlining, MethodDef, Name, NodeId, Param, Stmt, StmtKind};
+use crate::ast::{Block, Call, Expr, ExprKind, Inlining};
+use crate::ast::{MethodDef, Name, NodeId, Param, Stmt, StmtKind};
 use crate::define::{decl_of_bytes, type_fact};
 use crate::fresh::Fresh;
 use crate::infer::{Ask, Intrinsic, Intrinsics};
@@ -373,20 +374,13 @@ fn forwarding(name: &str, arity: usize) -> MethodDef {
     let name: Name = name.into();
     let id = NodeId(0);
     let params: Vec<Name> = (0..arity).map(|ix| format!("x{ix}").into()).collect();
-    let args = params
-        .iter()
-        .map(|p| Expr {
-            id,
-            kind: ExprKind::Name(p.clone()),
-        })
-        .collect();
-    let callee = Box::new(Expr {
+    let callee_and_args = std::iter::once(&name).chain(&params).map(|name| Expr {
         id,
         kind: ExprKind::Name(name.clone()),
     });
     let call = Expr {
         id,
-        kind: ExprKind::Call(callee, args),
+        kind: ExprKind::Call(Call::new(callee_and_args.collect())),
     };
     MethodDef {
         id,
@@ -489,13 +483,17 @@ pub fn external_literal(text: &str) -> ExprKind {
         .starts_with('"')
         .then(|| syntax::parse_call(&format!("f({text})")));
     if let Some(Ok(Expr {
-        kind: ExprKind::Call(_, mut args),
+        kind: ExprKind::Call(call),
         ..
     })) = quoted
-        && args.len() == 1
-        && let ExprKind::Str(_) = &args[0].kind
+        && let [
+            Expr {
+                kind: ExprKind::Str(text),
+                ..
+            },
+        ] = call.args()
     {
-        return args.remove(0).kind;
+        return ExprKind::Str(text.clone());
     }
     syntax::parse_value_arg(text)
 }

@@ -435,9 +435,8 @@ pub fn body_types(def: &MethodDef) -> Vec<Name> {
         type_names(ret, &mut |name| names.push(name.clone()));
     }
     walk_block(&def.body, &mut |expr| match &expr.kind {
-        ExprKind::Type(ty) | ExprKind::New(ty, _) => {
-            type_names(ty, &mut |name| names.push(name.clone()));
-        }
+        ExprKind::Type(ty) => type_names(ty, &mut |name| names.push(name.clone())),
+        ExprKind::New(new) => type_names(&new.ty, &mut |name| names.push(name.clone())),
         ExprKind::Name(name) => names.push(name.clone()),
         _ => {}
     });
@@ -464,14 +463,15 @@ pub(crate) fn walk_block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr))
                         StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => {
                             work.push(Work::Expr(e));
                         }
-                        StmtKind::AssignIndex(a, b, c) => {
-                            work.extend([a, b, c].map(Work::Expr));
+                        StmtKind::AssignIndex(to, value) => {
+                            work.extend([&to.0, &to.1, value].map(Work::Expr));
                         }
                         StmtKind::While(c, body) => {
                             work.extend([Work::Expr(c), Work::Block(body)]);
                         }
-                        StmtKind::For(_, a, b, body) => {
-                            work.extend([Work::Expr(a), Work::Expr(b), Work::Block(body)]);
+                        StmtKind::For(_, bounds, body) => {
+                            work.extend([&bounds.0, &bounds.1].map(Work::Expr));
+                            work.push(Work::Block(body));
                         }
                         StmtKind::Return(e) => work.extend(e.iter().map(Work::Expr)),
                         StmtKind::Tune(..) | StmtKind::Break | StmtKind::Continue => {}
@@ -481,20 +481,16 @@ pub(crate) fn walk_block<'a>(block: &'a Block, visit: &mut impl FnMut(&'a Expr))
             Work::Expr(expr) => {
                 visit(expr);
                 match &expr.kind {
-                    ExprKind::Call(f, args) => {
-                        work.push(Work::Expr(f));
-                        work.extend(args.iter().map(Work::Expr));
+                    ExprKind::Call(call) => work.extend(call.all().iter().map(Work::Expr)),
+                    ExprKind::New(new) => work.extend(new.args.iter().map(Work::Expr)),
+                    ExprKind::Tuple(elems) => work.extend(elems.iter().map(Work::Expr)),
+                    ExprKind::Field(field) => work.push(Work::Expr(&field.0)),
+                    ExprKind::Index(both) | ExprKind::And(both) | ExprKind::Or(both) => {
+                        work.extend([&both.0, &both.1].map(Work::Expr));
                     }
-                    ExprKind::New(_, args) | ExprKind::Tuple(args) => {
-                        work.extend(args.iter().map(Work::Expr));
-                    }
-                    ExprKind::Field(e, _) => work.push(Work::Expr(e)),
-                    ExprKind::Index(a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-                        work.extend([&**a, &**b].map(Work::Expr));
-                    }
-                    ExprKind::If(c, yes, no) => {
-                        work.extend([Work::Expr(c), Work::Block(yes)]);
-                        work.extend(no.iter().map(|no| Work::Block(no)));
+                    ExprKind::If(parts) => {
+                        work.extend([Work::Expr(&parts.cond), Work::Block(&parts.then)]);
+                        work.extend(parts.otherwise.iter().map(Work::Block));
                     }
                     ExprKind::Int(_)
                     | ExprKind::Float(_)

@@ -330,16 +330,16 @@ impl Inner {
                 let function = self.universe.types().symbol(name);
                 Value::Function(function)
             }
-            ExprKind::Call(callee, args) => {
-                let args = self.eval_all(route, args)?;
-                let ExprKind::Name(name) = &callee.kind else {
+            ExprKind::Call(call) => {
+                let args = self.eval_all(route, call.args())?;
+                let ExprKind::Name(name) = &call.callee().kind else {
                     return Err(not_a_host_expression());
                 };
                 self.apply(route, self.universe.types().symbol(name), &args)?
             }
-            ExprKind::New(ty, args) => {
-                let args = self.eval_all(route, args)?;
-                self.construct(route, ty, args)?
+            ExprKind::New(new) => {
+                let args = self.eval_all(route, &new.args)?;
+                self.construct(route, &new.ty, args)?
             }
             _ => return Err(not_a_host_expression()),
         })

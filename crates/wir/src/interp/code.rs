@@ -199,14 +199,14 @@ impl Compiler<'_> {
                     None => St::Unknown(name.clone(), e, stmt.id),
                 }
             }
-            StmtKind::AssignIndex(xs, i, v) => {
-                let nodes = [self.expr(xs), self.expr(i), self.expr(v)];
+            StmtKind::AssignIndex(to, v) => {
+                let nodes = [self.expr(&to.0), self.expr(&to.1), self.expr(v)];
                 St::SetIndex(stmt.id, Box::new(nodes))
             }
             StmtKind::Expr(e) => St::Expr(self.expr(e)),
             StmtKind::While(c, body) => St::While(self.expr(c), self.block(body)),
-            StmtKind::For(name, a, b, body) => {
-                let bounds = Box::new([self.expr(a), self.expr(b)]);
+            StmtKind::For(name, bounds, body) => {
+                let bounds = self.both(bounds);
                 let outer = self.scope.len();
                 let slot = self.declare(name);
                 let body = self.block(body);
@@ -230,6 +230,10 @@ impl Compiler<'_> {
         Box::new(self.expr(e))
     }
 
+    fn both(&mut self, (a, b): &(Expr, Expr)) -> Box<[Node; 2]> {
+        Box::new([self.expr(a), self.expr(b)])
+    }
+
     fn expr(&mut self, e: &Expr) -> Node {
         let kind = match &e.kind {
             ExprKind::Int(x) => Kind::Const(Value::int(*x)),
@@ -243,17 +247,21 @@ impl Compiler<'_> {
             },
             // The parser lets a type with braces stand only where a form takes one.
             ExprKind::Type(ty) => Kind::Function(self.interner.symbol(&ty.name)),
-            ExprKind::Call(callee, args) => self.call(callee, args),
-            ExprKind::New(ty, args) => Kind::New(self.ty((**ty).clone()), self.exprs(args)),
+            ExprKind::Call(call) => self.call(call.callee(), call.args()),
+            ExprKind::New(new) => Kind::New(self.ty(new.ty.clone()), self.exprs(&new.args)),
             ExprKind::Tuple(elems) => Kind::Tuple(self.exprs(elems)),
-            ExprKind::Field(x, name) => Kind::Field(self.boxed(x), name.clone(), Cell::new(None)),
-            ExprKind::Index(a, b) => Kind::Index(Box::new([self.expr(a), self.expr(b)])),
-            ExprKind::And(a, b) => Kind::And(Box::new([self.expr(a), self.expr(b)])),
-            ExprKind::Or(a, b) => Kind::Or(Box::new([self.expr(a), self.expr(b)])),
-            ExprKind::If(c, yes, no) => {
-                let c = self.boxed(c);
-                let yes = self.block(yes);
-                Kind::If(c, yes, no.as_ref().map(|no| self.block(no)))
+            ExprKind::Field(field) => {
+                let (x, name) = &**field;
+                Kind::Field(self.boxed(x), name.clone(), Cell::new(None))
+            }
+            ExprKind::Index(both) => Kind::Index(self.both(both)),
+            ExprKind::And(both) => Kind::And(self.both(both)),
+            ExprKind::Or(both) => Kind::Or(self.both(both)),
+            ExprKind::If(parts) => {
+                let c = self.boxed(&parts.cond);
+                let yes = self.block(&parts.then);
+                let no = parts.otherwise.as_ref();
+                Kind::If(c, yes, no.map(|no| self.block(no)))
             }
         };
         Node { id: e.id, kind }

@@ -11,21 +11,23 @@ impl<'a> Builder<'a> {
     /// Lowers a condition: the ways on which it is true, and those on which it is false.
     pub(crate) fn cond(&mut self, e: &'a Expr, mark: Mark) -> (Edges, Edges) {
         match &e.kind {
-            ExprKind::And(a, b) => {
+            ExprKind::And(both) => {
+                let (a, b) = &**both;
                 let (then, mut other) = self.cond(a, mark);
                 self.join(then, mark, a.id);
                 let (then, late) = self.cond(b, mark);
                 other.extend(late);
                 (then, other)
             }
-            ExprKind::Or(a, b) => {
+            ExprKind::Or(both) => {
+                let (a, b) = &**both;
                 let (mut then, other) = self.cond(a, mark);
                 self.join(other, mark, a.id);
                 let (late, other) = self.cond(b, mark);
                 then.extend(late);
                 (then, other)
             }
-            ExprKind::Call(callee, args) => match (&callee.kind, &args[..]) {
+            ExprKind::Call(call) => match (&call.callee().kind, call.args()) {
                 (ExprKind::Name(name), [x]) if &**name == "!" && self.is_certain(x) => {
                     let (then, other) = self.cond(x, mark);
                     (other, then)
@@ -70,7 +72,7 @@ impl<'a> Builder<'a> {
     fn is_certain(&self, e: &Expr) -> bool {
         match &e.kind {
             ExprKind::Bool(_) | ExprKind::And(..) | ExprKind::Or(..) => true,
-            ExprKind::Call(callee, args) => match (&callee.kind, &args[..]) {
+            ExprKind::Call(call) => match (&call.callee().kind, call.args()) {
                 (ExprKind::Name(name), [x]) => &**name == "!" && self.is_certain(x),
                 (ExprKind::Name(name), [_, _]) => self.is_form(name, "isa"),
                 _ => false,

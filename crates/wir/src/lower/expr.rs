@@ -2,7 +2,7 @@
 
 use super::build::{Builder, Edges};
 use super::untyped::*;
-use crate::ast::{Block, Expr, ExprKind, NodeId};
+use crate::ast::{Call, Expr, ExprKind, If, NodeId};
 use smallvec::SmallVec;
 
 impl<'a> Builder<'a> {
@@ -21,10 +21,10 @@ impl<'a> Builder<'a> {
                 Some(var) => return self.value(var),
                 None => UOp::Function(self.sym(name)),
             },
-            ExprKind::Call(callee, args) => return self.call(e, callee, args),
-            ExprKind::New(ty, args) => {
-                let ty = self.ty(ty);
-                let args = self.exprs(args);
+            ExprKind::Call(call) => return self.call(e, call),
+            ExprKind::New(new) => {
+                let ty = self.ty(&new.ty);
+                let args = self.exprs(&new.args);
                 UOp::New(ty, args)
             }
             // The parser lets a type with braces stand only where a form takes one.
@@ -33,18 +33,18 @@ impl<'a> Builder<'a> {
                 let elems = self.exprs(elems);
                 UOp::Tuple(elems)
             }
-            ExprKind::Field(x, name) => {
-                let x = self.expr(x);
-                UOp::Field(x, self.sym(name))
+            ExprKind::Field(field) => {
+                let x = self.expr(&field.0);
+                UOp::Field(x, self.sym(&field.1))
             }
-            ExprKind::Index(xs, i) => {
-                let xs = self.expr(xs);
-                UOp::Index(xs, self.expr(i))
+            ExprKind::Index(both) => {
+                let xs = self.expr(&both.0);
+                UOp::Index(xs, self.expr(&both.1))
             }
-            ExprKind::And(a, b) => return self.short_circuit(e, a, b, false),
-            ExprKind::Or(a, b) => return self.short_circuit(e, a, b, true),
-            ExprKind::If(cond, then, other) => {
-                let value = self.if_else(cond, then, other.as_deref(), true, e.id);
+            ExprKind::And(both) => return self.short_circuit(e, both, false),
+            ExprKind::Or(both) => return self.short_circuit(e, both, true),
+            ExprKind::If(parts) => {
+                let value = self.if_else(parts, true, e.id);
                 return value.expect("asked for a value");
             }
         };
@@ -54,8 +54,8 @@ impl<'a> Builder<'a> {
     /// Lowers an expression whose value nobody wants.
     pub(crate) fn effect(&mut self, e: &'a Expr) {
         match &e.kind {
-            ExprKind::If(cond, then, other) => {
-                self.if_else(cond, then, other.as_deref(), false, e.id);
+            ExprKind::If(parts) => {
+                self.if_else(parts, false, e.id);
             }
             _ => {
                 self.expr(e);
@@ -68,7 +68,8 @@ impl<'a> Builder<'a> {
         self.args(&values)
     }
 
-    fn call(&mut self, e: &'a Expr, callee: &'a Expr, args: &'a [Expr]) -> UVal {
+    fn call(&mut self, e: &'a Expr, call: &'a Call) -> UVal {
+        let (callee, args) = (call.callee(), call.args());
         let op = match &callee.kind {
             ExprKind::Name(name) => match self.lookup(name) {
                 Some(var) => {
@@ -92,7 +93,7 @@ impl<'a> Builder<'a> {
     }
 
     /// `a && b` (`settled` false) and `a || b` (`settled` true) for their value.
-    fn short_circuit(&mut self, e: &'a Expr, a: &'a Expr, b: &'a Expr, settled: bool) -> UVal {
+    fn short_circuit(&mut self, e: &'a Expr, (a, b): &'a (Expr, Expr), settled: bool) -> UVal {
         let early = self.op(UOp::Bool(settled), e.id);
         let mark = self.mark();
         let (then, other) = self.cond(a, mark);
@@ -112,22 +113,16 @@ impl<'a> Builder<'a> {
     }
 
     /// `if`, for its value or for its effect.
-    fn if_else(
-        &mut self,
-        cond: &'a Expr,
-        then: &'a Block,
-        other: Option<&'a Block>,
-        want: bool,
-        node: NodeId,
-    ) -> Option<UVal> {
+    fn if_else(&mut self, parts: &'a If, want: bool, node: NodeId) -> Option<UVal> {
+        let cond = &parts.cond;
         let mark = self.mark();
         let (yes, no) = self.cond(cond, mark);
         let mut out = Edges::new();
         self.join(yes, mark, cond.id);
-        let v = self.block(then, want);
+        let v = self.block(&parts.then, want);
         out.extend(self.exit(mark, v, node));
         self.join(no, mark, cond.id);
-        let v = match other {
+        let v = match &parts.otherwise {
             Some(other) => self.block(other, want),
             None => want.then(|| self.op(UOp::Nothing, node)),
         };

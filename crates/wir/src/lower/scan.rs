@@ -45,18 +45,18 @@ impl<'a> Assigned<'a> {
                 self.expr(e);
                 self.names.push(name);
             }
-            StmtKind::AssignIndex(xs, i, v) => {
-                self.expr(xs);
-                self.expr(i);
+            StmtKind::AssignIndex(to, v) => {
+                self.expr(&to.0);
+                self.expr(&to.1);
                 self.expr(v);
             }
             StmtKind::While(cond, body) => self.looped(|this| {
                 this.expr(cond);
                 this.block(body);
             }),
-            StmtKind::For(_, from, to, body) => {
-                self.expr(from);
-                self.expr(to);
+            StmtKind::For(_, bounds, body) => {
+                self.expr(&bounds.0);
+                self.expr(&bounds.1);
                 self.looped(|this| this.block(body));
             }
             StmtKind::Tune(..) | StmtKind::Return(None) | StmtKind::Break | StmtKind::Continue => {}
@@ -72,22 +72,18 @@ impl<'a> Assigned<'a> {
             | ExprKind::Nothing
             | ExprKind::Name(_)
             | ExprKind::Type(_) => {}
-            ExprKind::Call(f, args) => {
-                self.expr(f);
-                args.iter().for_each(|e| self.expr(e));
+            ExprKind::Call(call) => call.all().iter().for_each(|e| self.expr(e)),
+            ExprKind::New(new) => new.args.iter().for_each(|e| self.expr(e)),
+            ExprKind::Tuple(elems) => elems.iter().for_each(|e| self.expr(e)),
+            ExprKind::Field(field) => self.expr(&field.0),
+            ExprKind::Index(both) | ExprKind::And(both) | ExprKind::Or(both) => {
+                self.expr(&both.0);
+                self.expr(&both.1);
             }
-            ExprKind::New(_, args) | ExprKind::Tuple(args) => {
-                args.iter().for_each(|e| self.expr(e));
-            }
-            ExprKind::Field(x, _) => self.expr(x),
-            ExprKind::Index(a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-                self.expr(a);
-                self.expr(b);
-            }
-            ExprKind::If(cond, then, other) => {
-                self.expr(cond);
-                self.block(then);
-                other.iter().for_each(|block| self.block(block));
+            ExprKind::If(parts) => {
+                self.expr(&parts.cond);
+                self.block(&parts.then);
+                parts.otherwise.iter().for_each(|block| self.block(block));
             }
         }
     }

@@ -38,15 +38,15 @@ impl<'a> Builder<'a> {
                 let v = self.expr(e);
                 self.assign(name, v, stmt.id);
             }
-            StmtKind::AssignIndex(xs, i, v) => {
-                let operands = [self.expr(xs), self.expr(i), self.expr(v)];
+            StmtKind::AssignIndex(to, v) => {
+                let operands = [self.expr(&to.0), self.expr(&to.1), self.expr(v)];
                 let args = self.args(&operands);
                 self.op(UOp::SetIndex(args), stmt.id);
             }
             StmtKind::Expr(e) if want => return Some(self.expr(e)),
             StmtKind::Expr(e) => self.effect(e),
             StmtKind::While(cond, body) => self.while_loop(cond, body, stmt.id),
-            StmtKind::For(name, from, to, body) => self.for_loop(name, from, to, body, stmt.id),
+            StmtKind::For(name, bounds, body) => self.for_loop(name, bounds, body, stmt.id),
             StmtKind::Return(e) => {
                 let v = match e {
                     Some(e) => self.expr(e),
@@ -84,8 +84,7 @@ impl<'a> Builder<'a> {
     fn for_loop(
         &mut self,
         name: &'a str,
-        from: &'a Expr,
-        to: &'a Expr,
+        (from, to): &'a (Expr, Expr),
         body: &'a Block,
         node: NodeId,
     ) {

@@ -96,18 +96,18 @@ fn visit_block(block: &mut Block, f: &mut impl Visit) {
         f.node(&mut stmt.id);
         match &mut stmt.kind {
             StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => visit_expr(e, f),
-            StmtKind::AssignIndex(a, i, v) => {
-                visit_expr(a, f);
-                visit_expr(i, f);
+            StmtKind::AssignIndex(to, v) => {
+                visit_expr(&mut to.0, f);
+                visit_expr(&mut to.1, f);
                 visit_expr(v, f);
             }
             StmtKind::While(c, body) => {
                 visit_expr(c, f);
                 visit_block(body, f);
             }
-            StmtKind::For(_, from, to, body) => {
-                visit_expr(from, f);
-                visit_expr(to, f);
+            StmtKind::For(_, bounds, body) => {
+                visit_expr(&mut bounds.0, f);
+                visit_expr(&mut bounds.1, f);
                 visit_block(body, f);
             }
             StmtKind::Return(value) => {
@@ -129,25 +129,22 @@ pub(crate) fn visit_expr(expr: &mut Expr, f: &mut impl Visit) {
         | ExprKind::Str(_)
         | ExprKind::Nothing
         | ExprKind::Name(_) => {}
-        ExprKind::Call(callee, args) => {
-            visit_expr(callee, f);
-            args.iter_mut().for_each(|e| visit_expr(e, f));
-        }
-        ExprKind::New(ty, args) => {
-            visit_type(ty, f);
-            args.iter_mut().for_each(|e| visit_expr(e, f));
+        ExprKind::Call(call) => call.all_mut().iter_mut().for_each(|e| visit_expr(e, f)),
+        ExprKind::New(new) => {
+            visit_type(&mut new.ty, f);
+            new.args.iter_mut().for_each(|e| visit_expr(e, f));
         }
         ExprKind::Type(ty) => visit_type(ty, f),
         ExprKind::Tuple(items) => items.iter_mut().for_each(|e| visit_expr(e, f)),
-        ExprKind::Field(base, _) => visit_expr(base, f),
-        ExprKind::Index(a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-            visit_expr(a, f);
-            visit_expr(b, f);
+        ExprKind::Field(field) => visit_expr(&mut field.0, f),
+        ExprKind::Index(both) | ExprKind::And(both) | ExprKind::Or(both) => {
+            visit_expr(&mut both.0, f);
+            visit_expr(&mut both.1, f);
         }
-        ExprKind::If(cond, then, otherwise) => {
-            visit_expr(cond, f);
-            visit_block(then, f);
-            if let Some(block) = otherwise {
+        ExprKind::If(parts) => {
+            visit_expr(&mut parts.cond, f);
+            visit_block(&mut parts.then, f);
+            if let Some(block) = &mut parts.otherwise {
                 visit_block(block, f);
             }
         }

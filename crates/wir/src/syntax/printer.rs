@@ -211,7 +211,8 @@ impl Printer {
                 let _ = write!(self.out, "{name} = ");
                 self.expr(value, level::LOOSEST);
             }
-            StmtKind::AssignIndex(array, index, value) => {
+            StmtKind::AssignIndex(to, value) => {
+                let (array, index) = &**to;
                 self.expr(array, level::POSTFIX);
                 self.out.push('[');
                 self.expr(index, level::LOOSEST);
@@ -225,7 +226,8 @@ impl Printer {
                 self.out.push(' ');
                 self.block(body);
             }
-            StmtKind::For(name, from, to, body) => {
+            StmtKind::For(name, bounds, body) => {
+                let (from, to) = &**bounds;
                 let _ = write!(self.out, "for {name} in ");
                 self.header(from);
                 self.out.push_str("..");
@@ -283,19 +285,22 @@ impl Printer {
                 let _ = write!(self.out, "({name})");
             }
             ExprKind::Name(name) => self.out.push_str(name),
-            ExprKind::Call(callee, args) => match operation(callee, args) {
-                Some(Operation::Unary) => self.unary(operator_name(callee), &args[0]),
-                Some(Operation::Binary(at)) => {
-                    self.binary(operator_name(callee), at, &args[0], &args[1]);
+            ExprKind::Call(call) => {
+                let (callee, args) = (call.callee(), call.args());
+                match operation(call) {
+                    Some(Operation::Unary) => self.unary(operator_name(callee), &args[0]),
+                    Some(Operation::Binary(at)) => {
+                        self.binary(operator_name(callee), at, &args[0], &args[1]);
+                    }
+                    None => {
+                        self.expr(callee, level::POSTFIX);
+                        self.args(args);
+                    }
                 }
-                None => {
-                    self.expr(callee, level::POSTFIX);
-                    self.args(args);
-                }
-            },
-            ExprKind::New(ty, args) => {
-                self.ty(ty);
-                self.args(args);
+            }
+            ExprKind::New(new) => {
+                self.ty(&new.ty);
+                self.args(&new.args);
             }
             ExprKind::Type(ty) => self.ty(ty),
             ExprKind::Tuple(items) => {
@@ -306,19 +311,20 @@ impl Printer {
                 }
                 self.out.push(')');
             }
-            ExprKind::Field(base, name) => {
-                self.expr(base, level::POSTFIX);
-                let _ = write!(self.out, ".{name}");
+            ExprKind::Field(field) => {
+                self.expr(&field.0, level::POSTFIX);
+                let _ = write!(self.out, ".{}", field.1);
             }
-            ExprKind::Index(base, index) => {
+            ExprKind::Index(both) => {
+                let (base, index) = &**both;
                 self.expr(base, level::POSTFIX);
                 self.out.push('[');
                 self.expr(index, level::LOOSEST);
                 self.out.push(']');
             }
-            ExprKind::And(a, b) => self.binary("&&", level::AND, a, b),
-            ExprKind::Or(a, b) => self.binary("||", level::OR, a, b),
-            ExprKind::If(cond, then, otherwise) => self.if_expr(cond, then, otherwise.as_deref()),
+            ExprKind::And(both) => self.binary("&&", level::AND, &both.0, &both.1),
+            ExprKind::Or(both) => self.binary("||", level::OR, &both.0, &both.1),
+            ExprKind::If(parts) => self.if_expr(parts),
         }
     }
 
@@ -348,12 +354,14 @@ impl Printer {
         self.expr(b, at + 1);
     }
 
-    fn if_expr(&mut self, cond: &Expr, then: &Block, otherwise: Option<&Block>) {
+    fn if_expr(&mut self, parts: &If) {
         self.out.push_str("if ");
-        self.header(cond);
+        self.header(&parts.cond);
         self.out.push(' ');
-        self.block(then);
-        let Some(block) = otherwise else { return };
+        self.block(&parts.then);
+        let Some(block) = &parts.otherwise else {
+            return;
+        };
         self.out.push_str(" else ");
         match &block.stmts[..] {
             [
@@ -396,12 +404,12 @@ enum Operation {
     Binary(u8),
 }
 
-fn operation(callee: &Expr, args: &[Expr]) -> Option<Operation> {
-    let ExprKind::Name(name) = &callee.kind else {
+fn operation(call: &Call) -> Option<Operation> {
+    let ExprKind::Name(name) = &call.callee().kind else {
         return None;
     };
     let kind = Kind::from_operator(name)?;
-    match args.len() {
+    match call.args().len() {
         1 if kind.is_unary() => Some(Operation::Unary),
         2 => kind.binary_level().map(Operation::Binary),
         _ => None,
@@ -428,7 +436,7 @@ fn tightness(kind: &ExprKind) -> u8 {
         | ExprKind::Tuple(_)
         | ExprKind::Field(..)
         | ExprKind::Index(..) => level::POSTFIX,
-        ExprKind::Call(callee, args) => match operation(callee, args) {
+        ExprKind::Call(call) => match operation(call) {
             Some(Operation::Unary) => level::UNARY,
             Some(Operation::Binary(at)) => at,
             None => level::POSTFIX,

@@ -62,9 +62,9 @@ impl Parser<'_> {
     fn combine(&mut self, left: Pending, rhs: Expr) -> PResult<Expr> {
         let Pending { lo, lhs, op, .. } = left;
         let kind = match op.kind {
-            Kind::AndAnd => ExprKind::And(Box::new(lhs), Box::new(rhs)),
-            Kind::OrOr => ExprKind::Or(Box::new(lhs), Box::new(rhs)),
-            _ => ExprKind::Call(Box::new(self.operator(op)), vec![lhs, rhs]),
+            Kind::AndAnd => ExprKind::And(Box::new((lhs, rhs))),
+            Kind::OrOr => ExprKind::Or(Box::new((lhs, rhs))),
+            _ => ExprKind::Call(Call::new(vec![self.operator(op), lhs, rhs])),
         };
         self.finish(lo, kind)
     }
@@ -94,17 +94,17 @@ impl Parser<'_> {
             | ExprKind::Str(_)
             | ExprKind::Nothing
             | ExprKind::Name(_) => 0,
-            ExprKind::Call(callee, args) => h(callee.id).max(highest(args)),
-            ExprKind::New(ty, args) => h(ty.id).max(highest(args)),
+            ExprKind::Call(call) => highest(call.all()),
+            ExprKind::New(new) => h(new.ty.id).max(highest(&new.args)),
             ExprKind::Type(ty) => h(ty.id),
             ExprKind::Tuple(items) => highest(items),
-            ExprKind::Field(base, _) => h(base.id),
-            ExprKind::Index(a, b) | ExprKind::And(a, b) | ExprKind::Or(a, b) => {
-                h(a.id).max(h(b.id))
+            ExprKind::Field(field) => h(field.0.id),
+            ExprKind::Index(both) | ExprKind::And(both) | ExprKind::Or(both) => {
+                h(both.0.id).max(h(both.1.id))
             }
-            ExprKind::If(cond, then, otherwise) => {
-                let otherwise = otherwise.as_ref().map_or(0, |block| h(block.id));
-                h(cond.id).max(h(then.id)).max(otherwise)
+            ExprKind::If(parts) => {
+                let otherwise = parts.otherwise.as_ref().map_or(0, |block| h(block.id));
+                h(parts.cond.id).max(h(parts.then.id)).max(otherwise)
             }
         };
         if children >= MAX_HEIGHT {
@@ -140,8 +140,8 @@ impl Parser<'_> {
             self.postfix()?
         };
         while let Some(sign) = signs.pop() {
-            let callee = Box::new(self.operator(sign));
-            operand = self.finish(sign.lo, ExprKind::Call(callee, vec![operand]))?;
+            let call = Call::new(vec![self.operator(sign), operand]);
+            operand = self.finish(sign.lo, ExprKind::Call(call))?;
         }
         Ok(operand)
     }
@@ -167,14 +167,16 @@ impl Parser<'_> {
             let kind = match self.tok.kind {
                 // Even where line ends mean nothing these stand on the line of what they apply to.
                 Kind::LParen if !self.tok.begins_line => {
-                    let args = self.args()?;
-                    ExprKind::Call(Box::new(expr), args)
+                    // Most calls have one or two arguments.
+                    let mut callee = Vec::with_capacity(3);
+                    callee.push(expr);
+                    ExprKind::Call(Call::new(self.args(callee)?))
                 }
                 Kind::LBracket if !self.tok.begins_line => {
                     let saved = self.enter()?;
                     let index = self.index();
                     let index = self.leave(saved, index)?;
-                    ExprKind::Index(Box::new(expr), Box::new(index))
+                    ExprKind::Index(Box::new((expr, index)))
                 }
                 Kind::Dot if !self.line_ended() => {
                     self.bump();
@@ -183,7 +185,7 @@ impl Parser<'_> {
                     if self.at(Kind::LBrace) && self.tok.touches {
                         self.touching_brace(tok);
                     }
-                    ExprKind::Field(Box::new(expr), name)
+                    ExprKind::Field(Box::new((expr, name)))
                 }
                 _ => return Ok(expr),
             };
@@ -191,10 +193,11 @@ impl Parser<'_> {
         }
     }
 
-    /// `(a, b)` of a call.
-    fn args(&mut self) -> PResult<Vec<Expr>> {
+    /// `(a, b)` of a call, behind what stands in `list`.
+    fn args(&mut self, list: Vec<Expr>) -> PResult<Vec<Expr>> {
         let saved = self.enter()?;
-        let args = self.list(Kind::RParen, "`,` or `)` of the call", |p| p.expr());
+        let what = "`,` or `)` of the call";
+        let args = self.list_onto(list, Kind::RParen, what, |p| p.expr());
         self.leave(saved, args)
     }
 
@@ -273,7 +276,8 @@ impl Parser<'_> {
         }
         let ty = self.finish_type(tok.lo, name, args)?;
         let kind = if self.at(Kind::LParen) && !self.tok.begins_line {
-            ExprKind::New(Box::new(ty), self.args()?)
+            let args = self.args(Vec::new())?;
+            ExprKind::New(Box::new(New { ty, args }))
         } else {
             ExprKind::Type(Box::new(ty))
         };
@@ -302,7 +306,7 @@ impl Parser<'_> {
             Some(only) if items.is_empty() && !tuple => Ok(only),
             last => {
                 items.extend(last);
-                self.finish(lo, ExprKind::Tuple(items))
+                self.finish(lo, ExprKind::Tuple(items.into()))
             }
         }
     }
@@ -332,20 +336,24 @@ impl Parser<'_> {
                 break Some(self.block()?);
             }
         };
-        let mut otherwise = otherwise.map(Box::new);
+        let mut otherwise = otherwise;
         loop {
             let Some((lo, cond, then)) = branches.pop() else {
                 unreachable!("the last branch returns");
             };
-            let kind = ExprKind::If(Box::new(cond), Box::new(then), otherwise);
-            let expr = self.finish(lo, kind)?;
+            let parts = Box::new(If {
+                cond,
+                then,
+                otherwise,
+            });
+            let expr = self.finish(lo, ExprKind::If(parts))?;
             if branches.is_empty() {
                 return Ok(expr);
             }
             let stmt = self.finish_stmt(lo, StmtKind::Expr(expr))?;
             let id = self.node(lo, self.height(stmt.id) - 1);
             let stmts = vec![stmt];
-            otherwise = Some(Box::new(Block { id, stmts }));
+            otherwise = Some(Block { id, stmts });
         }
     }
 

@@ -151,9 +151,9 @@ impl Parser<'_> {
         let h = |id: NodeId| self.height(id);
         let children = match &kind {
             StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => h(e.id),
-            StmtKind::AssignIndex(a, i, v) => h(a.id).max(h(i.id)).max(h(v.id)),
+            StmtKind::AssignIndex(to, v) => h(to.0.id).max(h(to.1.id)).max(h(v.id)),
             StmtKind::While(c, body) => h(c.id).max(h(body.id)),
-            StmtKind::For(_, a, b, body) => h(a.id).max(h(b.id)).max(h(body.id)),
+            StmtKind::For(_, bounds, body) => h(bounds.0.id).max(h(bounds.1.id)).max(h(body.id)),
             StmtKind::Return(value) => value.as_ref().map_or(0, |e| h(e.id)),
             StmtKind::Tune(..) | StmtKind::Break | StmtKind::Continue => 0,
         };
@@ -186,7 +186,7 @@ impl Parser<'_> {
             return Err(self.unexpected_with("`in`", hint()));
         }
         self.bump();
-        let (from, to) = self.header(false, |p| {
+        let bounds = self.header(false, |p| {
             let from = p.expr()?;
             if !p.at(Kind::DotDot) {
                 return Err(p.unexpected_with("`..`", hint()));
@@ -195,8 +195,7 @@ impl Parser<'_> {
             Ok((from, p.expr()?))
         })?;
         let body = self.loop_body()?;
-        let (from, to, body) = (Box::new(from), Box::new(to), Box::new(body));
-        Ok(StmtKind::For(name, from, to, body))
+        Ok(StmtKind::For(name, Box::new(bounds), Box::new(body)))
     }
 
     /// An expression or an assignment.
@@ -216,9 +215,9 @@ impl Parser<'_> {
                 self.bump();
                 Ok(StmtKind::Assign(name, self.expr()?))
             }
-            ExprKind::Index(array, index) => {
+            ExprKind::Index(to) => {
                 self.bump();
-                Ok(StmtKind::AssignIndex(array, index, self.expr()?))
+                Ok(StmtKind::AssignIndex(to, self.expr()?))
             }
             kind => {
                 let hint = match kind {

@@ -111,13 +111,21 @@ impl Parser<'_> {
         &mut self,
         closer: Kind,
         what: &str,
+        element: impl FnMut(&mut Self) -> PResult<T>,
+    ) -> PResult<Vec<T>> {
+        // Most lists hold one or two elements, for as long as the tree lives.
+        let list = Vec::with_capacity(if self.at(closer) { 0 } else { 2 });
+        self.list_onto(list, closer, what, element)
+    }
+
+    /// The same, behind what stands in `list`.
+    pub(super) fn list_onto<T>(
+        &mut self,
+        mut list: Vec<T>,
+        closer: Kind,
+        what: &str,
         mut element: impl FnMut(&mut Self) -> PResult<T>,
     ) -> PResult<Vec<T>> {
-        let mut list = Vec::new();
-        if !self.at(closer) {
-            // Most lists hold one or two elements, for as long as the tree lives.
-            list.reserve_exact(2);
-        }
         while !self.at(closer) {
             list.push(element(self)?);
             if !self.eat(Kind::Comma) {

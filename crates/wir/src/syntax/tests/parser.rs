@@ -15,20 +15,24 @@ fn show(e: &Expr) -> String {
         ExprKind::Str(s) => format!("{s:?}"),
         ExprKind::Nothing => "nothing".into(),
         ExprKind::Name(n) => n.to_string(),
-        ExprKind::Call(f, args) if args.is_empty() => format!("({})", show(f)),
-        ExprKind::Call(f, args) => format!("({} {})", show(f), list(args)),
-        ExprKind::New(t, args) => format!("(new {} {})", print_type_expr(t), list(args)),
+        ExprKind::Call(call) => format!("({})", list(call.all())),
+        ExprKind::New(new) => format!("(new {} {})", print_type_expr(&new.ty), list(&new.args)),
         ExprKind::Type(t) => format!("<{}>", print_type_expr(t)),
         ExprKind::Tuple(es) => format!("(tuple {})", list(es)),
-        ExprKind::Field(a, n) => format!("(. {} {n})", show(a)),
-        ExprKind::Index(a, i) => format!("([] {} {})", show(a), show(i)),
-        ExprKind::And(a, b) => format!("(&& {} {})", show(a), show(b)),
-        ExprKind::Or(a, b) => format!("(|| {} {})", show(a), show(b)),
-        ExprKind::If(c, a, None) => format!("(if {} {})", show(c), show_block(a)),
-        ExprKind::If(c, a, Some(b)) => {
-            format!("(if {} {} {})", show(c), show_block(a), show_block(b))
+        ExprKind::Field(field) => format!("(. {} {})", show(&field.0), field.1),
+        ExprKind::Index(both) => format!("([] {})", pair(both)),
+        ExprKind::And(both) => format!("(&& {})", pair(both)),
+        ExprKind::Or(both) => format!("(|| {})", pair(both)),
+        ExprKind::If(parts) => {
+            let blocks = std::iter::once(&parts.then).chain(&parts.otherwise);
+            let blocks: Vec<_> = blocks.map(show_block).collect();
+            format!("(if {} {})", show(&parts.cond), blocks.join(" "))
         }
     }
+}
+
+fn pair((a, b): &(Expr, Expr)) -> String {
+    format!("{} {}", show(a), show(b))
 }
 
 fn show_block(b: &Block) -> String {
@@ -41,11 +45,11 @@ fn show_stmt(s: &Stmt) -> String {
         StmtKind::Var(n, e) => format!("var {n} {}", show(e)),
         StmtKind::Tune(n, choices) => format!("tune {n} {choices:?}"),
         StmtKind::Assign(n, e) => format!("set {n} {}", show(e)),
-        StmtKind::AssignIndex(a, i, e) => format!("set[] {} {} {}", show(a), show(i), show(e)),
+        StmtKind::AssignIndex(to, e) => format!("set[] {} {}", pair(to), show(e)),
         StmtKind::Expr(e) => show(e),
         StmtKind::While(c, b) => format!("while {} {}", show(c), show_block(b)),
-        StmtKind::For(n, a, b, body) => {
-            format!("for {n} {} {} {}", show(a), show(b), show_block(body))
+        StmtKind::For(n, bounds, body) => {
+            format!("for {n} {} {}", pair(bounds), show_block(body))
         }
         StmtKind::Return(None) => "return".into(),
         StmtKind::Return(Some(e)) => format!("return {}", show(e)),

@@ -100,8 +100,22 @@ fn leaf() -> impl Strategy<Value = ExprKind> {
     ]
 }
 
-fn boxed(kind: ExprKind) -> Box<Expr> {
-    Box::new(Expr { id: ID, kind })
+fn call(callee: Expr, args: Vec<Expr>) -> ExprKind {
+    let callee_and_args = std::iter::once(callee).chain(args);
+    ExprKind::Call(Call::new(callee_and_args.collect()))
+}
+
+fn named(name: Name) -> Expr {
+    let kind = ExprKind::Name(name);
+    Expr { id: ID, kind }
+}
+
+fn make_if(cond: Expr, then: Block, otherwise: Option<Block>) -> ExprKind {
+    ExprKind::If(Box::new(If {
+        cond,
+        then,
+        otherwise,
+    }))
 }
 
 fn expr() -> impl Strategy<Value = Expr> {
@@ -110,31 +124,24 @@ fn expr() -> impl Strategy<Value = Expr> {
         let list = prop::collection::vec(e.clone(), 0..4);
         let pair = (e.clone(), e.clone());
         prop_oneof![
-            (e.clone(), list.clone()).prop_map(|(f, args)| ExprKind::Call(Box::new(f), args)),
-            (function_name(), list.clone())
-                .prop_map(|(f, args)| ExprKind::Call(boxed(ExprKind::Name(f)), args)),
-            (operator(), pair.clone())
-                .prop_map(|(op, (a, b))| ExprKind::Call(boxed(ExprKind::Name(op)), vec![a, b])),
-            (operator(), e.clone())
-                .prop_map(|(op, a)| ExprKind::Call(boxed(ExprKind::Name(op)), vec![a])),
-            (applied(), list.clone()).prop_map(|(t, args)| ExprKind::New(Box::new(t), args)),
-            list.prop_map(ExprKind::Tuple),
-            (e.clone(), name()).prop_map(|(a, n)| ExprKind::Field(Box::new(a), n)),
+            (e.clone(), list.clone()).prop_map(|(f, args)| call(f, args)),
+            (function_name(), list.clone()).prop_map(|(f, args)| call(named(f), args)),
+            (operator(), pair.clone()).prop_map(|(op, (a, b))| call(named(op), vec![a, b])),
+            (operator(), e.clone()).prop_map(|(op, a)| call(named(op), vec![a])),
+            (applied(), list.clone())
+                .prop_map(|(ty, args)| ExprKind::New(Box::new(New { ty, args }))),
+            list.prop_map(|items| ExprKind::Tuple(items.into())),
+            (e.clone(), name()).prop_map(|field| ExprKind::Field(Box::new(field))),
             pair.clone()
-                .prop_map(|(a, b)| ExprKind::Index(Box::new(a), Box::new(b))),
-            pair.clone()
-                .prop_map(|(a, b)| ExprKind::And(Box::new(a), Box::new(b))),
-            pair.prop_map(|(a, b)| ExprKind::Or(Box::new(a), Box::new(b))),
+                .prop_map(|both| ExprKind::Index(Box::new(both))),
+            pair.clone().prop_map(|both| ExprKind::And(Box::new(both))),
+            pair.prop_map(|both| ExprKind::Or(Box::new(both))),
             (
                 e.clone(),
                 block_of(e.clone()),
                 prop::option::of(block_of(e))
             )
-                .prop_map(|(c, a, b)| ExprKind::If(
-                    Box::new(c),
-                    Box::new(a),
-                    b.map(Box::new)
-                )),
+                .prop_map(|(c, a, b)| make_if(c, a, b)),
         ]
     });
     kind.prop_map(|kind| Expr { id: ID, kind })
@@ -146,11 +153,8 @@ fn block_of(e: BoxedStrategy<Expr>) -> impl Strategy<Value = Block> {
         e.clone().prop_map(StmtKind::Expr),
         (name(), e.clone()).prop_map(|(n, e)| StmtKind::Var(n, e)),
         (name(), e.clone()).prop_map(|(n, e)| StmtKind::Assign(n, e)),
-        (e.clone(), e.clone(), e.clone()).prop_map(|(a, i, v)| StmtKind::AssignIndex(
-            Box::new(a),
-            Box::new(i),
-            v
-        )),
+        (e.clone(), e.clone(), e.clone())
+            .prop_map(|(a, i, v)| StmtKind::AssignIndex(Box::new((a, i)), v)),
         prop::option::of(e).prop_map(StmtKind::Return),
     ];
     prop::collection::vec(stmt, 0..4).prop_map(make_block)
@@ -183,12 +187,11 @@ fn body() -> impl Strategy<Value = Block> {
             (e.clone(), inner.clone()).prop_map(|(c, b)| StmtKind::While(c, Box::new(b))),
             (name(), e.clone(), e.clone(), inner).prop_map(|(n, a, b, body)| StmtKind::For(
                 n,
-                Box::new(a),
-                Box::new(b),
+                Box::new((a, b)),
                 Box::new(body)
             )),
             (e.clone(), block.clone(), prop::option::of(block)).prop_map(|(c, a, b)| {
-                let kind = ExprKind::If(Box::new(c), Box::new(a), b.map(Box::new));
+                let kind = make_if(c, a, b);
                 StmtKind::Expr(Expr { id: ID, kind })
             }),
             e.prop_map(StmtKind::Expr),
@@ -396,7 +399,7 @@ proptest! {
 
     #[test]
     fn printed_calls_are_read_back(f in name(), args in prop::collection::vec(expr(), 0..3)) {
-        let call = Expr { id: ID, kind: ExprKind::Call(boxed(ExprKind::Name(f)), args) };
+        let call = Expr { id: ID, kind: call(named(f), args) };
         let parsed = parse_call(&print_expr(&call)).expect("a printed call is a call");
         prop_assert_eq!(print_expr(&parsed), print_expr(&call));
     }
