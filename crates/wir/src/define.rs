@@ -400,9 +400,9 @@ impl<'a> Planner<'a> {
                 continue;
             };
             let function = self.universe().types().symbol(&def.name);
-            let earlier = seen.entry(function).or_default();
             let types = self.written.universe.types();
-            let same = earlier.iter().find(|(other, ..)| {
+            let mut earlier = seen.get(&function).into_iter().flatten();
+            let same = earlier.find(|(other, ..)| {
                 *other == sig
                     || (other.arity(types) == sig.arity(types) && sig_equal(types, other, &sig))
             });
@@ -437,7 +437,10 @@ impl<'a> Planner<'a> {
                 );
                 continue;
             }
-            earlier.push((sig.clone(), *file, item, def));
+            if items.len() > 1 {
+                let of_function = seen.entry(function).or_default();
+                of_function.push((sig.clone(), *file, item, def));
+            }
             if let Some((struct_file, of)) = self.own_constructor(items, scope, def, &sig) {
                 let name = display_sig(types, &def.name, &sig);
                 self.errors.push(

@@ -56,20 +56,23 @@ impl<'a> Lexer<'a> {
     fn skip_space(&mut self) -> bool {
         let bytes = self.text.as_bytes();
         let mut line_ended = false;
-        while let Some(&b) = bytes.get(self.pos) {
+        let mut pos = self.pos;
+        while let Some(&b) = bytes.get(pos) {
             match b {
-                b' ' | b'\t' | b'\r' => self.pos += 1,
+                b' ' | b'\t' | b'\r' => pos += 1,
                 b'\n' => {
                     line_ended = true;
-                    self.pos += 1;
+                    pos += 1;
                 }
                 b'#' => {
-                    let rest = &self.text[self.pos..];
-                    self.pos += rest.find('\n').unwrap_or(rest.len());
+                    let rest = &bytes[pos..];
+                    let end = rest.iter().position(|b| *b == b'\n');
+                    pos += end.unwrap_or(rest.len());
                 }
                 _ => break,
             }
         }
+        self.pos = pos;
         line_ended
     }
 
@@ -165,18 +168,20 @@ impl<'a> Lexer<'a> {
     /// Skips letters, digits and underscores.
     fn skip_word(&mut self) {
         let bytes = self.text.as_bytes();
-        while let Some(&b) = bytes.get(self.pos) {
+        let mut pos = self.pos;
+        while let Some(&b) = bytes.get(pos) {
             if b.is_ascii_alphanumeric() || b == b'_' {
-                self.pos += 1;
+                pos += 1;
             } else if b < 0x80 {
                 break;
             } else {
-                match self.text[self.pos..].chars().next() {
-                    Some(c) if c.is_alphanumeric() => self.pos += c.len_utf8(),
+                match self.text[pos..].chars().next() {
+                    Some(c) if c.is_alphanumeric() => pos += c.len_utf8(),
                     _ => break,
                 }
             }
         }
+        self.pos = pos;
     }
 
     fn word(&mut self) -> Kind {
@@ -186,9 +191,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_digits(&mut self) {
-        while self.byte(0).is_ascii_digit() || self.byte(0) == b'_' {
-            self.pos += 1;
-        }
+        let rest = &self.text.as_bytes()[self.pos..];
+        let digit = |b: &u8| b.is_ascii_digit() || *b == b'_';
+        self.pos += rest.iter().take_while(|b| digit(b)).count();
     }
 
     fn number(&mut self) -> Kind {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use super::room::Met;
 use super::tune::Tuning;
 use super::{Context, Kind, PResult, Parser, Reported, span};
 use crate::ast::*;
@@ -250,12 +251,12 @@ impl Parser<'_> {
         get: impl Fn(&T) -> (NodeId, &Name),
         what: &str,
     ) {
-        let mut seen = rustc_hash::FxHashMap::default();
+        let mut met = Met::default();
         for element in list {
             let (id, name) = get(element);
-            if let Some(first) = seen.insert(name.clone(), id) {
-                let (first, second) = (self.span(first), self.span(id));
-                self.duplicate(name, first, second, what);
+            let at = self.span(id);
+            if let Some(first) = met.meet(name, at) {
+                self.duplicate(name, first, at, what);
             }
         }
     }

@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 
 use super::{Kind, Token};
 use crate::ast::*;
@@ -26,6 +27,27 @@ pub(super) struct Pending {
     pub(super) lhs: Expr,
     pub(super) op: Token,
     pub(super) level: u8,
+}
+
+/// Names and where each was met last: a few are searched, more are hashed.
+#[derive(Default)]
+pub(super) struct Met {
+    few: SmallVec<[(Name, Span); 4]>,
+    many: FxHashMap<Name, Span>,
+}
+
+impl Met {
+    /// Says where the name is met now; gives where it was met before.
+    pub(super) fn meet(&mut self, name: &Name, at: Span) -> Option<Span> {
+        if let Some((_, before)) = self.few.iter_mut().find(|(met, _)| met == name) {
+            return Some(std::mem::replace(before, at));
+        }
+        if self.few.len() < self.few.inline_size() {
+            self.few.push((Name::clone(name), at));
+            return None;
+        }
+        self.many.insert(Name::clone(name), at)
+    }
 }
 
 /// What is not finished yet.

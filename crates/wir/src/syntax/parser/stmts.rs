@@ -1,5 +1,6 @@
 //! Blocks and statements.
 
+use super::room::Met;
 use super::{Context, Kind, PResult, Parser, Reported, span};
 use crate::ast::*;
 
@@ -32,7 +33,7 @@ impl Parser<'_> {
     /// gets a vector of the right length.
     fn stmts(&mut self) -> PResult<()> {
         let base = self.room.open.len();
-        let mut vars: rustc_hash::FxHashMap<Name, Span> = Default::default();
+        let mut vars = Met::default();
         loop {
             while self.eat(Kind::Semi) {}
             if matches!(self.tok.kind, Kind::RBrace | Kind::Eof) || self.misplaced_item()? {
@@ -44,7 +45,7 @@ impl Parser<'_> {
                 Ok(stmt) => {
                     if let StmtKind::Var(name, _) | StmtKind::Tune(name, _) = &stmt.kind {
                         let at = self.span(stmt.id);
-                        if let Some(first) = vars.insert(name.clone(), at) {
+                        if let Some(first) = vars.meet(name, at) {
                             self.duplicate(name, first, at, "variable");
                         }
                     }
