@@ -29,6 +29,12 @@ struct Place {
 pub(crate) struct Emit<'e, 'a> {
     pub(crate) s: &'e mut Solver<'a>,
     pub(crate) out: Out,
+    room: Room,
+}
+
+/// What is noted of blocks and values; kept between inferences for its memory.
+#[derive(Default)]
+pub(crate) struct Room {
     places: Vec<Place>,
     /// The typed value of each untyped one.
     vals: Vec<u32>,
@@ -36,30 +42,33 @@ pub(crate) struct Emit<'e, 'a> {
     made: Vec<(u32, u32)>,
 }
 
+impl Room {
+    fn reset(&mut self, blocks: usize, values: usize) {
+        let (ways, block) = (0, NONE);
+        self.places.clear();
+        self.places.resize(blocks, Place { ways, block });
+        self.vals.clear();
+        self.vals.resize(values, NONE);
+        self.made.clear();
+        self.made.resize(values, (NONE, NONE));
+    }
+}
+
 impl<'e, 'a> Emit<'e, 'a> {
     pub(crate) fn new(s: &'e mut Solver<'a>) -> Emit<'e, 'a> {
-        let values = s.low.ops.len();
-        let blocks = s.low.blocks.len();
-        let mut places = vec![
-            Place {
-                ways: 0,
-                block: NONE
-            };
-            blocks
-        ];
+        let mut room = std::mem::take(&mut s.state.emit);
+        room.reset(s.low.blocks.len(), s.low.ops.len());
         for (info, state) in s.low.blocks.iter().zip(&s.state.blocks) {
             let mut way = 0;
             crate::lower::Lowered::targets(info.term, |target| {
-                places[target.block as usize].ways += u32::from(state.taken[way]);
+                room.places[target.block as usize].ways += u32::from(state.taken[way]);
                 way += 1;
             });
         }
         Emit {
             s,
             out: Out::new(),
-            places,
-            vals: vec![NONE; values],
-            made: vec![(NONE, NONE); values],
+            room,
         }
     }
 
@@ -71,6 +80,7 @@ impl<'e, 'a> Emit<'e, 'a> {
                 self.block(block);
             }
         }
+        self.s.state.emit = self.room;
         self.out.finish(self.s.ret, self.s.mi)
     }
 
@@ -81,17 +91,17 @@ impl<'e, 'a> Emit<'e, 'a> {
         let info = self.s.low.blocks[0];
         let fixed = info.params as usize - usize::from(self.s.low.vararg);
         for (ix, val) in flat[..fixed].iter().enumerate() {
-            self.vals[ix] = val.0;
+            self.room.vals[ix] = val.0;
         }
         if self.s.low.vararg {
             let (ty, node) = (self.s.state.lat[fixed].ty, self.s.low.nodes[fixed]);
             let tuple = self.out.inst(Op::Make(flat[fixed..].into()), ty, node);
-            self.vals[fixed] = tuple.0;
+            self.room.vals[fixed] = tuple.0;
         }
     }
 
     fn begin(&mut self, block: usize) -> bool {
-        let place = self.places[block].block;
+        let place = self.room.places[block].block;
         if place == NONE {
             // The solver reached it from a block that was found not to end after all.
             return false;
@@ -102,6 +112,7 @@ impl<'e, 'a> Emit<'e, 'a> {
 
     fn block(&mut self, block: usize) {
         let info = self.s.low.blocks[block];
+        self.out.reserve((info.end - info.start) as usize);
         for ix in info.start + info.params..info.end {
             if !self.op(UVal(ix)) {
                 return;
@@ -123,19 +134,19 @@ impl<'e, 'a> Emit<'e, 'a> {
     /// The typed value, in the current block.
     pub(crate) fn read(&mut self, v: UVal) -> Val {
         let ix = v.0 as usize;
-        if self.vals[ix] != NONE {
-            return Val(self.vals[ix]);
+        if self.room.vals[ix] != NONE {
+            return Val(self.room.vals[ix]);
         }
         let here = self.out.cur().0;
-        if self.made[ix].0 == here {
-            return Val(self.made[ix].1);
+        if self.room.made[ix].0 == here {
+            return Val(self.room.made[ix].1);
         }
         let lat = self.s.lat(v);
         let value = lat
             .known
             .map_or(Const::Unit, |known| constant(self.s.low, known));
         let val = self.out.constant(value, lat.ty, self.node(v));
-        self.made[ix] = (here, val.0);
+        self.room.made[ix] = (here, val.0);
         val
     }
 
@@ -147,7 +158,7 @@ impl<'e, 'a> Emit<'e, 'a> {
     fn define(&mut self, v: UVal, val: Val) {
         let ty = self.ty(v);
         let val = self.fit(val, ty, self.node(v));
-        self.vals[v.0 as usize] = val.0;
+        self.room.vals[v.0 as usize] = val.0;
     }
 
     /// The value as one of type `ty`, which is known to hold.
@@ -428,7 +439,7 @@ impl<'e, 'a> Emit<'e, 'a> {
     }
 
     fn jump(&mut self, target: UTarget, node: NodeId) {
-        let place = &mut self.places[target.block as usize];
+        let place = &mut self.room.places[target.block as usize];
         if place.ways != 1 {
             let target = self.target(target, node);
             self.out.term(Term::Jump(target), node);
@@ -450,15 +461,15 @@ impl<'e, 'a> Emit<'e, 'a> {
     fn target(&mut self, target: UTarget, node: NodeId) -> Target {
         let low = self.s.low;
         let info = low.blocks[target.block as usize];
-        let mut place = self.places[target.block as usize].block;
+        let mut place = self.room.places[target.block as usize].block;
         if place == NONE {
             let block = self.out.new_block();
             place = block.0;
-            self.places[target.block as usize].block = place;
+            self.room.places[target.block as usize].block = place;
             for param in info.start..info.start + info.params {
                 let lat = self.s.lat(UVal(param));
                 if low.is_used(UVal(param)) && lat.known.is_none() {
-                    self.vals[param as usize] = self.out.param(block, lat.ty).0;
+                    self.room.vals[param as usize] = self.out.param(block, lat.ty).0;
                 }
             }
         }

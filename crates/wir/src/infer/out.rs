@@ -43,6 +43,11 @@ impl Out {
         self.cur = block.0 as usize;
     }
 
+    /// Makes room for this many more operations in the current block.
+    pub(crate) fn reserve(&mut self, insts: usize) {
+        self.blocks[self.cur].insts.reserve(insts);
+    }
+
     pub(crate) fn val(&mut self, ty: Ty) -> Val {
         self.vals.push(ty);
         Val(self.vals.len() as u32 - 1)
@@ -135,11 +140,8 @@ impl Out {
             block
                 .term
                 .each_target_mut(|to| to.block = Blk(place[to.block.0 as usize]));
-            // Bodies are kept as long as the program: no room to grow.
-            block.insts.shrink_to_fit();
             blocks.push(block);
         }
-        vals.shrink_to_fit();
         Body {
             vals,
             blocks,

@@ -7,6 +7,7 @@
 //! loop) is widened after a few rises, so the work is linear.
 
 use super::ask::Ask;
+use super::emit::Room;
 use super::intrinsics::Intrinsics;
 use super::lattice::{JOIN_LIMIT, Lat};
 use super::plan::Plan;
@@ -51,6 +52,7 @@ pub(crate) struct State {
     pub(crate) tys: Vec<Option<Result<Ty, Failure>>>,
     overlaid: SmallVec<[(Symbol, bool); 8]>,
     bindings: Option<(Vec<Name>, Vec<Arg>)>,
+    pub(crate) emit: Room,
 }
 
 impl State {

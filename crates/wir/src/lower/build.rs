@@ -8,7 +8,7 @@ use super::scan::Assigned;
 use super::untyped::*;
 use crate::ast::{MethodDef, NodeId, TypeArg, TypeExpr};
 use crate::env::has_vararg;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use worldage_dispatch::{Symbol, Types};
@@ -50,6 +50,17 @@ pub(crate) struct Loop {
     pub(crate) breaks: Edges,
 }
 
+/// What a name stands for, as far as it was asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meaning {
+    /// The variable in scope.
+    var: Option<u32>,
+    symbol: Option<Symbol>,
+}
+
+/// Names and variables that a body has room for at once.
+const MANY: usize = 14;
+
 /// Builds one [`Lowered`].
 pub(crate) struct Builder<'a> {
     pub(crate) types: &'a Types,
@@ -59,7 +70,7 @@ pub(crate) struct Builder<'a> {
     warned_dead: bool,
     /// The value of every variable that was ever introduced.
     vars: Vec<UVal>,
-    names: FxHashMap<&'a str, u32>,
+    names: FxHashMap<&'a str, Meaning>,
     /// What a name meant before the scope that shadows it.
     shadowed: Vec<(&'a str, Option<u32>)>,
     scope: u32,
@@ -69,7 +80,8 @@ pub(crate) struct Builder<'a> {
     seen: Vec<u32>,
     walk: u32,
     pub(crate) loops: Vec<Loop>,
-    assigned: Assigned<'a>,
+    /// What loops assign, once there is one.
+    assigned: Option<Assigned<'a>>,
     next_loop: usize,
     ret_ty: Option<TyIx>,
     /// How many tuning parameters were met.
@@ -91,16 +103,16 @@ impl<'a> Builder<'a> {
             out,
             live: true,
             warned_dead: false,
-            vars: Vec::new(),
-            names: FxHashMap::default(),
+            vars: Vec::with_capacity(MANY),
+            names: FxHashMap::with_capacity_and_hasher(MANY, FxBuildHasher),
             shadowed: Vec::new(),
             scope: 0,
             log: Vec::new(),
             marks: 0,
-            seen: Vec::new(),
+            seen: Vec::with_capacity(MANY),
             walk: 0,
             loops: Vec::new(),
-            assigned: Assigned::scan(def),
+            assigned: None,
             next_loop: 0,
             ret_ty: None,
             tuned: 0,
@@ -124,8 +136,9 @@ impl<'a> Builder<'a> {
         lowered
     }
 
-    pub(crate) fn sym(&self, name: &str) -> Symbol {
-        self.types.symbol(name)
+    pub(crate) fn sym(&mut self, name: &'a str) -> Symbol {
+        let symbol = &mut self.names.entry(name).or_default().symbol;
+        *symbol.get_or_insert_with(|| self.types.symbol(name))
     }
 
     // Operations.
@@ -221,7 +234,7 @@ impl<'a> Builder<'a> {
     // Variables.
 
     pub(crate) fn lookup(&self, name: &str) -> Option<u32> {
-        self.names.get(name).copied()
+        self.names.get(name)?.var
     }
 
     pub(crate) fn value(&self, var: u32) -> UVal {
@@ -230,7 +243,7 @@ impl<'a> Builder<'a> {
 
     pub(crate) fn declare(&mut self, name: &'a str, value: UVal) {
         let var = self.vars.len() as u32;
-        let before = self.names.insert(name, var);
+        let before = self.names.entry(name).or_default().var.replace(var);
         self.vars.push(value);
         self.seen.push(0);
         if self.scope > 0 {
@@ -253,10 +266,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn leave(&mut self, since: usize) {
         self.scope -= 1;
         for (name, before) in self.shadowed.drain(since..).rev() {
-            match before {
-                Some(var) => self.names.insert(name, var),
-                None => self.names.remove(name),
-            };
+            self.names.entry(name).or_default().var = before;
         }
     }
 
@@ -460,8 +470,11 @@ impl<'a> Builder<'a> {
         let n = self.next_loop;
         self.next_loop += 1;
         let mut carried = Vec::new();
-        for name in self.assigned.of_loop(n) {
-            if let Some(&var) = self.names.get(name)
+        let assigned = self
+            .assigned
+            .get_or_insert_with(|| Assigned::scan(self.def));
+        for name in assigned.of_loop(n) {
+            if let Some(var) = self.names.get(name).and_then(|named| named.var)
                 && self.seen[var as usize] != self.walk
             {
                 self.seen[var as usize] = self.walk;
