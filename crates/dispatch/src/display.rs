@@ -53,7 +53,8 @@ impl Shown<'_> {
     ) -> fmt::Result {
         let mut separator = "";
         for arg in args {
-            write!(f, "{separator}{}", Shown { arg, ..*self })?;
+            f.write_str(separator)?;
+            fmt::Display::fmt(&Shown { arg, ..*self }, f)?;
             separator = ", ";
         }
         if let Some(tail) = tail {
@@ -107,11 +108,10 @@ pub fn display_sig(types: &Types, name: &str, sig: &Sig) -> String {
         arg: Arg::Ty(sig.params),
         vars: &sig.vars,
     };
-    let params = shown.to_string();
-    let params = params
-        .strip_prefix("Tuple{")
-        .and_then(|rest| rest.strip_suffix('}'))
-        .unwrap_or(&params);
+    let params = fmt::from_fn(|f| match types.kind(sig.params) {
+        TyKind::Tuple { elems, tail } => shown.list(f, elems.iter().map(|ty| Arg::Ty(*ty)), *tail),
+        _ => fmt::Display::fmt(&shown, f),
+    });
     let mut out = format!("{name}({params})");
     for (ix, var) in sig.vars.iter().enumerate() {
         out.push_str(if ix == 0 { " where " } else { ", " });

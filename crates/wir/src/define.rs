@@ -93,7 +93,8 @@ pub struct WrittenMethod {
 #[derive(Clone)]
 pub struct Written {
     universe: Arc<Universe>,
-    builtins: Arc<[Builtin]>,
+    /// The built-in methods by their name.
+    builtins: Arc<FxHashMap<&'static str, Vec<Builtin>>>,
     types: BTreeMap<Name, TypeDef>,
     table: TypeTable,
     methods: FxHashMap<(TableId, Symbol), Vec<WrittenMethod>>,
@@ -163,17 +164,18 @@ impl Written {
     /// them, for an engine that begins with [`Overlay::tables`].
     #[must_use]
     pub fn new(universe: Arc<Universe>) -> (Written, Edit<Source>) {
-        let all = builtins(&universe);
+        let mut by_name: FxHashMap<&str, Vec<Builtin>> = FxHashMap::default();
         let mut prelude = Edit::new();
-        for builtin in &all {
+        for builtin in builtins(&universe) {
             let function = universe.types().symbol(builtin.name);
             let number = Intrinsic::Builtin(builtin.id).number();
             let source = Source::Builtin(builtin.id);
             prelude.define_intrinsic(TableId::BASE, function, builtin.sig.clone(), source, number);
+            by_name.entry(builtin.name).or_default().push(builtin);
         }
         let mut written = Written {
             universe,
-            builtins: all.into(),
+            builtins: Arc::new(by_name),
             types: BTreeMap::new(),
             table: TypeTable::default(),
             methods: FxHashMap::default(),
@@ -421,8 +423,8 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if self.table == TableId::BASE
-                && let Some(builtin) =
-                    hidden_by(self.universe(), &self.written.builtins, &def.name, &sig)
+                && let Some(builtins) = self.written.builtins.get(&*def.name)
+                && let Some(builtin) = hidden_by(self.universe(), builtins, &def.name, &sig)
             {
                 let name = display_sig(types, &def.name, &sig);
                 let of = display_sig(types, builtin.name, &builtin.sig);

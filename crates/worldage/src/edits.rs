@@ -474,11 +474,11 @@ impl Inner {
             ) => {
                 let types = self.universe.types();
                 let name = display_sig(types, types.symbol_str(*function), sig);
-                let place = match *table {
-                    TableId::BASE => String::new(),
-                    table => format!(" in {}", self.engine.table_name(table)),
-                };
-                Some(format!("{} {name}{place}", mark(*change)))
+                let mark = mark(*change);
+                Some(match *table {
+                    TableId::BASE => format!("{mark} {name}"),
+                    table => format!("{mark} {name} in {}", self.engine.table_name(table)),
+                })
             }
             (Committed::External { .. }, Shown::Type { keyword, name, new }) => {
                 Some(format!("{} {keyword} {name}", if *new { '+' } else { '~' }))

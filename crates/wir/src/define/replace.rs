@@ -79,8 +79,8 @@ impl Planner<'_> {
 
     /// Whether the program has this method with a signature that means something else by now.
     pub(super) fn is_moved(&self, function: Symbol, def: &Arc<MethodDef>) -> bool {
-        let methods = self.written.methods(self.table, function);
-        self.whole && methods.iter().any(|method| is_text(method, def))
+        let methods = || self.written.methods(self.table, function).iter();
+        self.whole && methods().any(|method| is_text(method, def))
     }
 
     /// A type that the text lacks: its name and its constructor go.
