@@ -166,6 +166,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Skips letters, digits and underscores.
+    #[inline]
     fn skip_word(&mut self) {
         let bytes = self.text.as_bytes();
         let mut pos = self.pos;

@@ -15,9 +15,18 @@ pub fn number(item: &mut ItemKind) -> u32 {
     next.0
 }
 
-/// What is done with every node, in pre-order.
+/// What is done with a tree, in pre-order.
 pub(crate) trait Visit {
     fn node(&mut self, id: &mut NodeId);
+
+    /// Takes note of a literal, or of a name in a body.
+    fn word(&mut self, _: u64) {}
+
+    fn name(&mut self, name: &Name) {
+        // Its length and its last letter tell most names apart.
+        let last = name.as_bytes().last().copied().unwrap_or(0);
+        self.word((name.len() as u64) << 8 | u64::from(last));
+    }
 }
 
 /// The number of the next node.
@@ -95,7 +104,11 @@ fn visit_block(block: &mut Block, f: &mut impl Visit) {
     for stmt in &mut block.stmts {
         f.node(&mut stmt.id);
         match &mut stmt.kind {
-            StmtKind::Var(_, e) | StmtKind::Assign(_, e) | StmtKind::Expr(e) => visit_expr(e, f),
+            StmtKind::Var(name, e) | StmtKind::Assign(name, e) => {
+                f.name(name);
+                visit_expr(e, f);
+            }
+            StmtKind::Expr(e) => visit_expr(e, f),
             StmtKind::AssignIndex(to, v) => {
                 visit_expr(&mut to.0, f);
                 visit_expr(&mut to.1, f);
@@ -123,12 +136,11 @@ fn visit_block(block: &mut Block, f: &mut impl Visit) {
 pub(crate) fn visit_expr(expr: &mut Expr, f: &mut impl Visit) {
     f.node(&mut expr.id);
     match &mut expr.kind {
-        ExprKind::Int(_)
-        | ExprKind::Float(_)
-        | ExprKind::Bool(_)
-        | ExprKind::Str(_)
-        | ExprKind::Nothing
-        | ExprKind::Name(_) => {}
+        ExprKind::Int(value) => f.word(value.cast_unsigned()),
+        ExprKind::Float(value) => f.word(value.to_bits()),
+        ExprKind::Bool(value) => f.word(u64::from(*value)),
+        ExprKind::Str(_) | ExprKind::Nothing => {}
+        ExprKind::Name(name) => f.name(name),
         ExprKind::Call(call) => call.all_mut().iter_mut().for_each(|e| visit_expr(e, f)),
         ExprKind::New(new) => {
             visit_type(&mut new.ty, f);

@@ -36,6 +36,7 @@ impl Parser<'_> {
                             span,
                             text: Weak::new(),
                             spans: self.room.spans(),
+                            checksum: self.room.checksum(),
                         });
                     }
                 }

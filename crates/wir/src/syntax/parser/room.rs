@@ -2,9 +2,10 @@
 //! texts are short, and are edits of one that was read before.
 
 use std::cell::Cell;
+use std::hash::Hasher;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use smallvec::SmallVec;
 
 use super::{Kind, Token};
@@ -57,6 +58,8 @@ pub(super) struct Room {
     pub(super) nodes: Vec<Node>,
     /// The spans of a finished tree's nodes in pre-order, as far as it was visited.
     spans: Vec<Span>,
+    /// What was visited, but for positions.
+    checksum: FxHasher,
     /// The brackets that are open: which token closes each, and where it was opened.
     pub(super) open: Vec<(Kind, Span)>,
     /// The operators that wait, innermost expression last.
@@ -91,6 +94,7 @@ impl Room {
     pub(super) fn begin_item(&mut self) {
         self.nodes.clear();
         self.spans.clear();
+        self.checksum = FxHasher::default();
     }
 
     pub(super) fn name(&mut self, text: &str) -> Name {
@@ -110,6 +114,13 @@ impl Room {
         }
     }
 
+    /// Equal trees that were visited have equal ones.
+    pub(super) fn checksum(&self) -> u64 {
+        let mut checksum = self.checksum.clone();
+        checksum.write_usize(self.spans.len());
+        checksum.finish()
+    }
+
     /// The spans of the tree that was visited.
     pub(super) fn spans(&self) -> Arc<[Span]> {
         Arc::from(&self.spans[..])
@@ -122,5 +133,9 @@ impl Visit for Room {
         let new = NodeId(self.spans.len() as u32);
         self.spans.push(self.nodes[id.0 as usize].span);
         *id = new;
+    }
+
+    fn word(&mut self, word: u64) {
+        self.checksum.write_u64(word);
     }
 }
