@@ -1,5 +1,5 @@
-//! Which variables each loop of a method assigns: found before lowering, so that a loop's header
-//! can take exactly those as parameters.
+//! Which variables each loop of a method assigns: found before the first of them is lowered, so
+//! that a loop's header can take exactly those as parameters.
 //!
 //! Names stand for variables here; a name that an inner `var` shadows costs a parameter that
 //! carries the same value round, no more.
