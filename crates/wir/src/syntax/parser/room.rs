@@ -14,6 +14,8 @@ use crate::syntax::number::Visit;
 
 /// How many names are kept for the next text.
 const MAX_NAMES: usize = 1024;
+/// For how many nodes room is kept.
+const MAX_NODES: usize = 1 << 14;
 
 /// A finished node before its item is: nodes are numbered as they are finished.
 #[derive(Clone, Copy)]
@@ -82,8 +84,13 @@ impl Room {
 
     /// Leaves it to the next parser.
     pub(super) fn leave(mut self) {
+        if self.nodes.capacity() > MAX_NODES {
+            return;
+        }
         self.begin_item();
         self.open.clear();
+        self.pending.clear();
+        self.stmts.clear();
         if self.names.len() > MAX_NAMES {
             self.names = FxHashSet::default();
         }
